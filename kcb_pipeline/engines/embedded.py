@@ -1,0 +1,102 @@
+"""DuckDB, the default engine: one connection with every setting pinned, closed whatever happens."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+import polars as pl
+
+STORAGE_VERSION: Final = "v1.0.0"
+"""Files are written so that DuckDB 1.x clients open them: analysts' tools lag (contract, published.md)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one connection may use. Without them DuckDB takes 80 % of the memory for each process."""
+
+    memory: str = "6GB"
+    threads: int = max(os.cpu_count() or 1, 1)
+    temporary: Path | None = None
+
+
+@contextmanager
+def connect(path: Path | None, limits: Limits, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to the database file `path`, or to none; created in the storage version readers can open.
+
+    No extension is loaded or looked for (DuckDB would try the network), and dates are understood in UTC.
+    """
+    config: dict[str, Any] = {
+        "memory_limit": limits.memory,
+        "threads": limits.threads,
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+    }
+    if limits.temporary is not None:
+        config["temp_directory"] = str(limits.temporary)
+    connection = duckdb.connect(":memory:", config=config)
+    try:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("SET preserve_insertion_order = true")
+        if path is not None:
+            attach(connection, path, "db", read_only=read_only)
+            connection.execute("USE db")
+        yield connection
+    finally:
+        connection.close()
+
+
+def attach(connection: duckdb.DuckDBPyConnection, path: Path, alias: str, *, read_only: bool) -> None:
+    """Attach the database file `path` under `alias` (one of our own names)."""
+    quoted = str(path).replace("'", "''")
+    options = "READ_ONLY" if read_only else f"STORAGE_VERSION '{STORAGE_VERSION}'"
+    connection.execute(f"ATTACH '{quoted}' AS {alias} ({options})")
+
+
+def rows(connection: duckdb.DuckDBPyConnection, sql: str, parameters: object = None) -> list[tuple[Any, ...]]:
+    """All rows of a query."""
+    return connection.execute(sql, parameters).fetchall()
+
+
+def scalar(connection: duckdb.DuckDBPyConnection, sql: str, parameters: object = None) -> Any:
+    """The one value of a query of one row and column."""
+    [(value,)] = rows(connection, sql, parameters)
+    return value
+
+
+def frame(connection: duckdb.DuckDBPyConnection, sql: str) -> pl.DataFrame:
+    """A query's result as a Polars frame."""
+    return pl.DataFrame(connection.sql(sql).to_arrow_table())
+
+
+def insert(connection: duckdb.DuckDBPyConnection, table: str, data: pl.DataFrame) -> None:
+    """Append a frame to a table, column by name."""
+    connection.register("appended", data.to_arrow())
+    try:
+        connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM appended")
+    finally:
+        connection.unregister("appended")
+
+
+def create(connection: duckdb.DuckDBPyConnection, table: str, data: pl.DataFrame) -> None:
+    """Create or replace a table from a frame."""
+    connection.register("created", data.to_arrow())
+    try:
+        connection.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM created")
+    finally:
+        connection.unregister("created")
+
+
+def has_table(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:
+    """Whether the attached working database has that table."""
+    found = scalar(
+        connection,
+        "SELECT count(*) FROM duckdb_tables() WHERE database_name = current_database() AND schema_name = ? AND table_name = ?",
+        [schema, table],
+    )
+    return bool(found)

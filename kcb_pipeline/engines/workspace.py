@@ -1,0 +1,132 @@
+"""The working files of one comparison date: `work/DATE.duckdb`, and the wide tables beside it as Parquet.
+
+A run touches only its own date's files, so nights of different dates run side by side, a damaged file costs one day, and
+retention is deleting files. Wide tables (landed rows, standardised persons) are Parquet because both engines read it, and
+because writing them into DuckDB costs three times as much as reading the extract (docs/benchmarks.md); the database holds
+views over them, so that an engineer who opens it finds every table by its name.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from kcb_pipeline.engines import embedded
+from kcb_pipeline.engines.embedded import Limits
+
+SCHEMAS: Final = ("landed", "standard", "matched", "status", "draft", "gates")
+"""The stages, in order: every working table is `stage.name`."""
+
+_ROW_GROUP_ROWS = 1 << 17
+_MOST_PENDING = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """Where one comparison date is worked on."""
+
+    folder: Path
+    comparison_date: dt.date
+    limits: Limits
+
+    @property
+    def database(self) -> Path:
+        """The working database."""
+        return self.folder / f"{self.comparison_date}.duckdb"
+
+    @property
+    def files(self) -> Path:
+        """The folder of the date's Parquet files."""
+        return self.folder / f"{self.comparison_date}"
+
+    @contextmanager
+    def connect(self, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection to the working database, with the stages as schemas. Spills into the date's own folder."""
+        self.files.mkdir(parents=True, exist_ok=True, mode=0o700)
+        limits = replace(self.limits, temporary=self.files / "spill")
+        with embedded.connect(self.database, limits, read_only=read_only) as connection:
+            if not read_only:
+                os.chmod(self.database, 0o600)  # noqa: PTH101 (DuckDB creates it with the umask)
+                for schema in SCHEMAS:
+                    connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+            yield connection
+
+    def parquet(self, stage: str, table: str, token: str) -> Path:
+        """The file of one generation of a Parquet table; `token` tells generations apart."""
+        return self.files / stage / f"{table}-{token}.parquet"
+
+    def show(
+        self, connection: duckdb.DuckDBPyConnection, stage: str, table: str, token: str, *, where: str = "true"
+    ) -> None:
+        """Make `stage.table` a view of one generation of a Parquet table, and forget the earlier ones."""
+        file = self.parquet(stage, table, token)
+        quoted = str(file.resolve()).replace("'", "''")
+        connection.execute(
+            f"CREATE OR REPLACE VIEW {stage}.{table} AS SELECT * FROM read_parquet('{quoted}') WHERE {where}"
+        )
+        for other in file.parent.glob(f"{table}-*.parquet"):
+            if other != file and other.name.removeprefix(f"{table}-").count("-") == 0:
+                other.unlink(missing_ok=True)
+
+    def erase(self) -> None:
+        """Delete every working file of the date."""
+        shutil.rmtree(self.files, ignore_errors=True)
+        for suffix in ("", ".wal"):
+            self.database.with_name(self.database.name + suffix).unlink(missing_ok=True)
+
+
+class ParquetTable:
+    """Writes one Parquet table in a thread of its own, and puts it in place when it is whole.
+
+    Used as a context manager: leaving it in good order renames the file into place; an exception leaves nothing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._unfinished = path.with_suffix(".unfinished")
+        self._pool = ThreadPoolExecutor(max_workers=1)
+        self._pending: list[Future[None]] = []
+        self._writer: pq.ParquetWriter | None = None
+
+    def write(self, table: pa.Table) -> None:
+        """Append rows; waits where the disk is behind, so that memory stays bounded."""
+        while len(self._pending) >= _MOST_PENDING:
+            self._pending.pop(0).result()
+        self._pending.append(self._pool.submit(self._write, table))
+
+    def _write(self, table: pa.Table) -> None:
+        if self._writer is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._writer = pq.ParquetWriter(self._unfinished, table.schema, compression="zstd", compression_level=1)
+            os.chmod(self._unfinished, 0o600)  # noqa: PTH101
+        self._writer.write_table(table, row_group_size=_ROW_GROUP_ROWS)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            while self._pending:
+                self._pending.pop(0).result()
+        finally:
+            self._pool.shutdown()
+            if self._writer is not None:
+                self._writer.close()
+        if kind is None and self._writer is not None:
+            self._unfinished.replace(self._path)
+        else:
+            self._unfinished.unlink(missing_ok=True)

@@ -1,0 +1,53 @@
+"""The ways a night can stop. Each carries one message a person can act on, and no child's value.
+
+`exit_code` is what `kcb` ends with (docs/operations.md lists them).
+"""
+
+from __future__ import annotations
+
+
+class KcbError(Exception):
+    """Anything the pipeline says to its user in one line."""
+
+    exit_code = 1
+
+
+class ContractError(KcbError):
+    """An extract breaks the contract as a whole: the source, and so the night, stops before anything is published."""
+
+    exit_code = 3
+
+    def __init__(
+        self, *, file: str, expected: str, found: str, column: str | None = None, source: str | None = None
+    ) -> None:
+        self.file = file
+        self.column = column
+        self.source = source
+        self.expected = expected
+        self.found = found
+        where = f"{file}, column {column}" if column else file
+        super().__init__(f"{where}: expected {expected}; found {found}")
+
+
+class GateError(KcbError):
+    """A gate did not pass: the published files are untouched."""
+
+    exit_code = 4
+
+
+class StaleDraftError(KcbError):
+    """The version a draft was built on is no longer the one it must follow: the night has to be advanced again."""
+
+    exit_code = 5
+
+
+class VerificationError(KcbError):
+    """The published file is not what its chain of digests says."""
+
+    exit_code = 6
+
+
+class UsageError(KcbError):
+    """A question that cannot be answered as asked: no such date, child or version; a setting that is not one."""
+
+    exit_code = 2

@@ -1,0 +1,261 @@
+"""What came for a comparison date: which files belong to which source, their digests, and what was left alone."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import re
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from kcb_pipeline.errors import ContractError, UsageError
+from kcb_pipeline.extracts.batches import Reader
+from kcb_pipeline.extracts.catalogue import Source, header_key, sources
+from kcb_pipeline.extracts.parquet_file import ParquetFile
+from kcb_pipeline.extracts.text_file import TextFile
+from kcb_pipeline.extracts.workbook import Workbook
+
+EXTENSIONS: Final = (".csv", ".csv.gz", ".xlsx", ".parquet")
+DIGEST_SUFFIX: Final = ".sha256"
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractFile:
+    """One file of a source.
+
+    shown: its path within the date's folder, which is all that messages, tables and logs say of it.
+    sha256: the digest of its bytes, checked against `<file>.sha256` where that was sent.
+    """
+
+    path: Path
+    shown: str
+    source: Source
+    sha256: str
+    size: int
+    modified_ns: int
+
+    def open(self) -> Reader:
+        """The file, opened with the reader for its kind."""
+        suffix = _extension(self.path.name)
+        if suffix == ".xlsx":
+            return Workbook(self.path, self.source, shown=self.shown)
+        if suffix == ".parquet":
+            return ParquetFile(self.path, shown=self.shown)
+        return TextFile(self.path, self.source, shown=self.shown)
+
+    def is_unchanged(self) -> bool:
+        """Whether the file still has the size and time it had when its digest was taken."""
+        now = self.path.stat()
+        return (now.st_size, now.st_mtime_ns) == (self.size, self.modified_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Everything sent for one comparison date.
+
+    files: source name → its files in byte order of their paths, for the sources that came.
+    strays: other files and folders there, which nothing reads.
+    """
+
+    comparison_date: dt.date
+    files: dict[str, tuple[ExtractFile, ...]]
+    strays: tuple[str, ...]
+
+    @property
+    def inputs_digest(self) -> str:
+        """sha-256 over source, path and digest of every file: the same content gives the same digest."""
+        digest = hashlib.sha256()
+        for name in sorted(self.files):
+            for file in self.files[name]:
+                digest.update(f"{name}\0{file.shown}\0{file.sha256}\n".encode())
+        return digest.hexdigest()
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Sources of the contract that did not come."""
+        return tuple(name for name in sources() if name not in self.files)
+
+
+def find_delivery(folder: Path, comparison_date: dt.date, *, strict: bool = False) -> Delivery:
+    """The delivery in `folder` (one date's extracts).
+
+    Raises UsageError where there is no such folder; ContractError where a required source is missing, a source stands
+    twice, a file leads out of the folder, a digest is wrong, or (with `strict`) something there is no extract.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"no extracts for {comparison_date}: the folder {folder.name}/ is not there")
+    by_name = {name: source for source in sources().values() for name in (source.name, source.chinese)}
+    found: dict[str, list[tuple[str, list[Path]]]] = {}
+    strays: list[str] = []
+    for entry in sorted(folder.iterdir(), key=lambda path: path.name.encode()):
+        if entry.name.startswith(".") or entry.name.endswith(DIGEST_SUFFIX):
+            continue
+        stem = entry.name if entry.is_dir() else entry.name.removesuffix(_extension(entry.name) or "")
+        source = by_name.get(stem)
+        if source is None or (not entry.is_dir() and not _extension(entry.name)):
+            strays.append(entry.name + ("/" if entry.is_dir() else ""))
+            continue
+        if entry.is_dir():
+            files, others = _files_in(entry)
+            strays += [f"{entry.name}/{other}" for other in others]
+        else:
+            files = [entry]
+        if files:
+            found.setdefault(source.name, []).append((entry.name, files))
+        else:
+            raise ContractError(
+                file=f"{entry.name}/", source=source.name, expected="at least one extract file", found="none"
+            )
+    _refuse_twice_and_missing(found, comparison_date)
+    if strict and strays:
+        raise ContractError(file=strays[0], expected="a source of the contract (--strict)", found="another name")
+    paths = [(sources()[name], path) for name, entries in found.items() for _, files in entries for path in files]
+    with ThreadPoolExecutor() as pool:
+        extract_files = list(pool.map(lambda item: _extract_file(folder, *item), paths))
+    files_of = {
+        name: tuple(file for file in extract_files if file.source.name == name) for name in sources() if name in found
+    }
+    return Delivery(comparison_date, files_of, tuple(strays))
+
+
+def _refuse_twice_and_missing(found: dict[str, list[tuple[str, list[Path]]]], comparison_date: dt.date) -> None:
+    for name, entries in found.items():
+        if len(entries) > 1:
+            names = " and ".join(entry for entry, _ in entries)
+            raise ContractError(
+                file=names, source=name, expected=f"the source {name} once", found=f"{len(entries)} times"
+            )
+    for source in sources().values():
+        if source.required and source.name not in found:
+            raise ContractError(
+                file=f"{comparison_date}/{source.name}.*",
+                source=source.name,
+                expected=f"the required source {source.name} ({source.chinese})",
+                found="no such file or folder",
+            )
+
+
+def _files_in(folder: Path) -> tuple[list[Path], list[str]]:
+    files, others = [], []
+    for path in sorted(folder.rglob("*"), key=lambda path: path.relative_to(folder).as_posix().encode()):
+        relative = path.relative_to(folder).as_posix()
+        if (
+            path.is_dir()
+            or any(part.startswith(".") for part in relative.split("/"))
+            or relative.endswith(DIGEST_SUFFIX)
+        ):
+            continue
+        if _extension(path.name):
+            files.append(path)
+        else:
+            others.append(relative)
+    return files, others
+
+
+def _extension(name: str) -> str | None:
+    lower = name.lower()
+    for extension in sorted(EXTENSIONS, key=len, reverse=True):
+        if lower.endswith(extension):
+            return name[-len(extension) :].lower()
+    return None
+
+
+def _extract_file(folder: Path, source: Source, path: Path) -> ExtractFile:
+    shown = path.relative_to(folder).as_posix()
+    real = path.resolve()
+    if not real.is_relative_to(folder.resolve()):
+        raise ContractError(
+            file=shown, source=source.name, expected="a file inside the extracts folder", found="a link out of it"
+        )
+    if not real.is_file():
+        raise ContractError(file=shown, source=source.name, expected="a file", found="a broken link or no regular file")
+    try:
+        before = real.stat()
+        with real.open("rb") as stream:
+            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise ContractError(
+            file=shown, source=source.name, expected="a readable file", found=type(error).__name__
+        ) from None
+    if before.st_size == 0:
+        raise ContractError(file=shown, source=source.name, expected="a header and data rows", found="an empty file")
+    sent = path.with_name(path.name + DIGEST_SUFFIX)
+    if sent.is_file():
+        _check_digest(sent, sha256, shown, source)
+    return ExtractFile(real, shown, source, sha256, before.st_size, before.st_mtime_ns)
+
+
+def _check_digest(sent: Path, sha256: str, shown: str, source: Source) -> None:
+    words = re.findall(r"\b[0-9a-fA-F]{64}\b", sent.read_text(encoding="utf-8-sig", errors="replace")[:4096])
+    if not words:
+        raise ContractError(
+            file=f"{shown}{DIGEST_SUFFIX}",
+            source=source.name,
+            expected="a sha-256 digest of 64 hexadecimal digits",
+            found="none",
+        )
+    if words[0].lower() != sha256:
+        raise ContractError(file=shown, source=source.name, expected=f"sha-256 {words[0].lower()}", found=sha256)
+
+
+def find_columns(headers: Iterable[str], source: Source, *, shown: str) -> tuple[dict[str, int], tuple[str, ...]]:
+    """Canonical column → header position, and the headers nobody knows.
+
+    Raises ContractError for two columns with one meaning and for a required column that is not there. A file that fits
+    another source better is named as such: one source's file under another's name is the likeliest reason.
+    """
+    headers = list(headers)
+    positions: dict[str, int] = {}
+    unknown: list[str] = []
+    for place, header in enumerate(headers):
+        column = source.headers.get(header_key(header))
+        if column is None:
+            unknown.append(header)
+        elif column.name in positions:
+            raise ContractError(
+                file=shown,
+                source=source.name,
+                column=column.name,
+                expected="one column of that meaning",
+                found=f"two: {headers[positions[column.name]]!r} and {header!r}",
+            )
+        else:
+            positions[column.name] = place
+    for column in source.columns:
+        if column.required and column.name not in positions:
+            raise ContractError(
+                file=shown,
+                source=source.name,
+                column=column.name,
+                expected=" or ".join((column.name, *column.headers)),
+                found=_what_headers_say(headers, unknown, source),
+            )
+    return positions, tuple(unknown)
+
+
+def _what_headers_say(headers: list[str], unknown: list[str], source: Source) -> str:
+    """What was found instead of a header, without repeating cells: a file without a header line begins with a child."""
+    known = [header for header in headers if header not in unknown]
+    needed = sum(column.required for column in source.columns)
+    if len(known) * 2 < needed:
+        other = _looks_like(headers, source)
+        return (
+            other
+            or f"{len(known)} of its headers among the {len(headers)} cells of the first line: is the header line there?"
+        )
+    return f"the headers {', '.join(known)}" + (f" and the unknown {', '.join(unknown)}" if unknown else "")
+
+
+def _looks_like(headers: list[str], source: Source) -> str:
+    keys = [header_key(header) for header in headers]
+    fits = {
+        other.name
+        for other in sources().values()
+        if other is not source
+        and {column.name for column in other.columns if column.required}
+        <= {other.headers[key].name for key in keys if key in other.headers}
+    }
+    return f"the headers of {' or '.join(sorted(fits))}" if fits else ""

@@ -1,0 +1,125 @@
+"""XLSX workbooks: the first sheet, its header within the first ten rows, cells with the types Excel gave them.
+
+Formulas, macros and links are never evaluated: calamine reads the stored values only. A workbook is at most 1,048,576 rows,
+and one that would unpack to more than `MOST_UNPACKED_BYTES` is refused before it is opened.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+from python_calamine import CalamineError, CalamineWorkbook
+
+from kcb_pipeline.errors import ContractError
+from kcb_pipeline.extracts.batches import RawBatch
+from kcb_pipeline.extracts.catalogue import Source, header_key
+
+HEADER_WITHIN: Final = 10
+MOST_UNPACKED_BYTES: Final = 2 << 30
+BATCH_ROWS: Final = 50_000
+EXACT_DIGITS: Final = 10**15
+"""Excel keeps 15 digits: a longer number is already another number, and is written so that it is seen to be ruined."""
+
+
+class Workbook:
+    """One XLSX file of a source. Raises ContractError where it cannot be read or has no header."""
+
+    form = "xlsx"
+
+    def __init__(self, path: Path, source: Source, *, shown: str) -> None:
+        self._shown = shown
+        self.position = 0
+        self._size = path.stat().st_size
+        self._rows = self._first_sheet(path)
+        self._header_at = self._find_header(source)
+        self.headers = tuple(_text(cell) or "" for cell in self._rows[self._header_at])
+
+    def batches(self, positions: dict[str, int]) -> Iterator[RawBatch]:
+        """The data rows below the header; rows with nothing in them are no data rows."""
+        row = 0
+        records: list[list[Any]] = []
+        width = max(positions.values(), default=-1) + 1
+        for cells in self._rows[self._header_at + 1 :]:
+            if all(cell in ("", None) for cell in cells):
+                continue
+            row += 1
+            records.append(cells + [""] * (width - len(cells)))
+            if len(records) == BATCH_ROWS:
+                yield self._batch(records, row, positions)
+                records = []
+        yield self._batch(records, row, positions)
+
+    def _batch(self, records: list[list[Any]], last_row: int, positions: dict[str, int]) -> RawBatch:
+        self.position = self._size * last_row // max(len(self._rows), 1)
+        columns = {
+            name: pa.array([_text(record[place]) for record in records], type=pa.string())
+            for name, place in positions.items()
+        }
+        rows = np.arange(last_row - len(records) + 1, last_row + 1, dtype=np.int64)
+        refused = [
+            (int(row), "malformed_row")
+            for row, record in zip(rows, records, strict=True)
+            if any(isinstance(cell, str) and "\x00" in cell for cell in record)
+        ]
+        if refused:
+            kept = ~np.isin(rows, [row for row, _ in refused])
+            columns = {name: cells.filter(pa.array(kept)) for name, cells in columns.items()}
+            rows = rows[kept]
+        return RawBatch(rows, columns, refused)
+
+    def _first_sheet(self, path: Path) -> list[list[Any]]:
+        try:
+            with zipfile.ZipFile(path) as packed:
+                unpacked = sum(entry.file_size for entry in packed.infolist())
+            if unpacked > MOST_UNPACKED_BYTES:
+                raise ContractError(
+                    file=self._shown,
+                    expected=f"a workbook of at most {MOST_UNPACKED_BYTES >> 20} MiB unpacked",
+                    found=f"{unpacked >> 20} MiB",
+                )
+            rows: list[list[Any]] = (
+                CalamineWorkbook.from_path(str(path)).get_sheet_by_index(0).to_python(skip_empty_area=False)
+            )
+        except (CalamineError, zipfile.BadZipFile, OSError, IndexError) as error:
+            raise ContractError(
+                file=self._shown, expected="a readable workbook", found=f"a damaged one ({type(error).__name__})"
+            ) from None
+        return rows
+
+    def _find_header(self, source: Source) -> int:
+        known = [
+            sum(header_key(_text(cell) or "") in source.headers for cell in row) for row in self._rows[:HEADER_WITHIN]
+        ]
+        if not any(known):
+            found = "an empty sheet" if not self._rows else "no known header"
+            raise ContractError(
+                file=self._shown, expected=f"a header within the first {HEADER_WITHIN} rows", found=found
+            )
+        return known.index(max(known))
+
+
+def _text(cell: Any) -> str | None:
+    """A cell as text: whole numbers without a point, dates as ISO, numbers beyond 15 digits as Excel shows them."""
+    match cell:
+        case None | "":
+            return None
+        case str():
+            return cell
+        case bool():
+            return "1" if cell else "0"
+        case int() | float():
+            if abs(cell) >= EXACT_DIGITS:
+                return f"{cell:.5E}"
+            return str(int(cell)) if cell == int(cell) else repr(float(cell))
+        case dt.datetime():
+            return cell.date().isoformat()
+        case dt.date():
+            return cell.isoformat()
+        case _:
+            return str(cell)

@@ -1,0 +1,80 @@
+"""Codes that are numbers with a meaning: grades, divisions, student numbers.
+
+Code *lists* are data (`kcb_pipeline/extracts/codes.toml`); what is here has a rule instead of a list.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+import polars as pl
+
+PRIMARY_YEARS: Final = 6
+COMPULSORY_YEARS: Final = 9
+"""小学 6 + 初中 3 (义务教育法 art. 2; domain.md §3.2)."""
+LAST_GRADE: Final = 12
+
+_NUMERALS = {
+    "一": 1,
+    "二": 2,
+    "三": 3,
+    "四": 4,
+    "五": 5,
+    "六": 6,
+    "七": 7,
+    "八": 8,
+    "九": 9,
+    "十": 10,
+    "十一": 11,
+    "十二": 12,
+}
+_GRADE = re.compile(
+    r"(?P<stage>小学|小|初中|初|普通高中|高中|高)?(?P<number>十[一二]|[一二三四五六七八九十]|\d{1,2})(?P<year>年级|年)?(?:学生)?"
+)
+_STAGE_START = {"小": 0, "小学": 0, "初": 6, "初中": 6, "高": 9, "高中": 9, "普通高中": 9}
+_STAGE_YEARS = {0: 6, 6: 3, 9: 3}  # 初四 is grade 9 or 10 by the place: nobody can tell, so it is no grade
+
+
+def parse_grade(text: str) -> int | None:
+    """The grade 1 to 12 of `7`, `07`, `七年级`, `初一`, `初中一年级`, `小学一年级`, `高一`; None for anything else.
+
+    >>> parse_grade("初一"), parse_grade("小学一年级"), parse_grade("九年级"), parse_grade("高中三年级"), parse_grade("大班")
+    (7, 1, 9, 12, None)
+    """
+    plain = re.sub(r"[\s()]", "", unicodedata.normalize("NFKC", text))
+    match = _GRADE.fullmatch(plain)
+    if not match:
+        return None
+    number = _NUMERALS.get(match["number"]) or (int(match["number"]) if match["number"].isdigit() else 0)
+    stage = match["stage"]
+    if stage is None:
+        grade = number
+    else:
+        start = _STAGE_START[stage]
+        # 初中七年级 names the grade twice; 初中一年级 counts from the start of the stage.
+        grade = number if start and number > start else start + number
+        if not start < grade <= start + _STAGE_YEARS[start]:
+            return None
+    return grade if 1 <= grade <= LAST_GRADE else None
+
+
+def parse_division(text: str, places: int) -> str | None:
+    """A division code of `places` digits (6 county, 9 township, 12 village; GB/T 2260, GB/T 10114).
+
+    A longer code is cut to its higher levels; a shorter one, or a text, is no code of that level.
+    """
+    plain = re.sub(r"\s|\.0+$", "", unicodedata.normalize("NFKC", text))
+    return plain[:places] if re.fullmatch(r"[1-9]\d{5,14}", plain) and len(plain) >= places else None
+
+
+def citizen_numbers_of(student_numbers: pl.Series) -> pl.Series:
+    """The ID number after each G, often a former one: a second key. What follows J or L is never an ID number.
+
+    >>> citizen_numbers_of(pl.Series(["G11010519491231002X", "L11010520150312000X"])).to_list()
+    ['11010519491231002X', None]
+    """
+    return pl.DataFrame({"number": student_numbers}).select(
+        pl.when(pl.col("number").str.contains(r"^G\d{17}[0-9X]$")).then(pl.col("number").str.slice(1))
+    )["number"]

@@ -1,0 +1,186 @@
+"""公民身份号码, the citizen identification number (GB 11643-1999): 6 digits of division, 8 of birth date, 3 of sequence, 1 check.
+
+Every rule on ID numbers is here: how one is cleaned, when it is valid, what it says, and its integer key. Nothing here
+looks at two records at once; comparing numbers is `kcb_pipeline.matching.chinese`.
+
+The division in a number is that of first registration and is never updated, and abolished codes stay valid for life,
+so the first six digits are only required to be a possible province (domain.md §1.4). We do not use `python-stdnum`:
+it rejects codes not assigned in the birth year and raises on unknown counties (domain.md §6).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from numpy.typing import NDArray
+
+from kcb_pipeline.identity.text_arrays import byte_rows
+
+LENGTH: Final = 18
+WEIGHTS: Final = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+"""Position weights of ISO 7064 MOD 11-2 over the first 17 digits (GB 11643-1999 §4.2.5)."""
+CHECK_CHARACTERS: Final = "10X98765432"
+"""The check character for each remainder of the weighted sum modulo 11."""
+PROVINCES: Final = frozenset([
+    11, 12, 13, 14, 15, 21, 22, 23, 31, 32, 33, 34, 35, 36, 37, 41, 42, 43, 44, 45, 46, 50, 51, 52, 53, 54, 61, 62, 63, 64, 65, 71,
+    81, 82, 83,  # 居住证 of residents from Hong Kong, Macao and Taiwan carry a number of the same form
+])  # fmt: skip
+EARLIEST_BIRTH: Final = dt.date(1900, 1, 1)
+
+_FULL_WIDTH = str.maketrans("０１２３４５６７８９Ｘｘx", "0123456789XXX")
+_NOT_A_NUMBER = r"[\s　'’‘`\-－]"
+
+
+def check_digit(first17: str) -> str:
+    """The check character that belongs to 17 digits.
+
+    >>> check_digit("11010519491231002")
+    'X'
+    """
+    total = sum(int(digit) * weight for digit, weight in zip(first17, WEIGHTS, strict=True))
+    return CHECK_CHARACTERS[total % 11]
+
+
+def is_valid(number: str, *, on: dt.date) -> bool:
+    """Whether one cleaned number is a possible citizen ID number on the day `on`. For columns use `valid`."""
+    return bool(valid(pl.Series([number], dtype=pl.String), on=on)[0])
+
+
+def clean(numbers: pl.Series) -> pl.Series:
+    """Numbers as people type them, in one form: ASCII digits, capital X, no blanks, no apostrophe.
+
+    >>> clean(pl.Series(["'11010519491231002x", "１１０１０５ 19491231 002Ｘ"])).to_list()
+    ['11010519491231002X', '11010519491231002X']
+    """
+    plain = numbers.str.contains(r"^[0-9]{17}[0-9X]$").fill_null(value=True)
+    if plain.all():
+        return numbers
+    distinct = numbers.filter(~plain).unique()
+    cleaned = distinct.str.replace_all(_NOT_A_NUMBER, "").map_elements(
+        lambda text: text.translate(_FULL_WIDTH).upper(), return_dtype=pl.String
+    )
+    name = numbers.name
+    changed = numbers.to_frame("number").with_columns(
+        pl.col("number").replace(distinct.to_list(), cleaned.to_list()).alias("number")
+    )
+    return changed["number"].set(changed["number"] == "", None).alias(name)
+
+
+def is_numeric_ruin(numbers: pl.Series) -> pl.Series:
+    """Whether a text is what a spreadsheet leaves of an ID number: `5.33123E+17`, or 18 digits with a decimal part."""
+    return numbers.str.contains(r"^[0-9](\.[0-9]+)?[eE]\+?1[0-9]$|^[0-9]{14,18}\.0+$").fill_null(value=False)
+
+
+def valid(numbers: pl.Series, *, on: dt.date) -> pl.Series:
+    """Whether each cleaned number has 18 places, a possible province, a real birth date up to `on`, and its check digit.
+
+    Missing numbers are not valid. The answer says nothing of whether the number was issued.
+    """
+    of_length = numbers.str.len_bytes() == LENGTH
+    if of_length.all() and not numbers.null_count():
+        return pl.Series(numbers.name, _by_block(byte_rows(numbers, LENGTH), _valid_block(on), bool))
+    right = of_length.fill_null(value=False)
+    result = np.zeros(len(numbers), dtype=bool)
+    result[right.to_numpy()] = _by_block(byte_rows(numbers.filter(right), LENGTH), _valid_block(on), bool)
+    return pl.Series(numbers.name, result)
+
+
+_BLOCK_ROWS = 1 << 16
+"""Rows worked on at once: 18 places of 65,536 numbers stay in a core's own cache, which makes the rules four times faster."""
+
+_Rule = Callable[[NDArray[np.uint8]], NDArray[Any]]
+
+
+def _by_block(rows: NDArray[np.uint8], rule: _Rule, dtype: npt.DTypeLike) -> NDArray[Any]:
+    """`rule` over the places (shape 18 × rows) of one block of numbers after the other."""
+    result = np.empty(len(rows), dtype=dtype)
+    for start in range(0, len(rows), _BLOCK_ROWS):
+        block = slice(start, start + _BLOCK_ROWS)
+        result[block] = rule(np.ascontiguousarray(rows[block].T))
+    return result
+
+
+def _valid_block(on: dt.date) -> _Rule:
+    possible_province = np.zeros(256, dtype=bool)
+    possible_province[list(PROVINCES)] = True
+    check_characters = np.frombuffer(CHECK_CHARACTERS.encode(), dtype=np.uint8)
+    earliest, latest = EARLIEST_BIRTH.toordinal() - _EPOCH, on.toordinal() - _EPOCH
+
+    def rule(places: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        digits = places[:17] - np.uint8(48)
+        total = np.zeros(places.shape[1], dtype=np.uint16)
+        for place, weight in enumerate(WEIGHTS):
+            total += digits[place] * np.uint16(weight)
+        days = _birth_days(places)
+        # Characters that are no digits wrap around to more than 9, which the maximum sees.
+        return (
+            (digits.max(axis=0) <= 9)
+            & (places[17] == check_characters[total % 11])
+            & possible_province[digits[0] * np.uint8(10) + digits[1]]
+            & (days >= earliest)
+            & (days <= latest)
+        )
+
+    return rule
+
+
+_EPOCH = dt.date(1970, 1, 1).toordinal()
+_NO_DAY = np.iinfo(np.int32).min
+_YEARS = 200
+
+
+def _calendar() -> NDArray[np.int32]:
+    """Days since 1970 by (years since 1900, month, day), `_NO_DAY` where the calendar has no such day."""
+    table = np.full((_YEARS, 100, 100), _NO_DAY, dtype=np.int32)
+    days = np.arange(np.datetime64("1900-01-01"), np.datetime64(f"{1900 + _YEARS}-01-01"))
+    months = days.astype("datetime64[M]")
+    years = days.astype("datetime64[Y]")
+    table[
+        years.astype(int) + 70, months.astype(int) % 12 + 1, (days - months.astype("datetime64[D]")).astype(int) + 1
+    ] = days.astype(np.int32)
+    return table.reshape(-1)
+
+
+_CALENDAR = _calendar()
+
+
+def _birth_days(places: NDArray[np.uint8]) -> NDArray[np.int32]:
+    """Days since 1970 of places 7 to 14, or a day before every real one where they are no date."""
+    digits = (places[6:14] - np.uint8(48)).astype(np.int32)
+    year = digits[0] * 1000 + digits[1] * 100 + digits[2] * 10 + digits[3] - 1900
+    month_day = digits[4] * 1000 + digits[5] * 100 + digits[6] * 10 + digits[7]
+    real = (digits.max(axis=0) <= 9) & (year >= 0) & (year < _YEARS)
+    return np.where(real, _CALENDAR[np.where(real, year * 10_000 + month_day, 0)], _NO_DAY).astype(np.int32)
+
+
+def key(numbers: pl.Series, *, on: dt.date) -> pl.Series:
+    """The first 17 digits of each valid number as Int64 (the check digit adds nothing); missing where it is not valid."""
+    ok = valid(numbers, on=on)
+    return pl.DataFrame({"number": numbers, "ok": ok}).select(
+        pl.when("ok").then(pl.col("number").str.slice(0, 17)).cast(pl.Int64, strict=False).alias(numbers.name)
+    )[numbers.name]
+
+
+def birth_date(numbers: pl.Series) -> pl.Series:
+    """The birth date written in each 18-place number (valid check digit or not); missing where those places are no date."""
+    right = (numbers.str.len_bytes() == LENGTH).fill_null(value=False)
+    days = np.full(len(numbers), _NO_DAY, dtype=np.int32)
+    days[right.to_numpy()] = _by_block(byte_rows(numbers.filter(right), LENGTH), _birth_days, np.int32)
+    return pl.DataFrame({"day": days}).select(
+        pl.when(pl.col("day") != _NO_DAY).then("day").cast(pl.Date).alias(numbers.name)
+    )[numbers.name]
+
+
+def sex(numbers: pl.Series) -> pl.Series:
+    """The sex in each 18-place number: `1` where the 17th digit is odd, `2` where it is even (GB 11643-1999 §4.2.4)."""
+    digit = pl.col("number").str.slice(16, 1).cast(pl.Int8, strict=False)
+    return pl.DataFrame({"number": numbers}).select(
+        pl.when(pl.col("number").str.len_bytes() == LENGTH)
+        .then(digit.replace_strict(range(10), ["2", "1"] * 5, default=None, return_dtype=pl.String))
+        .alias(numbers.name)
+    )[numbers.name]

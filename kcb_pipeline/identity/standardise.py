@@ -1,0 +1,164 @@
+"""Standard keys of every landed person: one row of keys for each row of the population side and of the registry side.
+
+The landed rows stay as they were sent; what is here is derived from them, by the rules of this package, batch by batch, and is
+joined to them by row number. `standard.population_keys` covers 户籍 and 流动 rows, `standard.registry_keys` the 学籍 rows.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+
+import duckdb
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from kcb_pipeline.engines.workspace import ParquetTable, Workspace
+from kcb_pipeline.identity import id_number
+from kcb_pipeline.identity.codes import citizen_numbers_of
+from kcb_pipeline.identity.names import NameTable, plain_key
+from kcb_pipeline.progress import SILENT, Progress
+
+REGISTERED, RESIDENT = "registered", "resident"
+"""population_type: 户籍 and 流动 (published.md)."""
+
+LIVE, DEAD, EMIGRATED, MOVED_OUT, DELETED, SUPERSEDED, EXPIRED = (
+    "live", "dead", "emigrated", "moved_out", "deleted", "superseded", "expired",
+)  # fmt: skip
+"""What a population row says of its person, on the day (extracts.md: live rows)."""
+
+DEAD_REGISTRY_STATUSES = (
+    "03", "06", "07", "08", "09", "10", "11", "13", "14", "15", "99", "辍学", "出国", "其他离校",
+)  # fmt: skip
+"""学籍状态 of rows that are no enrolment any more (extracts.md, student_registry)."""
+
+_BATCH_ROWS = 1 << 19
+_GENERATION = "current"
+
+_POPULATION = """
+SELECT 2 * row AS ref, 'registered' AS population_type, row, id_number, id_valid, name, former_name, sex, birth_date,
+    CASE WHEN record_flag IS NOT NULL AND record_flag <> '1' THEN 'superseded'
+         WHEN reversal_flag IS NOT NULL AND reversal_flag <> '0' THEN 'superseded'
+         WHEN person_state IS NULL OR person_state IN ('0', '3') THEN 'live'
+         WHEN person_state = '1' THEN 'dead'
+         WHEN person_state = '2' THEN 'moved_out'
+         WHEN person_state = '4' THEN 'emigrated'
+         ELSE 'deleted' END AS state
+FROM landed.population
+"""
+_RESIDENTS = """
+SELECT 2 * row + 1 AS ref, 'resident' AS population_type, row, id_number, id_valid, name, NULL::VARCHAR AS former_name, sex, birth_date,
+    CASE WHEN cancelled_on IS NULL AND (permit_state IS NULL OR permit_state = '有效') THEN 'live' ELSE 'expired' END AS state
+FROM landed.residents
+"""
+_REGISTRY = """
+SELECT row, id_number, id_valid, student_number, name, former_name, sex, birth_date, registry_status,
+    registry_status IS NULL OR registry_status NOT IN (SELECT unnest($dead)) AS is_live
+FROM landed.student_registry
+"""
+
+
+def standardise_population(workspace: Workspace, *, progress: Progress = SILENT) -> int:
+    """Write `standard.population_keys`, one row a landed population or resident row; how many.
+
+    Columns: ref (one number for type and row), population_type, row, id_key (Int64, valid numbers), name_key, folded, pinyin (UInt64), former_folded, sex,
+    birth_date (from the number where the cell is missing), state, is_live.
+    """
+    with workspace.connect() as connection:
+        return _write(
+            workspace, connection, "population_keys", f"{_POPULATION} UNION ALL {_RESIDENTS}", _population, progress
+        )
+
+
+def standardise_registry(workspace: Workspace, *, progress: Progress = SILENT) -> int:
+    """Write `standard.registry_keys`, one row a landed student record; how many.
+
+    Columns: row, student_number, id_key, second_key (the number after a G, where it is valid), name_key, folded, pinyin,
+    former_folded, sex, birth_date, registry_status, is_live.
+    """
+    dead = ", ".join(f"'{status}'" for status in DEAD_REGISTRY_STATUSES)
+    with workspace.connect() as connection:
+        sql = _REGISTRY.replace("SELECT unnest($dead)", dead)
+        return _write(workspace, connection, "registry_keys", sql, _registry, progress)
+
+
+_Kernel = Callable[[pl.DataFrame, dt.date], pl.DataFrame]
+
+
+def _write(
+    workspace: Workspace,
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    sql: str,
+    kernel: _Kernel,
+    progress: Progress,
+) -> int:
+    rows = 0
+    with ParquetTable(workspace.parquet("standard", table, _GENERATION)) as out:
+        reader = connection.sql(sql).to_arrow_reader(_BATCH_ROWS)
+        out.write(
+            kernel(pl.DataFrame(reader.schema.empty_table()), workspace.comparison_date).to_arrow(
+                compat_level=_COMPATIBLE
+            )
+        )
+        for batch in reader:
+            keys = kernel(pl.DataFrame(pa.Table.from_batches([batch])), workspace.comparison_date)
+            rows += keys.height
+            out.write(keys.to_arrow(compat_level=_COMPATIBLE))
+            progress.update(table, rows, rows, rows=rows)
+    workspace.show(connection, "standard", table, _GENERATION)
+    return rows
+
+
+_COMPATIBLE = pl.CompatLevel.oldest()
+
+
+def _population(rows: pl.DataFrame, on: dt.date) -> pl.DataFrame:
+    return rows.select(
+        "ref", "population_type", "row", *_person_keys(rows, on), "state", (pl.col("state") == LIVE).alias("is_live")
+    )
+
+
+def _registry(rows: pl.DataFrame, on: dt.date) -> pl.DataFrame:
+    second = id_number.key(citizen_numbers_of(rows["student_number"]), on=on).alias("second_key")
+    return rows.select("row", "student_number", second, *_person_keys(rows, on), "registry_status", "is_live")
+
+
+def _person_keys(rows: pl.DataFrame, on: dt.date) -> list[pl.Series]:
+    """Keys of the person a row is about; a missing birth date or sex is taken from a valid number, nothing else is filled in."""
+    valid = rows.select(pl.when("id_valid").then("id_number"))["id_number"]
+    said = rows.select("sex", "birth_date").with_columns(
+        pl.col("sex").fill_null(id_number.sex(valid)), pl.col("birth_date").fill_null(id_number.birth_date(valid))
+    )
+    names = plain_key(rows["name"])
+    folded, pinyin = _name_hashes(names)
+    former_folded, _ = _name_hashes(plain_key(rows["former_name"]))
+    id_key = rows.select(pl.when("id_valid").then(pl.col("id_number").str.slice(0, 17)).cast(pl.Int64, strict=False))[
+        "id_number"
+    ]
+    return [
+        id_key.alias("id_key"),
+        names.alias("name_key"),
+        folded.alias("folded"),
+        pinyin.alias("pinyin"),
+        former_folded.alias("former_folded"),
+        said["sex"],
+        said["birth_date"],
+    ]
+
+
+def _name_hashes(names: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """The folded and the pinyin key of each plain name, computed once a distinct name."""
+    distinct = names.drop_nulls().unique()
+    table = NameTable.of(distinct)
+    keyed = pl.DataFrame(
+        {"name": distinct, "folded": _signed(table.folded_keys()), "pinyin": _signed(table.pinyin_keys())}
+    )
+    joined = names.to_frame("name").join(keyed, on="name", how="left", maintain_order="left")
+    return joined["folded"], joined["pinyin"]
+
+
+def _signed(keys: np.ndarray[tuple[int], np.dtype[np.uint64]]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """The same bits as signed integers, which both engines have."""
+    return keys.view(np.int64)

@@ -1,0 +1,60 @@
+"""Text columns as NumPy arrays, so that rules on characters run at memory speed.
+
+What belongs here: the two conversions (bytes of equal length, code points of any length) and nothing that knows a rule.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+from numpy.typing import NDArray
+
+PAD = 0
+"""The code point that fills a code-point row to the right; U+0000 is refused at landing, so it is never a character."""
+
+
+def byte_rows(texts: pl.Series, width: int) -> NDArray[np.uint8]:
+    """The bytes of texts that are all exactly `width` bytes long, as an array of shape (rows, width).
+
+    Raises ValueError where a text has another length or is missing: the caller filters first.
+    """
+    if len(texts) == 0:
+        return np.empty((0, width), dtype=np.uint8)
+    array = texts.to_arrow()
+    if isinstance(array, pa.ChunkedArray):
+        array = array.combine_chunks()
+    array = array.cast(pa.large_binary())
+    _, offsets_buffer, values_buffer = array.buffers()
+    offsets = np.frombuffer(offsets_buffer, dtype=np.int64)[array.offset : array.offset + len(array) + 1]
+    start, end = int(offsets[0]), int(offsets[-1])
+    if end - start != width * len(array) or array.null_count or (np.diff(offsets) != width).any():
+        message = f"every text must be {width} bytes long"
+        raise ValueError(message)
+    return np.frombuffer(values_buffer, dtype=np.uint8)[start:end].reshape(-1, width)
+
+
+def code_points(texts: pl.Series, width: int | None = None) -> NDArray[np.uint32]:
+    """The code points of `texts`, shape (rows, longest), padded with `PAD`; missing texts are empty rows.
+
+    With `width`, longer texts are cut there.
+    """
+    filled = texts.fill_null("")
+    lengths = filled.str.len_chars().to_numpy().astype(np.int64)
+    flat = np.frombuffer("".join(filled.to_list()).encode("utf-32-le"), dtype=np.uint32)
+    longest = int(lengths.max()) if len(lengths) else 0
+    shape = longest if width is None else width
+    rows = np.full((len(filled), shape), PAD, dtype=np.uint32)
+    starts = np.concatenate([[0], np.cumsum(lengths)[:-1]]) if len(lengths) else np.empty(0, dtype=np.int64)
+    for column in range(min(shape, longest)):
+        has = lengths > column
+        rows[has, column] = flat[starts[has] + column]
+    return rows
+
+
+def texts_of(rows: NDArray[np.uint32]) -> pl.Series:
+    """The inverse of `code_points`: one text a row, the padding left out."""
+    if rows.size == 0:
+        return pl.Series([""] * len(rows), dtype=pl.String)
+    packed = np.ascontiguousarray(rows, dtype="<u4").view(f"<U{rows.shape[1]}").reshape(-1)
+    return pl.Series(packed.tolist(), dtype=pl.String)

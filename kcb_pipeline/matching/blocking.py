@@ -1,0 +1,111 @@
+"""Blocking: which pairs are compared at all. A union of rules, each an equality of integer keys, so that a pair survives any one
+damaged field; what each rule gave is reported, and a block too large to compare is named, never dropped in silence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from kcb_pipeline.matching.settings import BlockingRule, Key
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Pairs to compare: row positions on both sides, rising by (left, right), and the rules (a bit each) that gave each.
+
+    report: one row a rule: `rule`, `pairs`, `new_pairs` (that no earlier rule gave), `largest_block` (pairs of its
+        largest value), `capped_blocks`, `capped_pairs` (left to the other rules).
+    """
+
+    left: NDArray[np.int64]
+    right: NDArray[np.int64]
+    rules: NDArray[np.int64]
+    report: pl.DataFrame
+
+
+def candidates(
+    left: pl.DataFrame,
+    right: pl.DataFrame,
+    rules: tuple[BlockingRule, ...],
+    *,
+    largest_block: int,
+    within: bool = False,
+) -> Candidates:
+    """The union of the pairs of all rules. Keys missing on either side give no pair.
+
+    `within`: both frames are one table and each pair of different records is given once, the earlier record left.
+    """
+    found: list[NDArray[np.int64]] = []
+    entries: list[dict[str, int | str]] = []
+    width = max(right.height, 1)
+    for number, rule in enumerate(rules):
+        a, b, largest, capped_blocks, capped_pairs = _join(
+            _hashes(left, rule.left), _hashes(right, rule.right), largest_block
+        )
+        if within:
+            earlier = a < b
+            a, b = a[earlier], b[earlier]
+        found.append(((a * width + b) << 6) | number)
+        entries.append(
+            {
+                "rule": rule.name,
+                "pairs": len(a),
+                "largest_block": largest,
+                "capped_blocks": capped_blocks,
+                "capped_pairs": capped_pairs,
+            }
+        )
+    coded = np.sort(np.concatenate(found)) if found else np.empty(0, dtype=np.int64)
+    pair = coded >> 6
+    first = np.flatnonzero(np.diff(pair, prepend=-1)) if len(pair) else np.empty(0, dtype=np.int64)
+    new = np.bincount(coded[first] & 63, minlength=len(rules)) if len(first) else np.zeros(len(rules), dtype=np.int64)
+    masks = np.bitwise_or.reduceat(np.int64(1) << (coded & 63), first) if len(first) else np.empty(0, dtype=np.int64)
+    schema = {
+        "rule": pl.String, "pairs": pl.Int64, "new_pairs": pl.Int64, "largest_block": pl.Int64, "capped_blocks": pl.Int64, "capped_pairs": pl.Int64,
+    }  # fmt: skip
+    report = pl.DataFrame(
+        [{**entry, "new_pairs": int(count)} for entry, count in zip(entries, new, strict=True)], schema=schema
+    )
+    return Candidates(pair[first] // width, pair[first] % width, masks, report)
+
+
+def _hashes(records: pl.DataFrame, keys: tuple[Key, ...]) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+    """Rows that have all the keys, and one integer for the values of each."""
+    columns = [(pl.col(key) if isinstance(key, str) else key).alias(f"k{place}") for place, key in enumerate(keys)]
+    there = records.select(*columns).with_row_index("row").drop_nulls()
+    hashed = there.select(pl.struct(pl.exclude("row")).hash(seed=0).alias("hash"))["hash"]
+    return there["row"].to_numpy().astype(np.int64), hashed.to_numpy()
+
+
+def _join(
+    left: tuple[NDArray[np.int64], NDArray[np.uint64]],
+    right: tuple[NDArray[np.int64], NDArray[np.uint64]],
+    largest_block: int,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], int, int, int]:
+    """Equal keys joined: left rows, right rows, pairs of the largest block, blocks and pairs above the limit."""
+    (rows_l, keys_l), (rows_r, keys_r) = left, right
+    order_r = np.argsort(keys_r, kind="stable")
+    sorted_r = keys_r[order_r]
+    start = np.searchsorted(sorted_r, keys_l, side="left")
+    matches = np.searchsorted(sorted_r, keys_l, side="right") - start
+    has = matches > 0
+    rows_l, keys_l, start, matches = rows_l[has], keys_l[has], start[has], matches[has]
+    if not len(rows_l):
+        empty = np.empty(0, dtype=np.int64)
+        return empty, empty, 0, 0, 0
+    values, inverse, members = np.unique(keys_l, return_inverse=True, return_counts=True)
+    per_value = np.zeros(len(values), dtype=np.int64)
+    per_value[inverse] = matches
+    block = per_value * members
+    capped = block > largest_block
+    if capped.any():
+        keep = ~capped[inverse]
+        rows_l, start, matches = rows_l[keep], start[keep], matches[keep]
+    total = int(matches.sum())
+    offsets = np.arange(total) - np.repeat(np.cumsum(matches) - matches, matches)
+    rows_right = rows_r[order_r[np.repeat(start, matches) + offsets]]
+    return np.repeat(rows_l, matches), rows_right, int(block.max()), int(capped.sum()), int(block[capped].sum())

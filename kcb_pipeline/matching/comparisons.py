@@ -1,0 +1,314 @@
+"""Comparisons of one attribute: ordered levels from full agreement to contradiction, evaluated on whole batches of pairs.
+
+A comparison prepares each record once (`prepare`) and then gives a level for each pair of a batch (`levels_of`), from the
+prepared columns of two row-aligned frames. Missing on either side is `MISSING`: no evidence, never a disagreement. What is
+particular to Chinese identities is in `kcb_pipeline.matching.chinese`; nothing here knows a weight.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from rapidfuzz import process
+from rapidfuzz.distance import OSA, JaroWinkler
+
+MISSING: Final = -1
+
+Levels = NDArray[np.int8]
+
+
+@dataclass(frozen=True)
+class Comparison(ABC):
+    """One attribute of a person, compared. `name` names its columns (`<name>.…`), its weights (`w_<name>`) and its levels.
+
+    labels: its levels in order, agreement first.
+    term_frequency: whether agreement on a rare value weighs more than on a common one; `frequency_within` are columns
+        within which frequencies are counted (names by sex and decade of birth).
+    """
+
+    name: str
+    labels: ClassVar[tuple[str, ...]] = ()
+    term_frequency: bool = False
+    frequency_within: tuple[str, ...] = ()
+
+    @abstractmethod
+    def prepare(self, records: pl.DataFrame) -> list[pl.Series]:
+        """The columns, named `<name>.<part>`, that `levels_of` needs of each record. The first, `<name>.value`, is what equality means."""
+
+    @abstractmethod
+    def levels_of(self, left: pl.DataFrame, right: pl.DataFrame) -> Levels:
+        """The level of each pair, from two frames of prepared columns aligned row by row."""
+
+    def keys(self, prepared: pl.DataFrame) -> list[pl.Series]:
+        """Further columns for blocking, computed only for records that no key settled."""
+        return []
+
+    @property
+    def value(self) -> str:
+        """The prepared column whose equality is the first level."""
+        return f"{self.name}.value"
+
+    def _column(self, part: str, values: pl.Series) -> pl.Series:
+        return values.alias(f"{self.name}.{part}")
+
+
+def equal_or_missing(left: pl.Series, right: pl.Series) -> tuple[Levels, NDArray[np.int64]]:
+    """Level 0 where both are equal, `MISSING` where either is missing, and the places of all other pairs."""
+    frame = pl.DataFrame({"l": left, "r": right})
+    answer = frame.select(
+        missing=pl.col("l").is_null() | pl.col("r").is_null(), equal=(pl.col("l") == pl.col("r")).fill_null(value=False)
+    )
+    levels = np.full(len(left), MISSING, dtype=np.int8)
+    equal = answer["equal"].to_numpy()
+    levels[equal] = 0
+    return levels, np.flatnonzero(~equal & ~answer["missing"].to_numpy())
+
+
+def on_distinct(
+    left: pl.Series, right: pl.Series, rule: Callable[[pl.Series, pl.Series], NDArray[Any]]
+) -> NDArray[Any]:
+    """`rule` evaluated once for each distinct pair of values, and spread over all pairs.
+
+    People share names, birth dates and villages, so there are far fewer pairs of values than pairs of records.
+    """
+    pairs = pl.DataFrame({"l": left, "r": right})
+    distinct = pairs.unique()
+    if distinct.height > 0.7 * pairs.height:  # hardly anything repeats: looking it up would cost more than it saves
+        return rule(left, right)
+    distinct = distinct.sort("l", "r")
+    answers = pl.Series("answer", rule(distinct["l"], distinct["r"]))
+    return pairs.join(distinct.with_columns(answers), on=["l", "r"], how="left", maintain_order="left")[
+        "answer"
+    ].to_numpy()
+
+
+@dataclass(frozen=True)
+class Exact(Comparison):
+    """Equal or not: sex, codes, anything without spelling."""
+
+    column: str = ""
+    labels: ClassVar[tuple[str, ...]] = ("equal", "different")
+
+    def prepare(self, records: pl.DataFrame) -> list[pl.Series]:
+        """The column itself."""
+        return [self._column("value", records[self.column or self.name])]
+
+    def levels_of(self, left: pl.DataFrame, right: pl.DataFrame) -> Levels:
+        """0 equal, 1 different."""
+        levels, others = equal_or_missing(left[self.value], right[self.value])
+        levels[others] = 1
+        return levels
+
+
+@dataclass(frozen=True)
+class Text(Comparison):
+    """A text people type: equal, one slip of the finger, close, somewhat close, different. Characters are compared, not bytes.
+
+    close, somewhat: least Jaro–Winkler similarity (Winkler 1990) of those levels.
+    column: the column compared, `name` by default.
+    """
+
+    column: str = ""
+    close: float = 0.9
+    somewhat: float = 0.75
+    labels: ClassVar[tuple[str, ...]] = ("equal", "one slip", "close", "somewhat close", "different")
+
+    def prepare(self, records: pl.DataFrame) -> list[pl.Series]:
+        """The text without case and surplus blanks; an empty one is missing."""
+        text = records[self.column or self.name].cast(pl.String)
+        plain = text.str.normalize("NFKC").str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars()
+        return [self._column("value", pl.DataFrame({"t": plain}).select(pl.when(pl.col("t") != "").then("t"))["t"])]
+
+    def levels_of(self, left: pl.DataFrame, right: pl.DataFrame) -> Levels:
+        """0 to 4, as `labels`."""
+        lefts, rights = left[self.value], right[self.value]
+        levels, others = equal_or_missing(lefts, rights)
+        if others.size:
+            levels[others] = on_distinct(lefts.gather(others), rights.gather(others), self._level)
+        return levels
+
+    def _level(self, left: pl.Series, right: pl.Series) -> Levels:
+        lefts, rights = left.to_list(), right.to_list()
+        slips = process.cpdist(lefts, rights, scorer=OSA.distance, score_cutoff=1, dtype=np.uint8)
+        similarity = process.cpdist(lefts, rights, scorer=JaroWinkler.similarity, dtype=np.float32)
+        shortest = np.minimum(left.str.len_chars().to_numpy(), right.str.len_chars().to_numpy())
+        return np.select(
+            [(slips <= 1) & (shortest >= 3), similarity >= self.close, similarity >= self.somewhat],
+            [1, 2, 3],
+            default=4,
+        ).astype(np.int8)
+
+
+@dataclass(frozen=True)
+class Identifier(Comparison):
+    """A number or code that is meant to be unique (a social security number, a phone): equal, one slip, two slips, different."""
+
+    column: str = ""
+    labels: ClassVar[tuple[str, ...]] = ("equal", "one slip", "two slips", "different")
+
+    def prepare(self, records: pl.DataFrame) -> list[pl.Series]:
+        """The letters and digits of the number; an empty one is missing."""
+        text = records[self.column or self.name].cast(pl.String)
+        plain = text.str.normalize("NFKC").str.to_uppercase().str.replace_all(r"[^0-9\p{L}]", "")
+        return [self._column("value", pl.DataFrame({"t": plain}).select(pl.when(pl.col("t") != "").then("t"))["t"])]
+
+    def levels_of(self, left: pl.DataFrame, right: pl.DataFrame) -> Levels:
+        """0 to 3, as `labels`."""
+        lefts, rights = left[self.value], right[self.value]
+        levels, others = equal_or_missing(lefts, rights)
+        if others.size:
+            slips = process.cpdist(
+                lefts.gather(others).to_list(),
+                rights.gather(others).to_list(),
+                scorer=OSA.distance,
+                score_cutoff=2,
+                dtype=np.uint8,
+            )
+            levels[others] = np.minimum(slips, 3)
+        return levels
+
+
+@dataclass(frozen=True)
+class Number(Comparison):
+    """A whole number: equal, one slip of a digit, different (house numbers, postcodes)."""
+
+    column: str = ""
+    labels: ClassVar[tuple[str, ...]] = ("equal", "one slip", "different")
+
+    def prepare(self, records: pl.DataFrame) -> list[pl.Series]:
+        """The digits as text, without leading zeros."""
+        text = (
+            records[self.column or self.name].cast(pl.String).str.replace(r"\.0+$", "").str.replace_all(r"[^0-9]", "")
+        )
+        plain = text.str.strip_chars_start("0")
+        return [self._column("value", pl.DataFrame({"t": plain}).select(pl.when(pl.col("t") != "").then("t"))["t"])]
+
+    def levels_of(self, left: pl.DataFrame, right: pl.DataFrame) -> Levels:
+        """0 equal, 1 one digit wrong, lost, added or swapped with its neighbour, 2 different."""
+        lefts, rights = left[self.value], right[self.value]
+        levels, others = equal_or_missing(lefts, rights)
+        if others.size:
+            slips = process.cpdist(
+                lefts.gather(others).to_list(),
+                rights.gather(others).to_list(),
+                scorer=OSA.distance,
+                score_cutoff=1,
+                dtype=np.uint8,
+            )
+            levels[others] = np.where(slips <= 1, 1, 2)
+        return levels
+
+
+_DIGIT_PLACES = (10_000_000, 1_000_000, 100_000, 10_000, 1000, 100, 10, 1)
+
+
+@dataclass(frozen=True)
+class Date(Comparison):
+    """A date of birth: equal, then the ways a date is written wrong, then how near it is.
+
+    Accepts a Date column, or text or numbers as YYYYMMDD or YYYY-MM-DD (a text that is no date still has digits to compare).
+
+    The levels, and where they come from (domain.md §4): day and month swapped; one digit wrong or two neighbours swapped; the
+    year one off; a placeholder (first of January of the same year); a lunar date written as a solar one (the traditional
+    calendar runs 18 to 51 days behind within the same year); the same year and month; the same year; different.
+    """
+
+    column: str = ""
+    labels: ClassVar[tuple[str, ...]] = (
+        "equal", "day and month swapped", "one slip", "year off by one", "placeholder", "lunar", "same month", "same year", "different",
+    )  # fmt: skip
+
+    def prepare(self, records: pl.DataFrame) -> list[pl.Series]:
+        """The date as a number YYYYMMDD."""
+        dates = records[self.column or self.name]
+        if dates.dtype in (pl.Date, pl.Datetime):
+            number = (
+                dates.dt.year().cast(pl.Int32) * 10_000
+                + dates.dt.month().cast(pl.Int32) * 100
+                + dates.dt.day().cast(pl.Int32)
+            )
+        else:
+            digits = dates.cast(pl.String).str.replace(r"\.0+$", "").str.replace_all(r"[^0-9]", "")
+            number = digits.cast(pl.Int32, strict=False)
+            number = pl.DataFrame({"n": number, "d": digits}).select(
+                pl.when(pl.col("d").str.len_bytes() == 8).then("n")
+            )["n"]
+        return [self._column("value", number)]
+
+    def levels_of(self, left: pl.DataFrame, right: pl.DataFrame) -> Levels:
+        """0 to 8, as `labels`."""
+        lefts, rights = left[self.value], right[self.value]
+        levels, others = equal_or_missing(lefts, rights)
+        if others.size:
+            levels[others] = _date_levels(
+                lefts.gather(others).to_numpy().astype(np.int64), rights.gather(others).to_numpy().astype(np.int64)
+            )
+        return levels
+
+
+def _date_levels(left: NDArray[np.int64], right: NDArray[np.int64]) -> Levels:
+    year_l, month_l, day_l = left // 10_000, left // 100 % 100, left % 100
+    year_r, month_r, day_r = right // 10_000, right // 100 % 100, right % 100
+    same_year = year_l == year_r
+    swapped = same_year & (month_l == day_r) & (day_l == month_r)
+    placeholder = same_year & (((month_l == 1) & (day_l == 1)) | ((month_r == 1) & (day_r == 1)))
+    year_off = (np.abs(year_l - year_r) == 1) & (month_l == month_r) & (day_l == day_r)
+    behind = np.abs((month_l - month_r) * 30.4 + day_l - day_r)
+    lunar = same_year & (behind >= 18) & (behind <= 51)
+    return np.select(
+        [swapped, _one_slip(left, right), year_off, placeholder, lunar, same_year & (month_l == month_r), same_year],
+        [1, 2, 3, 4, 5, 6, 7],
+        default=8,
+    ).astype(np.int8)
+
+
+def _one_slip(left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether two eight-digit numbers differ by one digit, or by two neighbours swapped."""
+    differing = np.zeros(len(left), dtype=np.int8)
+    swaps = np.zeros(len(left), dtype=bool)
+    digits = [(left // place % 10, right // place % 10) for place in _DIGIT_PLACES]
+    for place, (a, b) in enumerate(digits):
+        differing += a != b
+        if place:
+            before_a, before_b = digits[place - 1]
+            swaps |= (a == before_b) & (b == before_a) & (a != b)
+    return (differing == 1) | ((differing == 2) & swaps)
+
+
+@dataclass(frozen=True)
+class Overlap(Comparison):
+    """Sets of values compared as sets (guardians' names, phones): any in common, none in common.
+
+    columns: the columns whose values form the set of a record.
+    """
+
+    columns: tuple[str, ...] = ()
+    labels: ClassVar[tuple[str, ...]] = ("all in common", "some in common", "none in common")
+
+    def prepare(self, records: pl.DataFrame) -> list[pl.Series]:
+        """The set as a sorted list of distinct values."""
+        listed = records.select(
+            pl.concat_list([pl.col(column).cast(pl.String) for column in self.columns])
+            .list.drop_nulls()
+            .list.unique()
+            .list.sort()
+            .alias("s")
+        )
+        return [self._column("value", listed.select(pl.when(pl.col("s").list.len() > 0).then("s"))["s"])]
+
+    def levels_of(self, left: pl.DataFrame, right: pl.DataFrame) -> Levels:
+        """0 where the smaller set is inside the other, 1 where they share something, 2 where they share nothing."""
+        pairs = pl.DataFrame({"l": left[self.value], "r": right[self.value]})
+        common = pl.col("l").list.set_intersection("r").list.len()
+        smaller = pl.min_horizontal(pl.col("l").list.len(), pl.col("r").list.len())
+        level = pl.when(common == smaller).then(0).when(common > 0).then(1).otherwise(2)
+        missing = pl.col("l").is_null() | pl.col("r").is_null()
+        return pairs.select(pl.when(missing).then(MISSING).otherwise(level).cast(pl.Int8).alias("level"))[
+            "level"
+        ].to_numpy()

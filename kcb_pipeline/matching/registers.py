@@ -1,0 +1,150 @@
+"""Comparison ①, 户籍 × 学籍: the settings with which the population side and the student registry are linked.
+
+The three waves of the design: a valid ID number whose name agrees; the second keys (the number after a G); and weighing the rest.
+What is linked are persons with pupils (`standard.persons`, `standard.students`), each stood for by one row.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+import polars as pl
+
+from kcb_pipeline.engines.embedded import create, frame
+from kcb_pipeline.engines.workspace import Workspace
+from kcb_pipeline.matching.chinese import (
+    ID_BY_G_NUMBER,
+    ID_EQUAL,
+    REORDERED,
+    ChineseIdNumber,
+    ChineseName,
+    Guardians,
+    Place,
+)
+from kcb_pipeline.matching.comparisons import Date, Exact
+from kcb_pipeline.matching.linkage import LinkResult, link
+from kcb_pipeline.matching.settings import Implied, KeyRule, Settings, block_on
+from kcb_pipeline.progress import SILENT, Progress
+
+_PERSONS = """
+SELECT p.person, p.population_type, p.row AS population_row, p.id_key, NULL::BIGINT AS second_key,
+       l.id_number, NULL::VARCHAR AS student_number, l.name, l.former_name, p.sex, p.birth_date, year(p.birth_date) AS birth_year,
+       l.division_code AS division_a, l.household_division_code AS division_b, l.township_code,
+       l.father_id_number AS guardian_id_a, l.mother_id_number AS guardian_id_b, l.guardian_id_number AS guardian_id_c,
+       l.guardian_phone AS guardian_phone_a, NULL::VARCHAR AS guardian_phone_b,
+       l.father_name AS guardian_name_a, l.mother_name AS guardian_name_b, l.guardian_name AS guardian_name_c
+FROM standard.persons p
+JOIN (
+    SELECT 2 * row AS ref, id_number, name, former_name, division_code, NULL::VARCHAR AS household_division_code, township_code,
+           father_id_number, mother_id_number, guardian_id_number, guardian_phone, father_name, mother_name, guardian_name
+    FROM landed.population
+    UNION ALL
+    SELECT 2 * row + 1, id_number, name, NULL, household_division_code, division_code, township_code,
+           NULL, NULL, NULL, guardian_phone, NULL, NULL, guardian_name
+    FROM landed.residents
+) l ON l.ref = p.ref
+ORDER BY p.person
+"""
+_STUDENTS = """
+SELECT s.student, s.row AS registry_row, s.id_key, s.second_key,
+       l.id_number, l.student_number, l.name, l.former_name, s.sex, s.birth_date, year(s.birth_date) AS birth_year,
+       l.household_division_code AS division_a, l.school_division_code AS division_b, NULL::VARCHAR AS township_code,
+       l.guardian1_id_number AS guardian_id_a, l.guardian2_id_number AS guardian_id_b, NULL::VARCHAR AS guardian_id_c,
+       l.guardian1_phone AS guardian_phone_a, l.guardian2_phone AS guardian_phone_b,
+       l.guardian1_name AS guardian_name_a, l.guardian2_name AS guardian_name_b, NULL::VARCHAR AS guardian_name_c
+FROM standard.students s
+JOIN landed.student_registry l ON l.row = s.row
+ORDER BY s.student
+"""
+
+
+def register_settings(on: dt.date) -> Settings:
+    """How a child of the population register is recognised in the student registry, on the day `on`."""
+    return Settings(
+        comparisons=(
+            ChineseIdNumber(
+                "id_number",
+                student_number="student_number",
+                family=("guardian_id_a", "guardian_id_b", "guardian_id_c"),
+                on=on,
+            ),
+            ChineseName("name", frequency_within=("sex",)),
+            Date("birth_date"),
+            Exact("sex"),
+            Guardians(
+                "guardians",
+                ids=("guardian_id_a", "guardian_id_b", "guardian_id_c"),
+                phones=("guardian_phone_a", "guardian_phone_b"),
+                names=("guardian_name_a", "guardian_name_b", "guardian_name_c"),
+            ),
+            Place("division", columns=("division_a", "division_b")),
+        ),
+        keys=(
+            KeyRule("id_number", "id_key", "id_key", plausible=(("name", REORDERED),)),
+            KeyRule("id_number", "id_key", "second_key", plausible=(("name", REORDERED), ("birth_date", 3))),
+        ),
+        implied=(Implied("id_number", (ID_EQUAL, ID_BY_G_NUMBER), ("birth_date", "sex", "division")),),
+        blocking=(
+            block_on("id_key", name="same valid number"),
+            block_on("id_key", right=("second_key",), name="number after G"),
+            block_on("name.folded", "birth_date", name="name, birth date"),
+            block_on("name.pinyin", "birth_date", name="sound of name, birth date"),
+            block_on("name.sorted", "birth_date", name="characters of name, birth date"),
+            block_on("birth_date", "sex", "division_a", name="birth date, sex, county of 户籍"),
+            block_on("name.folded", "birth_year", "division_a", name="name, year, county of 户籍"),
+            block_on("name.pinyin", "birth_year", "division_a", name="sound of name, year, county"),
+            block_on("name.given", "birth_date", name="given name, birth date"),
+            block_on("id_number.tail", name="last eight places of the number"),
+            block_on("id_number.head", name="first fourteen places of the number"),
+            block_on("guardians.first_id", "birth_year", name="guardian's number, year"),
+            block_on("guardians.first_id", "sex", name="guardian's number, sex"),
+            block_on("guardians.first_phone", "sex", name="guardian's phone, sex"),
+            block_on("guardians.first_name", "name.folded", name="guardian's and child's name"),
+            block_on("guardians.first_name", "birth_date", name="guardian's name, birth date"),
+            block_on("name.folded", "sex", "division_a", name="name, sex, county of 户籍"),
+        ),
+        largest_block=200_000,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """Counts of what was matched."""
+
+    persons: int
+    students: int
+    linked: int
+    review: int
+
+
+def match_registers(workspace: Workspace, *, progress: Progress = SILENT) -> Matched:
+    """Fill `matched.links` and `matched.blocking`, and keep the model in `matched.model`.
+
+    `matched.links`: person, student, population_type, population_row, registry_row, decision, method, reason, match_weight,
+    probability, runner_up_gap, w_<comparison> and level_<comparison>.
+    """
+    with workspace.connect() as connection:
+        persons, students = frame(connection, _PERSONS), frame(connection, _STUDENTS)
+        result = link(persons, students, register_settings(workspace.comparison_date), progress=progress)
+        create(connection, "matched.links", _with_rows(result, persons, students))
+        create(connection, "matched.blocking", result.blocking)
+        create(
+            connection,
+            "matched.model",
+            pl.DataFrame({"model": [result.model.to_json()], "settings": [result.settings.digest]}),
+        )
+    counts = dict(result.links["decision"].value_counts().iter_rows())
+    return Matched(persons.height, students.height, counts.get("linked", 0), counts.get("review", 0))
+
+
+def _with_rows(result: LinkResult, persons: pl.DataFrame, students: pl.DataFrame) -> pl.DataFrame:
+    links = result.links
+    return links.select(
+        persons["person"].gather(links["left_row"]),
+        students["student"].gather(links["right_row"]),
+        persons["population_type"].gather(links["left_row"]),
+        persons["population_row"].gather(links["left_row"]),
+        students["registry_row"].gather(links["right_row"]),
+        pl.exclude("left_row", "right_row"),
+    )

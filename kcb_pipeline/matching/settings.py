@@ -1,0 +1,102 @@
+"""What is linked and how, as typed data: comparisons, blocking rules, keys that settle, the prior, the policy.
+
+Everything a run of `link` depends on besides the records is here, so that settings can be printed, hashed and kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Final
+
+import polars as pl
+
+from kcb_pipeline.matching.comparisons import Comparison
+
+Key = str | pl.Expr
+"""A column of the records or of what comparisons prepared (`name.pinyin`), or an expression over them."""
+
+
+@dataclass(frozen=True)
+class BlockingRule:
+    """Pairs that agree on every key are compared. `left` and `right` differ where two tables name one thing differently."""
+
+    name: str
+    left: tuple[Key, ...]
+    right: tuple[Key, ...]
+
+
+def block_on(*keys: Key, right: tuple[Key, ...] | None = None, name: str | None = None) -> BlockingRule:
+    """A blocking rule on the same keys of both sides, or on `keys` of the left and `right` of the right.
+
+    >>> block_on("surname", pl.col("born").dt.year()).name
+    'surname + born'
+    """
+    words = [key if isinstance(key, str) else "+".join(dict.fromkeys(key.meta.root_names())) for key in keys]
+    return BlockingRule(name or " + ".join(words), keys, right or keys)
+
+
+@dataclass(frozen=True)
+class KeyRule:
+    """A key that settles: where both sides have it once and nothing speaks against, the pair is linked without being weighed.
+
+    left, right: columns with the key, missing where a record's key is not to be trusted.
+    plausible: comparison → the last level that does not speak against the pair; missing never does.
+    """
+
+    name: str
+    left: str
+    right: str
+    plausible: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class Implied:
+    """Evidence that says nothing new: where comparison `given` is at one of `levels`, agreement of `silent` is contained in it.
+
+    An ID number contains birth date, sex and division: once it agrees their agreement is no second witness. Their
+    *disagreement* still counts: it is what a brother's number looks like.
+    """
+
+    given: str
+    levels: tuple[int, ...]
+    silent: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How two tables of persons are linked.
+
+    expected_matches: how many pairs are expected to be one person; estimated where it is not given.
+    link_probability, review_probability: a pair is linked from the first, put before a person from the second; where they
+        are not given they are set from the estimated error rates.
+    largest_block: a value of a blocking key that would make more pairs than this is left to the other rules, and reported.
+    near_misses: how many candidates are kept for each record that found nobody.
+    """
+
+    comparisons: tuple[Comparison, ...]
+    blocking: tuple[BlockingRule, ...]
+    keys: tuple[KeyRule, ...] = ()
+    implied: tuple[Implied, ...] = ()
+    expected_matches: float | None = None
+    one_to_one: bool = True
+    link_probability: float | None = None
+    review_probability: float | None = None
+    largest_block: int = 1_000_000
+    near_misses: int = 3
+
+    def comparison(self, name: str) -> Comparison:
+        """The comparison of that name; KeyError where there is none."""
+        for comparison in self.comparisons:
+            if comparison.name == name:
+                return comparison
+        raise KeyError(name)
+
+    @property
+    def digest(self) -> str:
+        """sha-256 of everything these settings say, for the record of a run."""
+        return hashlib.sha256(repr(self).encode()).hexdigest()
+
+
+DEFAULT_LINK_PROBABILITY: Final = 0.95
+DEFAULT_REVIEW_PROBABILITY: Final = 0.05
