@@ -1,0 +1,1 @@
+"""Gates: Great Expectations suites over facts (`suites`), and their adapter to blocking asset checks (`gates`)."""

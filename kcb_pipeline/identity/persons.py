@@ -78,7 +78,8 @@ def resolve_population(workspace: Workspace) -> Resolved:
         edges = np.concatenate([verdict.edges, _namesakes_of_one_family(connection, namesakes, _POPULATION_GUARDIANS)])
         create(connection, "standard.shared_numbers", _as_column("ref", verdict.shared))
         create(connection, "standard.person_groups", _groups(edges, "ref", "person"))
-        run_step(connection, _PACKAGE, "persons", "standard.persons", limit)
+        run_step(connection, _PACKAGE, "kept_rows", "standard.kept_rows", limit)
+        run_step(connection, _PACKAGE, "persons", "standard.persons")
         run_step(connection, _PACKAGE, "duplicate_persons", "standard.duplicate_persons")
         _note_shared(connection, "population", "(ref // 2)", "ref % 2 = 0", "shared_numbers")
         _note_shared(connection, "residents", "(ref // 2)", "ref % 2 = 1", "shared_numbers")
@@ -119,7 +120,7 @@ def _same_number(rows: pl.DataFrame) -> _Verdict:
     """Rows of one number held against the first of their group: one person, or a number that two people share.
 
     rows: group, ref, nth, name_key, folded, former_folded, birth_date, is_live; sorted by group and nth. A row that is not
-    live and disagrees is somebody's old record under an old number: it neither joins nor makes the number shared.
+    live needs only its birth date to agree: it is the same person under an earlier name.
     """
     if rows.is_empty():
         return _Verdict(np.empty((0, 2), dtype=np.int64), np.empty(0, dtype=np.int64))
@@ -130,7 +131,6 @@ def _same_number(rows: pl.DataFrame) -> _Verdict:
         pl.col("folded").alias("first_folded"),
         pl.col("former_folded").alias("first_former"),
         pl.col("birth_date").alias("first_birth"),
-        pl.col("is_live").alias("first_live"),
     )
     pairs = rows.filter(pl.col("nth") > 1).join(first, on="group", how="left", maintain_order="left")
     level = name_levels(pairs["name_key"].fill_null(""), pairs["first_name"].fill_null(""))
@@ -150,8 +150,8 @@ def _same_number(rows: pl.DataFrame) -> _Verdict:
     agree |= ~pl.col("is_live") & pl.col("same_birth")
     judged = judged.with_columns(agree.alias("agree"))
     edges = judged.filter("agree").select("first_ref", "ref").to_numpy().astype(np.int64)
-    two = judged.filter(~pl.col("agree") & pl.col("is_live") & pl.col("first_live"))["group"].unique()
-    shared = rows.filter(pl.col("group").is_in(two.implode()) & pl.col("is_live"))["ref"].unique().sort()
+    two = judged.filter(~pl.col("agree"))["group"].unique()
+    shared = rows.filter(pl.col("group").is_in(two.implode()))["ref"].unique().sort()
     return _Verdict(edges.reshape(-1, 2), shared.to_numpy().astype(np.int64))
 
 

@@ -116,17 +116,19 @@ _COMPATIBLE = pl.CompatLevel.oldest()
 
 def _population(rows: pl.DataFrame, on: dt.date) -> pl.DataFrame:
     return rows.select(
-        "ref", "population_type", "row", *_person_keys(rows, on), "state", (pl.col("state") == LIVE).alias("is_live")
+        "ref", "population_type", "row", *person_keys(rows), "state", (pl.col("state") == LIVE).alias("is_live")
     )
 
 
 def _registry(rows: pl.DataFrame, on: dt.date) -> pl.DataFrame:
     second = id_number.key(citizen_numbers_of(rows["student_number"]), on=on).alias("second_key")
-    return rows.select("row", "student_number", second, *_person_keys(rows, on), "registry_status", "is_live")
+    return rows.select("row", "student_number", second, *person_keys(rows), "registry_status", "is_live")
 
 
-def _person_keys(rows: pl.DataFrame, on: dt.date) -> list[pl.Series]:
-    """Keys of the person a row is about; a missing birth date or sex is taken from a valid number, nothing else is filled in."""
+def person_keys(rows: pl.DataFrame) -> list[pl.Series]:
+    """Keys of the person a row is about: id_key, name_key, folded, pinyin, former_folded, sex, birth_date.
+
+    rows: id_number, id_valid, name, former_name, sex, birth_date. A missing birth date or sex is taken from a valid number, nothing else is filled in."""
     valid = rows.select(pl.when("id_valid").then("id_number"))["id_number"]
     said = rows.select("sex", "birth_date").with_columns(
         pl.col("sex").fill_null(id_number.sex(valid)), pl.col("birth_date").fill_null(id_number.birth_date(valid))

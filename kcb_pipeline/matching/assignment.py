@@ -56,6 +56,23 @@ def assign(left: NDArray[np.int64], right: NDArray[np.int64], weights: NDArray[n
     return Assignment(chosen, gap)
 
 
+def assign_each(right: NDArray[np.int64], weights: NDArray[np.float64]) -> Assignment:
+    """Choose for each right record its best pair, whoever else that person has; by how much it beats the second best."""
+    chosen = np.zeros(len(right), dtype=bool)
+    gap = np.asarray(weights, dtype=np.float64).copy()
+    if not len(right):
+        return Assignment(chosen, gap)
+    order = np.lexsort((-gap, right))
+    first = np.flatnonzero(np.diff(right[order], prepend=right[order[0]] - 1))
+    sizes = np.diff([*first, len(order)])
+    best = order[first]
+    second = np.where(sizes > 1, weights[order[np.minimum(first + 1, len(order) - 1)]], 0.0)
+    gap -= np.repeat(weights[best], sizes)[np.argsort(order)]
+    gap[best] = weights[best] - np.maximum(second, 0.0)
+    chosen[best] = (weights[best] > 0) & (gap[best] > TIE)
+    return Assignment(chosen, gap)
+
+
 def _assign_component(
     a: NDArray[np.int64], b: NDArray[np.int64], w: NDArray[np.float64]
 ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:

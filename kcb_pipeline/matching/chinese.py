@@ -447,45 +447,58 @@ class Guardians(Comparison):
 
 @dataclass(frozen=True)
 class Place(Comparison):
-    """Where a child belongs, by division codes of both sides: the county, the prefecture, the province (GB/T 2260).
+    """Where a child belongs (GB/T 2260): the county of the 户籍 first, and where it lives or goes to school second.
 
-    columns: the code columns of a table, the one that means the 户籍 first (a school's county comes second).
+    home: the column with the county of the 户籍. here: the column with the county of residence or of the school. A child
+    whose 户籍 is known to be elsewhere is hardly the one of that name registered here, though its school stands in the county.
     """
 
-    columns: tuple[str, ...] = ("division_code",)
-    labels: ClassVar[tuple[str, ...]] = ("same county", "same prefecture", "same province", "different")
+    home: str = "division_code"
+    here: str = ""
+    labels: ClassVar[tuple[str, ...]] = (
+        "same county of 户籍",
+        "one 户籍 unknown, same county",
+        "户籍 in the same prefecture",
+        "户籍 differs, same county",
+        "different",
+    )
 
     def prepare(self, records: pl.DataFrame) -> list[pl.Series]:
         """Each code as a number of six digits."""
         return [
-            self._column(f"code{place}", records[column].cast(pl.String).str.slice(0, 6).cast(pl.Int32, strict=False))
+            self._column(part, records[column].cast(pl.String).str.slice(0, 6).cast(pl.Int32, strict=False))
             if column in records.columns
-            else self._column(f"code{place}", pl.Series([None], dtype=pl.Int32).new_from_index(0, records.height))
-            for place, column in enumerate(self.columns)
+            else self._column(part, pl.Series([None], dtype=pl.Int32).new_from_index(0, records.height))
+            for part, column in (("home", self.home), ("here", self.here))
         ]
 
     def levels_of(self, left: pl.DataFrame, right: pl.DataFrame) -> Levels:
-        """The best agreement of any code of one side with any of the other."""
+        """0 to 4, as `labels`."""
         pairs = pl.DataFrame(
             {
-                f"{side}{place}": frame[f"{self.name}.code{place}"]
+                f"{side}_{part}": frame[f"{self.name}.{part}"]
                 for side, frame in (("l", left), ("r", right))
-                for place in range(len(self.columns))
+                for part in ("home", "here")
             }
         )
-        level = pl.lit(None, dtype=pl.Int8)
-        for a in range(len(self.columns)):
-            for b in range(len(self.columns)):
-                here, there = pl.col(f"l{a}"), pl.col(f"r{b}")
-                this = (
-                    pl.when(here == there)
-                    .then(0)
-                    .when(here // 100 == there // 100)
-                    .then(1)
-                    .when(here // 10_000 == there // 10_000)
-                    .then(2)
-                    .when(here.is_not_null() & there.is_not_null())
-                    .then(3)
-                )
-                level = pl.min_horizontal(level, this.cast(pl.Int8))
-        return pairs.select(level.fill_null(MISSING).alias("level"))["level"].to_numpy()
+        home_l, home_r = pl.col("l_home"), pl.col("r_home")
+        meets = pl.any_horizontal(
+            (pl.col(a) == pl.col(b)).fill_null(value=False) for a in ("l_home", "l_here") for b in ("r_home", "r_here")
+        )
+        either_unknown = home_l.is_null() | home_r.is_null()
+        unknown_l = home_l.is_null() & pl.col("l_here").is_null()
+        unknown_r = home_r.is_null() & pl.col("r_here").is_null()
+        level = (
+            pl.when(unknown_l | unknown_r)
+            .then(MISSING)
+            .when(home_l == home_r)
+            .then(0)
+            .when(either_unknown & meets)
+            .then(1)
+            .when(~either_unknown & (home_l // 100 == home_r // 100))
+            .then(2)
+            .when(~either_unknown & meets)
+            .then(3)
+            .otherwise(4)
+        )
+        return pairs.select(level.cast(pl.Int8).alias("level"))["level"].to_numpy()

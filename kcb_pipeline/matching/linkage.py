@@ -13,10 +13,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from kcb_pipeline.matching.assignment import assign
+from kcb_pipeline.matching.assignment import assign, assign_each
 from kcb_pipeline.matching.blocking import candidates
 from kcb_pipeline.matching.comparisons import MISSING, Levels
-from kcb_pipeline.matching.model import Model, Patterns, estimate_m, estimate_u, silence
+from kcb_pipeline.matching.model import Kin, Model, Patterns, estimate_kin, estimate_m, estimate_u, silence
 from kcb_pipeline.matching.settings import (
     DEFAULT_LINK_PROBABILITY,
     DEFAULT_REVIEW_PROBABILITY,
@@ -26,8 +26,9 @@ from kcb_pipeline.matching.settings import (
 from kcb_pipeline.progress import SILENT, Progress
 
 LINKED, REVIEW, REJECTED = "linked", "review", "rejected"
-PROBABILISTIC = "probabilistic"
+PROBABILISTIC, REVIEWED = "probabilistic", "reviewed"
 
+REASON_REVIEWED = "a_person_decided"
 REASON_KEY = "key_and_identity_agree"
 REASON_BEST = "best_pair_of_both"
 REASON_TIE = "tie"
@@ -36,8 +37,8 @@ REASON_TAKEN = "record_is_another_persons"
 REASON_BETTER = "person_has_a_better_record"
 REASON_WEAK = "evidence_too_weak"
 
-_SAMPLE: Final = 1500
-"""Records of each side whose pairs estimate u: two million pairs give a level of one in a million two witnesses."""
+_SAMPLE: Final = 800
+"""Records of each side whose pairs estimate u: 640,000 pairs show a level of one in a million about as often as not."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,8 @@ class LinkResult:
                     "weight": weight,
                 }
             )
+        kin = float(self.model.relatives_weight(_likeness(self.settings, self.model, levels, heard, adjustments))[0])
+        entries.append({"comparison": "relatives", "level": None, "m": None, "u": None, "weight": kin})
         schema = {"comparison": pl.String, "level": pl.String, "m": pl.Float64, "u": pl.Float64, "weight": pl.Float64}
         return pl.DataFrame(entries, schema=schema)
 
@@ -100,37 +103,43 @@ def link(
     right: pl.DataFrame,
     settings: Settings,
     *,
+    reviewed: pl.DataFrame | None = None,
     model: Model | None = None,
     progress: Progress = SILENT,
 ) -> LinkResult:
     """Find the pairs of a left and a right record that are one person.
 
-    left, right: one row a record, with the columns that the settings' comparisons and blocking rules name. `model`: weigh
-    with this one instead of estimating. The result does not depend on the order of the rows nor on the number of threads.
+    left, right: one row a record, with the columns that the settings' comparisons and blocking rules name. `reviewed`: what
+    people have decided, `left_row`, `right_row`, `is_match`; it binds. `model`: weigh with this one instead of estimating. The result does not depend on the order of the rows nor on the number of threads.
     """
     lefts, rights = _prepare(left, settings), _prepare(right, settings)
     progress.update("prepare", 1, 5)
-    settled = _settle(lefts, rights, settings)
+    settled = _settle(lefts, rights, settings, reviewed)
     progress.update("settle by key", 2, 5, rows=len(settled.left))
     rest_l, rest_r = _residual(lefts, settled.left, settings), _residual(rights, settled.right, settings)
     found = candidates(rest_l, rest_r, settings.blocking, largest_block=settings.largest_block)
-    rows_l = np.concatenate([settled.left, rest_l["__row"].to_numpy()[found.left]])
-    rows_r = np.concatenate([settled.right, rest_r["__row"].to_numpy()[found.right]])
+    pairs_l, pairs_r = _without_refused(
+        rest_l["__row"].to_numpy()[found.left], rest_r["__row"].to_numpy()[found.right], reviewed
+    )
+    rows_l, rows_r = np.concatenate([settled.left, pairs_l]), np.concatenate([settled.right, pairs_r])
     progress.update("block", 3, 5, rows=len(rows_l))
     levels = _levels(settings, lefts, rights, rows_l, rows_r)
     heard = silence(levels, settings.implied)
-    patterns = Patterns.of([heard[c.name] for c in settings.comparisons], [len(c.labels) for c in settings.comparisons])
+    patterns = Patterns.of(
+        [levels[c.name] for c in settings.comparisons], [len(c.labels) for c in settings.comparisons]
+    )
     if model is None:
         u = estimate_u(settings, *_u_evidence(settings, lefts, rights))
         expected = settings.expected_matches or max(len(settled.left), 0.5 * min(left.height, right.height))
-        model = estimate_m(
-            settings, patterns, u, pairs=float(max(left.height * right.height, 1)), expected_matches=expected
-        )
+        kin = _kin(settings, lefts, right.height, expected) if settings.relatives else None
+        pairs = float(max(left.height * right.height, 1))
+        model = estimate_m(settings, patterns, u, pairs=pairs, expected_matches=expected, kin=kin)
     progress.update("estimate", 4, 5, rows=len(rows_l))
     weights = {c.name: model.weights(c.name)[heard[c.name]] for c in settings.comparisons}
     adjustments = _term_frequencies(settings, lefts, rights, lefts[rows_l], rights[rows_r], levels, model)
     for name, adjustment in adjustments.items():
         weights[name] = weights[name] + adjustment
+    weights["relatives"] = model.relatives_weight(_likeness(settings, model, levels, heard, adjustments))
     links = _decide(settings, model, rows_l, rows_r, len(settled.left), settled.method, weights, levels)
     progress.update("decide", 5, 5, rows=links.height)
     return LinkResult(links, model, settings, found.report, lefts, rights)
@@ -151,17 +160,26 @@ class _Settled:
     method: list[str]
 
 
-def _settle(left: pl.DataFrame, right: pl.DataFrame, settings: Settings) -> _Settled:
-    """Pairs that a key settles; a record settled by one rule is out of the reach of the next."""
+def _settle(left: pl.DataFrame, right: pl.DataFrame, settings: Settings, reviewed: pl.DataFrame | None) -> _Settled:
+    """Pairs that a person or a key settles; a record settled once is out of the reach of the next rule."""
     lefts, rights, methods = [], [], []
     taken_l, taken_r = np.zeros(left.height, dtype=bool), np.zeros(right.height, dtype=bool)
+    if reviewed is not None:
+        decided = reviewed.filter("is_match").sort("left_row", "right_row")
+        decided = decided.unique("left_row", keep="first", maintain_order=True).unique(
+            "right_row", keep="first", maintain_order=True
+        )
+        lefts.append(decided["left_row"].to_numpy().astype(np.int64))
+        rights.append(decided["right_row"].to_numpy().astype(np.int64))
+        methods += [REVIEWED] * decided.height
+        taken_l[lefts[0]] = taken_r[rights[0]] = True
     for rule in settings.keys:
         a, b = _unique_key_pairs(left, right, rule, taken_l, taken_r)
         plausible = np.ones(len(a), dtype=bool)
         for name, last in rule.plausible:
             levels = settings.comparison(name).levels_of(left[a], right[b])
             plausible &= levels <= last
-        a, b = a[plausible], b[plausible]
+        a, b = _without_refused(a[plausible], b[plausible], reviewed)
         taken_l[a] = taken_r[b] = True
         lefts.append(a)
         rights.append(b)
@@ -170,6 +188,20 @@ def _settle(left: pl.DataFrame, right: pl.DataFrame, settings: Settings) -> _Set
         empty = np.empty(0, dtype=np.int64)
         return _Settled(empty, empty, [])
     return _Settled(np.concatenate(lefts), np.concatenate(rights), methods)
+
+
+def _without_refused(
+    rows_l: NDArray[np.int64], rows_r: NDArray[np.int64], reviewed: pl.DataFrame | None
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The pairs without those that a person has said are two people."""
+    refused = None if reviewed is None else reviewed.filter(~pl.col("is_match"))
+    if refused is None or refused.is_empty():
+        return rows_l, rows_r
+    pairs = pl.DataFrame({"left_row": rows_l, "right_row": rows_r})
+    kept = pairs.join(
+        refused.select("left_row", "right_row"), on=["left_row", "right_row"], how="anti", maintain_order="left"
+    )
+    return kept["left_row"].to_numpy(), kept["right_row"].to_numpy()
 
 
 def _unique_key_pairs(
@@ -235,6 +267,23 @@ def _u_evidence(
     return _levels(settings, samples[0], samples[1], rows_l, rows_r), collisions
 
 
+_KIN_SAMPLE: Final = 200_000
+
+
+def _kin(settings: Settings, left: pl.DataFrame, right_rows: int, expected: float) -> Kin:
+    """What relatives look like, from pairs of one family inside the left table, where two rows are two people."""
+    keyed = left.with_columns([key for comparison in settings.comparisons for key in comparison.keys(left)])
+    found = candidates(keyed, keyed, settings.relatives, largest_block=10_000, within=True)
+    places = np.arange(len(found.left))
+    if len(places) > _KIN_SAMPLE:  # every k-th pair in the order of a hash of the pair's content, not of its rows
+        content = [name for name in left.columns if "." in name and left[name].dtype != pl.List]
+        hashed = left.select(pl.struct(content).hash(seed=2).alias("hash"))["hash"].to_numpy()
+        places = np.argsort(hashed[found.left] ^ hashed[found.right], kind="stable")[:_KIN_SAMPLE]
+    levels = _levels(settings, left, left, found.left[places], found.right[places])
+    met = 2 * len(found.left) * (expected / max(left.height, 1))
+    return estimate_kin(settings, levels, pairs=met)
+
+
 def _collision_rate(values: pl.Series) -> float:
     """The chance that two different rows, neither missing, have the same value; half a pair of belief where none has."""
     counts = values.drop_nulls().value_counts(sort=False)["count"].cast(pl.Float64)
@@ -273,6 +322,23 @@ def _term_frequencies(
     return adjustments
 
 
+def _likeness(
+    settings: Settings,
+    model: Model,
+    levels: dict[str, Levels],
+    heard: dict[str, Levels],
+    adjustments: dict[str, NDArray[np.float64]],
+) -> NDArray[np.float64]:
+    """How much each pair looks like relatives rather than strangers (log2); a name that is rare is as rare among cousins' neighbours."""
+    total: NDArray[np.float64] = np.zeros(len(next(iter(levels.values()))))
+    for comparison in settings.comparisons:
+        name = comparison.name
+        silent = (heard[name] == MISSING) & (levels[name] != MISSING)
+        total += model.likeness(name)[heard[name]] + adjustments[name]
+        total[silent] += model.likeness(name, silent=True)[levels[name][silent]]
+    return total
+
+
 def _decide(
     settings: Settings,
     model: Model,
@@ -288,11 +354,14 @@ def _decide(
         total += weight
     is_settled = np.arange(len(rows_l)) < settled
     chosen, gap = np.ones(len(rows_l), dtype=bool), total.copy()
-    if settings.one_to_one:
-        outcome = assign(rows_l[settled:], rows_r[settled:], total[settled:])
-        chosen[settled:], gap[settled:] = outcome.chosen, outcome.gap
-    else:
-        chosen[settled:] = total[settled:] > 0
+    one_to_one = settings.policy == "one-to-one"
+    undecided = slice(settled, None)
+    outcome = (
+        assign(rows_l[undecided], rows_r[undecided], total[undecided])
+        if one_to_one
+        else assign_each(rows_r[undecided], total[undecided])
+    )
+    chosen[undecided], gap[undecided] = outcome.chosen, outcome.gap
     probability = 1 / (1 + np.exp2(-np.clip(gap, -300, 300)))
     link_at = settings.link_probability or DEFAULT_LINK_PROBABILITY
     review_at = settings.review_probability or DEFAULT_REVIEW_PROBABILITY
@@ -301,7 +370,7 @@ def _decide(
     taken_l[rows_l[linked]] = True
     taken_r[rows_r[linked]] = True
     left_free, right_free = ~taken_l[rows_l], ~taken_r[rows_r]
-    free = left_free & right_free if settings.one_to_one else ~linked
+    free = (left_free & right_free) if one_to_one else right_free
     tie = ~linked & free & (total > 0) & (np.abs(gap) < 1e-6)
     review = ~linked & free & ((probability >= review_at) | (total > 0))
     decision = np.where(linked, LINKED, np.where(review, REVIEW, REJECTED))
@@ -311,6 +380,7 @@ def _decide(
         default=REASON_WEAK,
     )
     method = np.array([*methods, *([PROBABILISTIC] * (len(rows_l) - settled))], dtype=object)
+    reason = np.where(method == REVIEWED, REASON_REVIEWED, reason)
     keep = linked | review
     keep[_near_misses(rows_l, rows_r, total, ~keep & left_free, settings.near_misses)] = True
     columns: dict[str, NDArray[np.generic]] = {

@@ -8,7 +8,7 @@ by EM over *distinct* level vectors, so that a million pairs cost what a few hun
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -30,14 +30,18 @@ _MOST_ITERATIONS: Final = 1000
 class Model:
     """m and u of each comparison's levels, and the share of all pairs that match.
 
-    m, u: comparison → probabilities by level, adding up to 1.
+    m, u: comparison → probabilities by level, adding up to 1; among matches, and among pairs of strangers.
     prior: probability that a pair picked from all (left × right) is one person.
+    relatives, relative_rate: the probabilities by level among pairs of one family who are two people, and how often a pair
+        picked from all is such a pair; empty and 0 where settings name no relatives.
     iterations, converged: how EM ended.
     """
 
     m: dict[str, tuple[float, ...]]
     u: dict[str, tuple[float, ...]]
     prior: float
+    relatives: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    relative_rate: float = 0.0
     iterations: int = 0
     converged: bool = True
 
@@ -51,11 +55,34 @@ class Model:
         m, u = np.array(self.m[comparison]), np.array(self.u[comparison])
         return np.append(np.log2(m) - np.log2(u), 0.0)
 
+    def likeness(self, comparison: str, *, silent: bool = False) -> NDArray[np.float64]:
+        """How much each level looks like kinship rather than chance: log2(relatives/u), 0 for a missing value.
+
+        Where the level is `silent` (contained in other evidence, `Implied`) it is that for strangers only: one number on two
+        strangers brings one birth date with it, a number borrowed from a brother does not. There it is log2(relatives/m).
+        """
+        if not self.relatives:
+            return np.zeros(len(self.u[comparison]) + 1)
+        against = self.m[comparison] if silent else self.u[comparison]
+        return np.append(np.log2(np.array(self.relatives[comparison])) - np.log2(np.array(against)), 0.0)
+
+    def relatives_weight(self, likeness: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What kinship takes away from the weight of pairs whose likeness (log2, summed) is given; never positive.
+
+        Against strangers alone a pair has m/u. Non-matches are strangers and relatives, so it has m / (u + rate·relatives):
+        the difference is this one term, and the other weights keep their meaning.
+        """
+        if not self.relative_rate:
+            return np.zeros(len(likeness))
+        odds = np.log2(self.relative_rate) - np.log2(1 - self.prior - self.relative_rate)
+        return -np.logaddexp2(0.0, odds + likeness)
+
     def to_json(self) -> str:
         """The model as text that `from_json` reads back to the bit."""
         return json.dumps(
             {
                 "format": FORMAT, "prior": self.prior, "m": self.m, "u": self.u,
+                "relatives": self.relatives, "relative_rate": self.relative_rate,
                 "iterations": self.iterations, "converged": self.converged,
             },
             ensure_ascii=False, sort_keys=True, indent=1,
@@ -68,8 +95,19 @@ class Model:
         if said.get("format") != FORMAT:
             message = f"a model of format {said.get('format')}; this program reads format {FORMAT}"
             raise ValueError(message)
-        tables = {side: {name: tuple(map(float, values)) for name, values in said[side].items()} for side in ("m", "u")}
-        return cls(tables["m"], tables["u"], float(said["prior"]), int(said["iterations"]), bool(said["converged"]))
+        tables = {
+            side: {name: tuple(map(float, values)) for name, values in said[side].items()}
+            for side in ("m", "u", "relatives")
+        }
+        return cls(
+            tables["m"],
+            tables["u"],
+            float(said["prior"]),
+            tables["relatives"],
+            float(said["relative_rate"]),
+            int(said["iterations"]),
+            bool(said["converged"]),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,27 +165,66 @@ def estimate_u(
     return u
 
 
+@dataclass(frozen=True, slots=True)
+class Kin:
+    """What pairs of one family who are two people look like: probabilities by level, and how many such pairs there are to meet."""
+
+    levels: dict[str, tuple[float, ...]]
+    pairs: float
+
+
+_STRANGE_KIN: Final = 0.01
+"""Share of relatives' pairs that may show any level whatever was observed: one's number written into the other's record, say."""
+
+
+def estimate_kin(settings: Settings, levels: dict[str, NDArray[np.int8]], *, pairs: float) -> Kin:
+    """The levels of pairs of one family inside one table; `pairs`: how many of their kind the comparison of two tables can meet."""
+    shares: dict[str, tuple[float, ...]] = {}
+    for comparison in settings.comparisons:
+        found = levels[comparison.name]
+        counts = np.bincount(found[found >= 0], minlength=len(comparison.labels)).astype(np.float64)
+        observed = (counts + 1 / len(counts)) / (counts.sum() + 1)
+        mixed = (1 - _STRANGE_KIN) * observed + _STRANGE_KIN / len(counts)
+        shares[comparison.name] = tuple(float(share) for share in mixed)
+    return Kin(shares, pairs)
+
+
 def estimate_m(
-    settings: Settings, patterns: Patterns, u: dict[str, tuple[float, ...]], *, pairs: float, expected_matches: float
+    settings: Settings,
+    patterns: Patterns,
+    u: dict[str, tuple[float, ...]],
+    *,
+    pairs: float,
+    expected_matches: float,
+    kin: Kin | None = None,
 ) -> Model:
-    """m and the prior by EM with u fixed.
+    """m and the prior by EM with u fixed, and with what relatives look like fixed too.
 
     `pairs` is the number of all pairs (left × right): the pairs that blocking left out are non-matches, so the prior and
     the posterior of a pair are those among all pairs, whatever blocking did.
     """
     names = [comparison.name for comparison in settings.comparisons]
-    log_u = [np.append(np.log(u[name]), 0.0) for name in names]
     start = [_starting_m(len(comparison.labels)) for comparison in settings.comparisons]
+    rate = min(kin.pairs / pairs, 0.1) if kin else 0.0
+    relatives = kin.levels if kin else {}
+    said = dict(zip(names, patterns.vectors.T, strict=True))
+    heard = np.column_stack(list(silence(said, settings.implied).values()))
+    silent = np.where(heard == MISSING, patterns.vectors, np.int8(MISSING))
+    strangers = np.log1p(-rate) + _log_probability(heard, [np.array(u[name]) for name in names])
+    alike = _log_probability(patterns.vectors, [np.array(relatives[name]) for name in names]) if rate else None
     m = [values.copy() for values in start]
     prior = min(max(expected_matches / pairs, 1e-12), 0.5)
     iterations, converged = 0, False
     while iterations < _MOST_ITERATIONS and not converged:
         iterations += 1
-        posterior = _posterior(patterns.vectors, m, log_u, prior)
-        expected = posterior * patterns.counts
+        others = strangers
+        if alike is not None:
+            others = np.logaddexp(strangers, np.log(rate) + alike - _log_probability(silent, m))
+        log_odds = np.log(prior) - np.log1p(-prior) + _log_probability(heard, m) - others
+        expected = patterns.counts / (1 + np.exp(-np.clip(log_odds, -700, 700)))
         updated = []
         for place, begin in enumerate(start):
-            level = patterns.vectors[:, place]
+            level = heard[:, place]
             known = level >= 0
             share = np.bincount(level[known], weights=expected[known], minlength=len(begin))
             updated.append((share + _SMOOTHING * begin) / (share.sum() + _SMOOTHING))
@@ -155,25 +232,19 @@ def estimate_m(
         moved = max(float(np.abs(new - old).max()) for new, old in zip(updated, m, strict=True))
         converged = moved < _TOLERANCE and abs(matches / pairs - prior) < _TOLERANCE * prior
         m, prior = updated, matches / pairs
-    return Model(
-        {name: tuple(map(float, values)) for name, values in zip(names, m, strict=True)},
-        u,
-        prior,
-        iterations,
-        converged,
-    )
+    found = {name: tuple(map(float, values)) for name, values in zip(names, m, strict=True)}
+    return Model(found, u, prior, relatives, rate, iterations, converged)
+
+
+def _log_probability(vectors: NDArray[np.int8], tables: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """log of the probability of each level vector under independent comparisons; a missing value says nothing."""
+    total = np.zeros(len(vectors))
+    for place, values in enumerate(tables):
+        total += np.append(np.log(values), 0.0)[vectors[:, place]]
+    return total
 
 
 def _starting_m(levels: int) -> NDArray[np.float64]:
     """Nine in ten matches agree fully; of the rest, each level has half of the one above."""
     tail = 0.5 ** np.arange(levels - 1)
     return np.concatenate([[0.9], 0.1 * tail / tail.sum()]) if levels > 1 else np.array([1.0])
-
-
-def _posterior(
-    vectors: NDArray[np.int8], m: list[NDArray[np.float64]], log_u: list[NDArray[np.float64]], prior: float
-) -> NDArray[np.float64]:
-    log_odds = np.full(len(vectors), np.log(prior) - np.log1p(-prior))
-    for place, values in enumerate(m):
-        log_odds += (np.append(np.log(values), 0.0) - log_u[place])[vectors[:, place]]
-    return 1 / (1 + np.exp(-np.clip(log_odds, -700, 700)))

@@ -7,8 +7,9 @@ What is linked are persons with pupils (`standard.persons`, `standard.students`)
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import duckdb
 import polars as pl
 
 from kcb_pipeline.engines.embedded import create, frame
@@ -28,15 +29,15 @@ from kcb_pipeline.matching.settings import Implied, KeyRule, Settings, block_on
 from kcb_pipeline.progress import SILENT, Progress
 
 _PERSONS = """
-SELECT p.person, p.population_type, p.row AS population_row, p.id_key, NULL::BIGINT AS second_key,
-       l.id_number, NULL::VARCHAR AS student_number, l.name, l.former_name, p.sex, p.birth_date, year(p.birth_date) AS birth_year,
-       l.division_code AS division_a, l.household_division_code AS division_b, l.township_code,
+SELECT p.person, p.population_type, p.row AS population_row, p.id_key, p.other_key,
+       CASE WHEN NOT p.number_is_shared THEN l.id_number END AS id_number, NULL::VARCHAR AS student_number, l.name, l.former_name, p.sex, p.birth_date, year(p.birth_date) AS birth_year,
+       l.hukou_division, l.other_division, l.township_code,
        l.father_id_number AS guardian_id_a, l.mother_id_number AS guardian_id_b, l.guardian_id_number AS guardian_id_c,
        l.guardian_phone AS guardian_phone_a, NULL::VARCHAR AS guardian_phone_b,
        l.father_name AS guardian_name_a, l.mother_name AS guardian_name_b, l.guardian_name AS guardian_name_c
 FROM standard.persons p
 JOIN (
-    SELECT 2 * row AS ref, id_number, name, former_name, division_code, NULL::VARCHAR AS household_division_code, township_code,
+    SELECT 2 * row AS ref, id_number, name, former_name, division_code AS hukou_division, NULL::VARCHAR AS other_division, township_code,
            father_id_number, mother_id_number, guardian_id_number, guardian_phone, father_name, mother_name, guardian_name
     FROM landed.population
     UNION ALL
@@ -47,9 +48,10 @@ JOIN (
 ORDER BY p.person
 """
 _STUDENTS = """
-SELECT s.student, s.row AS registry_row, s.id_key, s.second_key,
-       l.id_number, l.student_number, l.name, l.former_name, s.sex, s.birth_date, year(s.birth_date) AS birth_year,
-       l.household_division_code AS division_a, l.school_division_code AS division_b, NULL::VARCHAR AS township_code,
+SELECT s.student, s.row AS registry_row, s.id_key, s.second_key AS other_key,
+       CASE WHEN NOT s.number_is_shared THEN l.id_number END AS id_number,
+       CASE WHEN NOT s.number_is_shared OR s.second_key IS NOT NULL THEN l.student_number END AS student_number, l.name, l.former_name, s.sex, s.birth_date, year(s.birth_date) AS birth_year,
+       l.household_division_code AS hukou_division, l.school_division_code AS other_division, NULL::VARCHAR AS township_code,
        l.guardian1_id_number AS guardian_id_a, l.guardian2_id_number AS guardian_id_b, NULL::VARCHAR AS guardian_id_c,
        l.guardian1_phone AS guardian_phone_a, l.guardian2_phone AS guardian_phone_b,
        l.guardian1_name AS guardian_name_a, l.guardian2_name AS guardian_name_b, NULL::VARCHAR AS guardian_name_c
@@ -78,22 +80,24 @@ def register_settings(on: dt.date) -> Settings:
                 phones=("guardian_phone_a", "guardian_phone_b"),
                 names=("guardian_name_a", "guardian_name_b", "guardian_name_c"),
             ),
-            Place("division", columns=("division_a", "division_b")),
+            Place("division", home="hukou_division", here="other_division"),
         ),
         keys=(
             KeyRule("id_number", "id_key", "id_key", plausible=(("name", REORDERED),)),
-            KeyRule("id_number", "id_key", "second_key", plausible=(("name", REORDERED), ("birth_date", 3))),
+            KeyRule("id_number", "id_key", "other_key", plausible=(("name", REORDERED), ("birth_date", 3))),
+            KeyRule("id_number", "other_key", "id_key", plausible=(("name", REORDERED), ("birth_date", 3))),
         ),
         implied=(Implied("id_number", (ID_EQUAL, ID_BY_G_NUMBER), ("birth_date", "sex", "division")),),
         blocking=(
             block_on("id_key", name="same valid number"),
-            block_on("id_key", right=("second_key",), name="number after G"),
+            block_on("id_key", right=("other_key",), name="number after G"),
+            block_on("other_key", right=("id_key",), name="former number"),
             block_on("name.folded", "birth_date", name="name, birth date"),
             block_on("name.pinyin", "birth_date", name="sound of name, birth date"),
             block_on("name.sorted", "birth_date", name="characters of name, birth date"),
-            block_on("birth_date", "sex", "division_a", name="birth date, sex, county of 户籍"),
-            block_on("name.folded", "birth_year", "division_a", name="name, year, county of 户籍"),
-            block_on("name.pinyin", "birth_year", "division_a", name="sound of name, year, county"),
+            block_on("birth_date", "sex", "hukou_division", name="birth date, sex, county of 户籍"),
+            block_on("name.folded", "birth_year", "hukou_division", name="name, year, county of 户籍"),
+            block_on("name.pinyin", "birth_year", "hukou_division", name="sound of name, year, county"),
             block_on("name.given", "birth_date", name="given name, birth date"),
             block_on("id_number.tail", name="last eight places of the number"),
             block_on("id_number.head", name="first fourteen places of the number"),
@@ -102,7 +106,11 @@ def register_settings(on: dt.date) -> Settings:
             block_on("guardians.first_phone", "sex", name="guardian's phone, sex"),
             block_on("guardians.first_name", "name.folded", name="guardian's and child's name"),
             block_on("guardians.first_name", "birth_date", name="guardian's name, birth date"),
-            block_on("name.folded", "sex", "division_a", name="name, sex, county of 户籍"),
+            block_on("name.folded", "sex", "hukou_division", name="name, sex, county of 户籍"),
+        ),
+        relatives=(
+            block_on("guardians.first_id", name="one guardian's number"),
+            block_on("guardians.first_phone", name="one guardian's phone"),
         ),
         largest_block=200_000,
     )
@@ -126,8 +134,11 @@ def match_registers(workspace: Workspace, *, progress: Progress = SILENT) -> Mat
     """
     with workspace.connect() as connection:
         persons, students = frame(connection, _PERSONS), frame(connection, _STUDENTS)
-        result = link(persons, students, register_settings(workspace.comparison_date), progress=progress)
+        settings = register_settings(workspace.comparison_date)
+        reviewed = _reviewed(connection, persons, students)
+        result = link(persons, students, settings, reviewed=reviewed, progress=progress)
         create(connection, "matched.links", _with_rows(result, persons, students))
+        create(connection, "matched.further_records", _further_records(result, persons, students))
         create(connection, "matched.blocking", result.blocking)
         create(
             connection,
@@ -136,6 +147,52 @@ def match_registers(workspace: Workspace, *, progress: Progress = SILENT) -> Mat
         )
     counts = dict(result.links["decision"].value_counts().iter_rows())
     return Matched(persons.height, students.height, counts.get("linked", 0), counts.get("review", 0))
+
+
+_REVIEWED = """
+SELECT c.person, v.student_number
+FROM status.verdicts v JOIN standard.children c ON c.child_id = v.child_id
+WHERE v.result = '在校已有学籍' AND v.student_number IS NOT NULL
+"""
+_STUDENT_OF_NUMBER = """
+SELECT DISTINCT k.student_number, coalesce(g.student, k.row) AS student
+FROM standard.registry_keys k LEFT JOIN standard.student_groups g ON g.row = k.row
+WHERE k.student_number IN (SELECT student_number FROM status.verdicts)
+"""
+
+
+def _reviewed(connection: duckdb.DuckDBPyConnection, persons: pl.DataFrame, students: pl.DataFrame) -> pl.DataFrame:
+    """Pairs that a verification has settled for good: the child of the case and the enrolment it named."""
+    rows_l = persons.select("person").with_row_index("left_row")
+    rows_r = students.select("student").with_row_index("right_row")
+    pairs = (
+        frame(connection, _REVIEWED)
+        .join(frame(connection, _STUDENT_OF_NUMBER), on="student_number")
+        .join(rows_l, on="person")
+        .join(rows_r, on="student")
+    )
+    rows = pairs.select(pl.col("left_row", "right_row").cast(pl.Int64), pl.lit(value=True).alias("is_match"))
+    return rows.unique().sort("left_row", "right_row")
+
+
+def _further_records(result: LinkResult, persons: pl.DataFrame, students: pl.DataFrame) -> pl.DataFrame:
+    """Records that are nobody's in the one-to-one result and are one more of a linked child: person, student, probability.
+
+    A second enrolment under a damaged number, or the new school's record of a child whose old one was linked.
+    """
+    linked = result.linked
+    holders = persons[linked["left_row"].to_numpy()]
+    nobodys = students.filter(~pl.int_range(pl.len()).is_in(linked["right_row"].implode()))
+    settings = replace(result.settings, keys=(), policy="many-to-one", near_misses=0)
+    found = link(holders, nobodys, settings, model=result.model).linked
+    return pl.DataFrame(
+        {
+            "person": holders["person"].gather(found["left_row"]),
+            "student": nobodys["student"].gather(found["right_row"]),
+            "match_weight": found["match_weight"],
+            "probability": found["probability"],
+        }
+    )
 
 
 def _with_rows(result: LinkResult, persons: pl.DataFrame, students: pl.DataFrame) -> pl.DataFrame:

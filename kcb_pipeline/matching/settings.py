@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import polars as pl
 
@@ -72,6 +72,9 @@ class Settings:
         are not given they are set from the estimated error rates.
     largest_block: a value of a blocking key that would make more pairs than this is left to the other rules, and reported.
     near_misses: how many candidates are kept for each record that found nobody.
+    relatives: rules by which two *different* records of one table are of one family. What such pairs agree on says how much
+        brothers and sisters look alike; a pair that looks like them is weighed against that, not against strangers.
+    policy: `one-to-one`, or `many-to-one` where several right records may be one left person (second enrolments).
     """
 
     comparisons: tuple[Comparison, ...]
@@ -79,7 +82,8 @@ class Settings:
     keys: tuple[KeyRule, ...] = ()
     implied: tuple[Implied, ...] = ()
     expected_matches: float | None = None
-    one_to_one: bool = True
+    policy: Literal["one-to-one", "many-to-one"] = "one-to-one"
+    relatives: tuple[BlockingRule, ...] = ()
     link_probability: float | None = None
     review_probability: float | None = None
     largest_block: int = 1_000_000

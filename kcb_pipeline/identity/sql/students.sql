@@ -2,7 +2,8 @@
 -- Live before dead, latest change of status, latest enrolment, lowest row.
 SELECT ranked.student, ranked.row, ranked.is_live, ranked.folded, ranked.pinyin, ranked.name_key, ranked.sex, ranked.birth_date,
        CASE WHEN s.row IS NULL THEN ranked.id_key END AS id_key,
-       CASE WHEN s.row IS NULL THEN ranked.second_key END AS second_key, s.row IS NOT NULL AS number_is_shared
+       CASE WHEN s.row IS NULL OR ranked.second_key <> ranked.id_key THEN ranked.second_key END AS second_key,
+       s.row IS NOT NULL AS number_is_shared
 FROM (
     SELECT k.*, coalesce(g.student, k.row) AS student,
            row_number() OVER (

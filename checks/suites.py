@@ -1,0 +1,219 @@
+"""The expectations people read and argue about, as Great Expectations suites over the fact frames of `kcb_pipeline.gates`.
+
+What belongs here: for each suite its gates, each an expectation with the words that go with it. A gate's result holds counts and
+names of sources, never a child's value. Great Expectations is imported when a suite runs: the import costs seconds.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from kcb_pipeline.config import Config
+from kcb_pipeline.gates import GateResult, Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """One expectation on a fact frame.
+
+    shown: the columns that say what was observed. expectation: built from `great_expectations.expectations` when the suite runs.
+    """
+
+    name: str
+    expected: str
+    advice: str
+    shown: tuple[str, ...]
+    expectation: Callable[[Any], Any]
+    severity: Severity = "error"
+
+
+def _zero(name: str, column: str, expected: str, advice: str) -> Gate:
+    return Gate(
+        name,
+        expected,
+        advice,
+        (column,),
+        lambda gxe: gxe.ExpectColumnValuesToBeBetween(column=column, min_value=0, max_value=0),
+    )
+
+
+def _equal(name: str, left: str, right: str, expected: str, advice: str) -> Gate:
+    return Gate(
+        name, expected, advice, (left, right),
+        lambda gxe: gxe.ExpectColumnPairValuesToBeEqual(column_A=left, column_B=right, ignore_row_if="either_value_is_missing"),
+    )  # fmt: skip
+
+
+def _at_most(name: str, column: str, limit: float, expected: str, advice: str, severity: Severity = "error") -> Gate:
+    return Gate(
+        name,
+        expected,
+        advice,
+        (column,),
+        lambda gxe: gxe.ExpectColumnValuesToBeBetween(column=column, max_value=limit),
+        severity,
+    )
+
+
+def gates_of(suite: str, config: Config) -> list[Gate]:
+    """The gates of one suite under a county's rules."""
+    limits = config.gates
+    match suite:
+        case "contract":
+            return [
+                _equal(
+                    "rows_add_up", "read", "accounted", "rows read = landed + quarantined + duplicate rows, for every source",
+                    "this is a fault of the program: keep the working files and report it",
+                ),
+                Gate(
+                    "few_rows_quarantined",
+                    "the share of quarantined rows of every source is at most its limit (gates.quarantined_share)",
+                    "look at quarantined_rows of the working database for rows and rules, and ask the sender to mend them",
+                    ("quarantined_share", "quarantined_limit"),
+                    lambda gxe: gxe.ExpectColumnPairValuesAToBeGreaterThanB(
+                        column_A="quarantined_limit", column_B="quarantined_share", or_equal=True
+                    ),
+                ),
+                _at_most(
+                    "few_cells_in_doubt", "issue_share", limits.cell_issue_share,
+                    f"at most {limits.cell_issue_share:.0%} of the rows of a source have a cell that broke a rule",
+                    "look at cell_issues of the working database: a whole column in another form is a changed export", "warning",
+                ),
+                Gate(
+                    "required_sources_came", "population and student_registry have rows", "ask the sender for the extract",
+                    ("landed",), lambda gxe: gxe.ExpectColumnValuesToBeBetween(column="landed", min_value=1, row_condition='required==True', condition_parser="pandas"),
+                ),
+            ]  # fmt: skip
+        case "volumes":
+            return [
+                Gate(
+                    "no_source_shrank",
+                    f"a required source lost at most {limits.volume_loss:.0%} of its rows against the version before "
+                    f"(gates.volume_loss), an optional one {limits.volume_loss_optional:.0%}",
+                    "an export that is cut short looks like this: ask the sender, or raise the limit if the loss is real",
+                    ("landed_before", "landed", "loss"),
+                    lambda gxe: gxe.ExpectColumnPairValuesAToBeGreaterThanB(
+                        column_A="loss_limit", column_B="loss", or_equal=True, ignore_row_if="either_value_is_missing"
+                    ),
+                )
+            ]  # fmt: skip
+        case "identity":
+            return [
+                _zero("persons_are_unique", "repeated", "every person and every pupil stands once", "report it: a fault of the program"),
+                _zero("sexes_are_known_codes", "unknown_sexes", "sex is 1, 2 or missing", "report it: a fault of the program"),
+                _zero("births_are_possible", "impossible_births", "no birth date lies after the comparison date or before 1900", "report it: a fault of the program"),
+                _zero("keys_name_one_person", "keys_of_two", "no ID number used as a key belongs to two live persons", "report it: a fault of the program"),
+            ]  # fmt: skip
+        case "matching":
+            return [
+                _zero("persons_linked_once", "persons_linked_twice", "a child is linked to at most one pupil", "report it: a fault of the program"),
+                _zero("students_linked_once", "students_linked_twice", "a pupil is linked to at most one child", "report it: a fault of the program"),
+                _zero("pairs_have_reasons", "pairs_without_reason", "every decided pair has its reason", "report it: a fault of the program"),
+                _zero("decisions_are_known", "unknown_decisions", "every pair is linked, in review or rejected", "report it: a fault of the program"),
+                _equal("registry_rows_add_up", "registry_rows", "registry_rows_accounted", "every registry row is a pupil's, or a named further record of one", "report it: a fault of the program"),
+                Gate(
+                    "match_rate_is_possible", f"at least {limits.least_match_rate:.0%} of the children have a student record (gates.least_match_rate)",
+                    "the two registers may be of different counties, or the ID numbers of one of them unusable",
+                    ("match_rate",), lambda gxe: gxe.ExpectColumnValuesToBeBetween(column="match_rate", min_value=limits.least_match_rate),
+                ),
+                _at_most(
+                    "match_rate_did_not_fall", "match_rate_loss", limits.match_rate_loss,
+                    f"the share of children with a student record fell by at most {limits.match_rate_loss:.0%} (gates.match_rate_loss)",
+                    "compare the two nights' extracts: a school or a county missing, or a column in another form",
+                ),
+                _at_most(
+                    "review_is_bearable", "review_share", limits.review_share,
+                    f"at most {limits.review_share:.0%} of the children need a person to look at their pairs (gates.review_share)",
+                    "export the pairs (kcb review export) and look for what they have in common", "warning",
+                ),
+            ]  # fmt: skip
+        case "status":
+            return [
+                _equal("one_status_each", "eligible", "statuses", "every child of school age has a status", "report it: a fault of the program"),
+                _equal("children_are_unique", "children", "distinct_children", "no child has two", "report it: a fault of the program"),
+                _zero("statuses_are_known", "unknown_statuses", "every status is one of the eleven", "report it: a fault of the program"),
+                _zero("reasons_are_given", "without_reason", "every status has its reason", "report it: a fault of the program"),
+                _at_most(
+                    "children_did_not_vanish", "eligible_loss", limits.eligible_loss,
+                    f"the number of children fell by at most {limits.eligible_loss:.0%} (gates.eligible_loss)",
+                    "a township or county may be missing from the population extract",
+                ),
+                _at_most(
+                    "suspicion_did_not_leap", "suspected_gain", limits.suspected_gain,
+                    f"the share of suspected and unenrolled children rose by at most {limits.suspected_gain:.0%} (gates.suspected_gain)",
+                    "a school missing from the registry, or a headcount that is not complete, looks like this",
+                ),
+            ]  # fmt: skip
+        case "ledgers":
+            return [
+                _equal("cases_add_up", "open_cases", "open_by_events", "open before + opened + re-opened − closed = open cases", "report it: a fault of the program"),
+                _equal("cases_are_unique", "cases", "distinct_cases", "no case stands twice", "report it: a fault of the program"),
+                _zero("nothing_closed_without_evidence", "closed_without_evidence", "every closed case has its evidence", "report it: a fault of the program"),
+                _zero("events_have_evidence", "events_without_evidence", "every event has its evidence", "report it: a fault of the program"),
+                _equal("suspected_are_in_the_ledger", "suspected_children", "suspected_ledger", "疑似辍学 holds exactly the children of unenrolled and suspected", "report it: a fault of the program"),
+                _equal("dropouts_are_in_the_ledger", "dropout_children", "dropout_ledger", "辍学 holds exactly the children of dropout", "report it: a fault of the program"),
+                _zero("children_stand_once", "children_repeated", "no child stands twice in 适龄儿童台账", "report it: a fault of the program"),
+                _zero("flags_have_reasons", "flagged_without_reason", "every flagged child has a reason and its evidence in words", "report it: a fault of the program"),
+            ]  # fmt: skip
+        case _:
+            raise KeyError(suite)
+
+
+def run_suite(suite: str, facts: pl.DataFrame, config: Config) -> list[GateResult]:
+    """Hold facts against the expectations of a suite, with Great Expectations.
+
+    An expectation that cannot be evaluated is a failed gate that says so, never a passed one.
+    """
+    import great_expectations as gx
+    import great_expectations.expectations as gxe
+    from great_expectations.data_context.types.base import ProgressBarsConfig
+
+    logging.getLogger("great_expectations").setLevel(logging.ERROR)
+    gates = gates_of(suite, config)
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
+    source = context.data_sources.add_pandas("facts").add_dataframe_asset(suite)
+    batch = source.add_batch_definition_whole_dataframe("whole").get_batch({"dataframe": facts.to_pandas()})
+    results = []
+    for gate in gates:
+        validated = batch.validate(
+            gate.expectation(gxe), result_format={"result_format": "SUMMARY", "partial_unexpected_count": 0}
+        )
+        broken = validated.exception_info and any(
+            isinstance(info, dict) and info.get("raised_exception")
+            for info in (validated.exception_info, *validated.exception_info.values())
+        )
+        observed = "the expectation could not be evaluated" if broken else _observed(facts, gate)
+        results.append(
+            GateResult(
+                gate.name, gate.severity, bool(validated.success) and not broken, observed, gate.expected, gate.advice
+            )
+        )
+    return results
+
+
+def _observed(facts: pl.DataFrame, gate: Gate) -> str:
+    """The numbers the gate looked at, by subject."""
+    told = []
+    for row in facts.iter_rows(named=True):
+        numbers = ", ".join(f"{column} {_number(row[column])}" for column in gate.shown)
+        if any(row[column] is not None for column in gate.shown):
+            told.append(f"{row['subject']}: {numbers}" if facts.height > 1 else numbers)
+    return "; ".join(told) or "nothing to compare with yet"
+
+
+def _number(value: object) -> str:
+    match value:
+        case None:
+            return "–"
+        case bool():
+            return str(value)
+        case float():
+            return f"{value:.4g}"
+        case _:
+            return str(value)

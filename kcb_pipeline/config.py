@@ -1,0 +1,160 @@
+"""The rules a county sets for itself, typed, with their national or provincial defaults and sources.
+
+They stand in `KCB_HOME/kcb.toml`; a county that writes nothing gets the defaults. Every field here is part of `rules_digest`,
+so a version says by which rules it was made.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from kcb_pipeline.errors import UsageError
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Days = Annotated[int, Field(ge=0, le=3660)]
+
+
+class _Rules(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SchoolAge(_Rules):
+    """Who is of compulsory-education age (义务教育法 art. 11: six full years, seven where conditions lack)."""
+
+    entry_age: Annotated[int, Field(ge=5, le=8)] = 6
+    """full years by 31 August at the start of the school year; 7 where a county says so (Ganzi: 7)"""
+    leaving_age: Annotated[int, Field(ge=14, le=18)] = 15
+    """the greatest age on that day that still counts (Ganzi: 16)"""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> SchoolAge:
+        if self.leaving_age < self.entry_age:
+            message = "leaving_age is below entry_age"
+            raise ValueError(message)
+        return self
+
+
+class Period(_Rules):
+    """Days from `first` to `last`, both included."""
+
+    first: dt.date
+    last: dt.date
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Period:
+        if self.last < self.first:
+            message = "last is before first"
+            raise ValueError(message)
+        return self
+
+
+class Calendar(_Rules):
+    """School days: Monday to Friday and make-up working days, less public holidays, inside terms, outside local breaks."""
+
+    terms: tuple[Period, ...] = ()
+    """where none are given every working day of the school year is one"""
+    breaks: tuple[Period, ...] = ()
+
+
+class Attendance(_Rules):
+    """When evidence says that a pupil does not attend."""
+
+    absent_days: Annotated[int, Field(ge=1, le=60)] = 3
+    """consecutive school days without reason (云政办规〔2022〕5号 art. 4; 南政办发〔2024〕6号 五(九))"""
+    long_leave_days: Days = 30
+    headcount_days: Days = 30
+    """how old a headcount may be and still say that a child is missing"""
+    abroad_days: Days = 30
+    """how long after the last crossing outward a child without enrolment here has departed"""
+
+
+class Cases(_Rules):
+    """What follows from a case, and by when."""
+
+    verify_within_days: Days = 30
+    """疑似辍学 lasting over a month is due for confirmation (domain.md §3.3)"""
+    persuade_within_days: Days = 30
+
+
+class Matching(_Rules):
+    """From which probability a pair is linked, and from which a person has to look at it; unset: from the estimated error rates."""
+
+    link_probability: Share | None = None
+    review_probability: Share | None = None
+
+
+class Gates(_Rules):
+    """The limits of the gates. A limit that is wrong for a county is changed here, never in code."""
+
+    quarantined_share: Share = 0.02
+    """of a source's rows"""
+    quarantined_share_by_source: dict[str, Share] = {}
+    cell_issue_share: Share = 0.3
+    volume_loss: Share = 0.2
+    """of a required source's landed rows, against the latest version"""
+    volume_loss_optional: Share = 0.9
+    match_rate_loss: Share = 0.05
+    least_match_rate: Share = 0.5
+    review_share: Share = 0.1
+    eligible_loss: Share = 0.1
+    suspected_gain: Share = 0.05
+    """of the eligible: how much the share of suspected and unenrolled children may rise from one version to the next"""
+
+
+class Storage(_Rules):
+    """What a night may use of the machine."""
+
+    memory_limit: str = "6GB"
+    threads: Annotated[int, Field(ge=1, le=256)] = max(os.cpu_count() or 1, 1)
+    retention_days: Days = 30
+    """how long working files are kept"""
+
+
+class Disclosure(_Rules):
+    """What may leave the office."""
+
+    smallest_cell: Annotated[int, Field(ge=1, le=100)] = 5
+    """counts below it are suppressed in anything for analysts or publication (统计法 art. 25; domain.md §5)"""
+
+
+class Config(_Rules):
+    """All rules of a county."""
+
+    school_age: SchoolAge = SchoolAge()
+    calendar: Calendar = Calendar()
+    attendance: Attendance = Attendance()
+    cases: Cases = Cases()
+    matching: Matching = Matching()
+    gates: Gates = Gates()
+    storage: Storage = Storage()
+    disclosure: Disclosure = Disclosure()
+    engine: Literal["duckdb"] = "duckdb"
+
+    def digest(self, *others: str) -> str:
+        """sha-256 over every rule that can change a result (not over where and how fast it runs) and over `others`."""
+        digest = hashlib.sha256(self.model_dump_json(exclude={"storage", "engine"}).encode())
+        for other in others:
+            digest.update(b"\0" + other.encode())
+        return digest.hexdigest()
+
+
+def load_config(home: Path) -> Config:
+    """The rules in `home/kcb.toml`, the defaults where there is none. UsageError names the setting that cannot be."""
+    path = home / "kcb.toml"
+    if not path.is_file():
+        return Config()
+    try:
+        return Config.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path.name}: {error}") from None
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"{path.name}: {where}: {first['msg']}") from None

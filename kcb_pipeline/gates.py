@@ -1,0 +1,219 @@
+"""Gates: the facts that are held against expectations before anything is published, computed at full size, and their verdicts.
+
+A fact frame has one row a subject (a source, a register, a ledger) and numbers in columns; it holds counts, never a child's value. The
+expectations themselves are Great Expectations suites in `checks/suites.py`; here is what they look at and where their answer is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import duckdb
+import polars as pl
+
+from kcb_pipeline.config import Config
+from kcb_pipeline.engines.embedded import create, frame, insert, rows
+from kcb_pipeline.extracts.catalogue import sources
+from kcb_pipeline.ledgers.cases import OPEN_STATES
+
+Severity = Literal["error", "warning"]
+
+
+@dataclass(frozen=True, slots=True)
+class GateResult:
+    """What one gate found. `error` blocks publication where it did not pass; `warning` never blocks."""
+
+    name: str
+    severity: Severity
+    passed: bool
+    observed: str
+    expected: str
+    advice: str = ""
+
+    @property
+    def blocks(self) -> bool:
+        """Whether publication has to stop."""
+        return not self.passed and self.severity == "error"
+
+
+SUITES: Final = ("contract", "volumes", "identity", "matching", "status", "ledgers")
+"""Every suite that must have passed a draft; in the order in which they speak."""
+
+_CONTRACT = """
+SELECT s.source AS subject, s.required, s.sent, coalesce(f.read, 0) AS read, coalesce(f.landed, 0) AS landed,
+       coalesce(f.landed, 0) + coalesce(f.quarantined, 0) + coalesce(f.duplicate_rows, 0) AS accounted,
+       CASE WHEN f.read > 0 THEN f.quarantined / f.read ELSE 0 END AS quarantined_share, s.quarantined_limit,
+       CASE WHEN f.landed > 0 THEN coalesce(i.rows, 0) / f.landed ELSE 0 END AS issue_share
+FROM gates.contract_sources s
+LEFT JOIN (SELECT source, sum(read) AS read, sum(landed) AS landed, sum(quarantined) AS quarantined, sum(duplicate_rows) AS duplicate_rows
+           FROM landed.files GROUP BY source) f ON f.source = s.source
+LEFT JOIN (SELECT source, count(DISTINCT row) AS rows FROM landed.cell_issues GROUP BY source) i ON i.source = s.source
+ORDER BY s.source
+"""
+_VOLUMES = """
+SELECT s.source AS subject, s.required, f.landed, b.landed AS landed_before, greatest(1 - f.landed / b.landed, 0) AS loss,
+       CASE WHEN s.required THEN $required_limit ELSE $optional_limit END AS loss_limit
+FROM gates.contract_sources s
+JOIN (SELECT source, sum(landed) AS landed FROM landed.files GROUP BY source) f ON f.source = s.source
+LEFT JOIN (SELECT source, sum(landed) AS landed FROM previous_row_accounts GROUP BY source HAVING sum(landed) > 0) b ON b.source = s.source
+ORDER BY s.source
+"""
+_IDENTITY = """
+SELECT 'population' AS subject, count(*) AS persons, count(*) - count(DISTINCT person) AS repeated,
+       coalesce(sum(CASE WHEN sex NOT IN ('1', '2') THEN 1 ELSE 0 END), 0) AS unknown_sexes,
+       coalesce(sum(CASE WHEN birth_date > $today OR birth_date < DATE '1900-01-01' THEN 1 ELSE 0 END), 0) AS impossible_births,
+       (SELECT count(*) FROM (SELECT id_key FROM standard.persons WHERE is_live AND id_key IS NOT NULL GROUP BY id_key HAVING count(*) > 1)) AS keys_of_two,
+       count(id_key) / greatest(count(*), 1) AS key_share
+FROM standard.persons
+UNION ALL
+SELECT 'student_registry', count(*), count(*) - count(DISTINCT student),
+       coalesce(sum(CASE WHEN sex NOT IN ('1', '2') THEN 1 ELSE 0 END), 0),
+       coalesce(sum(CASE WHEN birth_date > $today OR birth_date < DATE '1900-01-01' THEN 1 ELSE 0 END), 0),
+       (SELECT count(*) FROM (SELECT id_key FROM standard.students WHERE id_key IS NOT NULL GROUP BY id_key HAVING count(*) > 1)),
+       count(id_key) / greatest(count(*), 1)
+FROM standard.students
+ORDER BY subject
+"""
+_MATCHING = """
+SELECT 'links' AS subject,
+       (SELECT count(*) FROM (SELECT person FROM matched.links WHERE decision = 'linked' GROUP BY person HAVING count(*) > 1)) AS persons_linked_twice,
+       (SELECT count(*) FROM (SELECT student FROM matched.links WHERE decision = 'linked' GROUP BY student HAVING count(*) > 1)) AS students_linked_twice,
+       (SELECT count(*) FROM matched.links WHERE reason IS NULL OR reason = '') AS pairs_without_reason,
+       (SELECT count(*) FROM matched.links WHERE decision NOT IN ('linked', 'review', 'rejected')) AS unknown_decisions,
+       (SELECT count(*) FROM standard.registry_keys) AS registry_rows, r.of_linked + r.of_nobody AS registry_rows_accounted,
+       e.eligible, e.linked / greatest(e.eligible, 1) AS match_rate, b.match_rate AS match_rate_before,
+       greatest(b.match_rate - e.linked / greatest(e.eligible, 1), 0) AS match_rate_loss, e.review / greatest(e.eligible, 1) AS review_share
+FROM (
+    SELECT count(*) AS eligible,
+           count(CASE WHEN p.person IN (SELECT person FROM matched.links WHERE decision = 'linked') THEN 1 END) AS linked,
+           count(CASE WHEN p.person IN (SELECT person FROM matched.links WHERE decision = 'review') THEN 1 END) AS review
+    FROM standard.persons p WHERE p.is_live AND p.birth_date BETWEEN $born_from AND $born_to
+) e
+CROSS JOIN (
+    SELECT count(m.person) AS of_linked, count(CASE WHEN m.person IS NULL THEN 1 END) AS of_nobody
+    FROM standard.registry_keys k
+    LEFT JOIN standard.student_groups g ON g.row = k.row
+    LEFT JOIN matched.links m ON m.decision = 'linked' AND m.student = coalesce(g.student, k.row)
+) r
+CROSS JOIN (SELECT count(match_method) / nullif(count(CASE WHEN status <> 'departed' THEN 1 END), 0) AS match_rate FROM previous_child_facts) b
+"""
+_STATUS = """
+SELECT 'children' AS subject, e.eligible, s.children, s.distinct_children, s.statuses, s.unknown_statuses, s.without_reason,
+       b.eligible AS eligible_before, greatest(1 - e.eligible / b.eligible, 0) AS eligible_loss,
+       s.suspected / greatest(s.children, 1) AS suspected_share, b.suspected_share AS suspected_share_before,
+       greatest(s.suspected / greatest(s.children, 1) - b.suspected_share, 0) AS suspected_gain
+FROM (SELECT count(*) AS eligible FROM status.school_age_persons) e
+CROSS JOIN (
+    SELECT count(*) AS children, count(DISTINCT child_id) AS distinct_children, count(status) AS statuses,
+           count(CASE WHEN status NOT IN ('enrolled', 'enrolled_elsewhere', 'special_provision', 'deferred', 'on_leave', 'completed',
+                                          'departed', 'needs_review', 'unenrolled', 'suspected', 'dropout') THEN 1 END) AS unknown_statuses,
+           count(CASE WHEN reason IS NULL THEN 1 END) AS without_reason,
+           count(CASE WHEN status IN ('unenrolled', 'suspected') THEN 1 END) AS suspected
+    FROM status.child_statuses
+) s
+CROSS JOIN (
+    SELECT nullif(count(*), 0) AS eligible,
+           count(CASE WHEN status IN ('unenrolled', 'suspected') THEN 1 END) / nullif(count(*), 0) AS suspected_share
+    FROM previous_child_facts
+) b
+"""
+_OPEN = ", ".join(f"'{state}'" for state in OPEN_STATES)
+_LEDGERS = f"""
+SELECT 'cases' AS subject, c.cases, c.distinct_cases, c.open_cases, p.open_before, e.opened, e.reopened, e.closed,
+       p.open_before + e.opened + e.reopened - e.closed AS open_by_events, c.closed_without_evidence, n.events_without_evidence,
+       (SELECT count(*) FROM draft.children WHERE status IN ('unenrolled', 'suspected')) AS suspected_children,
+       (SELECT count(*) FROM draft.suspected_dropouts) AS suspected_ledger,
+       (SELECT count(*) FROM draft.children WHERE status = 'dropout') AS dropout_children,
+       (SELECT count(*) FROM draft.dropouts) AS dropout_ledger,
+       (SELECT count(*) FROM draft.children) - (SELECT count(DISTINCT child_id) FROM draft.children) AS children_repeated,
+       (SELECT count(*) FROM draft.suspected_dropouts WHERE reason IS NULL OR evidence IS NULL) AS flagged_without_reason
+FROM (
+    SELECT count(*) AS cases, count(DISTINCT case_id) AS distinct_cases, count(CASE WHEN state IN ({_OPEN}) THEN 1 END) AS open_cases,
+           count(CASE WHEN state IN ('closed', 'closed_until') AND (closing_evidence IS NULL OR closing_evidence = '') THEN 1 END) AS closed_without_evidence
+    FROM draft.cases
+) c
+CROSS JOIN (SELECT count(CASE WHEN state IN ({_OPEN}) THEN 1 END) AS open_before FROM previous_cases) p
+CROSS JOIN (
+    SELECT count(CASE WHEN event = 'opened' THEN 1 END) AS opened,
+           count(CASE WHEN from_state IN ('closed', 'closed_until') AND to_state IN ({_OPEN}) THEN 1 END) AS reopened,
+           count(CASE WHEN from_state IN ({_OPEN}) AND to_state IN ('closed', 'closed_until') THEN 1 END) AS closed
+    FROM draft.case_events WHERE version IS NULL
+) e
+CROSS JOIN (SELECT count(CASE WHEN evidence IS NULL OR evidence = '' THEN 1 END) AS events_without_evidence FROM draft.case_events) n
+"""
+
+
+def facts(
+    connection: duckdb.DuckDBPyConnection, suite: str, config: Config, parameters: dict[str, object]
+) -> pl.DataFrame:
+    """The facts of one suite: a row a subject. Wants the `previous_` views; `parameters` are `today`, `born_from`, `born_to`."""
+    match suite:
+        case "contract":
+            _note_sources(connection, config)
+            return frame(connection, _CONTRACT)
+        case "volumes":
+            _note_sources(connection, config)
+            gates = config.gates
+            limits = {"required_limit": gates.volume_loss, "optional_limit": gates.volume_loss_optional}
+            return _with(connection, _VOLUMES, limits)
+        case "identity":
+            return _with(connection, _IDENTITY, {"today": parameters["today"]})
+        case "matching":
+            return _with(connection, _MATCHING, {name: parameters[name] for name in ("born_from", "born_to")})
+        case "status":
+            return frame(connection, _STATUS)
+        case "ledgers":
+            return frame(connection, _LEDGERS)
+        case _:
+            raise KeyError(suite)
+
+
+def _with(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, object]) -> pl.DataFrame:
+    return pl.DataFrame(connection.sql(sql, params=parameters).to_arrow_table())
+
+
+def _note_sources(connection: duckdb.DuckDBPyConnection, config: Config) -> None:
+    limit, by_source = config.gates.quarantined_share, config.gates.quarantined_share_by_source
+    sent = {name for (name,) in rows(connection, "SELECT DISTINCT source FROM landed.files")}
+    entries = [
+        (source.name, source.required, source.name in sent, by_source.get(source.name, limit))
+        for source in sources().values()
+    ]
+    schema = {"source": pl.String, "required": pl.Boolean, "sent": pl.Boolean, "quarantined_limit": pl.Float64}
+    create(connection, "gates.contract_sources", pl.DataFrame(entries, schema=schema, orient="row"))
+
+
+def forget_verdicts(connection: duckdb.DuckDBPyConnection, suites: tuple[str, ...] = SUITES) -> None:
+    """Take back what suites have said: what they looked at is being made again."""
+    connection.execute(_TABLES)
+    for suite in suites:
+        connection.execute("DELETE FROM gates.verdicts WHERE suite = ?", [suite])
+        connection.execute("DELETE FROM gates.results WHERE suite = ?", [suite])
+
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS gates.verdicts (suite VARCHAR, passed BOOLEAN, draft VARCHAR);
+CREATE TABLE IF NOT EXISTS gates.results (suite VARCHAR, name VARCHAR, severity VARCHAR, passed BOOLEAN, observed VARCHAR, expected VARCHAR, advice VARCHAR);
+"""
+
+
+def record(connection: duckdb.DuckDBPyConnection, suite: str, results: list[GateResult], draft: str) -> None:
+    """Keep what a suite said of a draft, where publication reads it."""
+    forget_verdicts(connection, (suite,))
+    connection.execute(
+        "INSERT INTO gates.verdicts VALUES (?, ?, ?)", [suite, not any(r.blocks for r in results), draft]
+    )
+    entries = [(suite, r.name, r.severity, r.passed, r.observed, r.expected, r.advice) for r in results]
+    schema = ["suite", "name", "severity", "passed", "observed", "expected", "advice"]
+    insert(connection, "gates.results", pl.DataFrame(entries, schema=schema, orient="row"))
+
+
+def recorded(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, GateResult]]:
+    """Everything the suites have said of this date, in their order."""
+    connection.execute(_TABLES)
+    found = rows(connection, "SELECT suite, name, severity, passed, observed, expected, advice FROM gates.results")
+    return sorted(
+        ((row[0], GateResult(*row[1:])) for row in found), key=lambda item: (SUITES.index(item[0]), item[1].name)
+    )

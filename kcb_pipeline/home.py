@@ -1,0 +1,61 @@
+"""`KCB_HOME`, the one folder the pipeline owns, and where everything in it is (published.md)."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from pathlib import Path
+
+from kcb_pipeline.config import Config, load_config
+from kcb_pipeline.engines.embedded import Limits
+from kcb_pipeline.engines.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The folder and the paths of the contract inside it."""
+
+    folder: Path
+
+    @property
+    def extracts(self) -> Path:
+        """One folder a comparison date."""
+        return self.folder / "extracts"
+
+    @property
+    def work(self) -> Path:
+        """Working databases, one a comparison date."""
+        return self.folder / "work"
+
+    @property
+    def published(self) -> Path:
+        """What others read."""
+        return self.folder / "published"
+
+    @property
+    def ledgers(self) -> Path:
+        """The ledgers, all versions."""
+        return self.published / "ledgers.duckdb"
+
+    @property
+    def state(self) -> Path:
+        """Dagster's runs and events."""
+        return self.folder / "dagster"
+
+    def version_folder(self, version: int) -> Path:
+        """Report, worklists and manifest of one version."""
+        return self.published / "versions" / f"{version:06d}"
+
+    def config(self) -> Config:
+        """The county's rules."""
+        return load_config(self.folder)
+
+    def limits(self) -> Limits:
+        """What a connection may use."""
+        storage = self.config().storage
+        return Limits(memory=storage.memory_limit, threads=storage.threads)
+
+    def workspace(self, comparison_date: dt.date) -> Workspace:
+        """The working files of a date; the folder is made, closed to others."""
+        self.work.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return Workspace(self.work, comparison_date, self.limits())

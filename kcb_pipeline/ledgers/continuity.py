@@ -1,0 +1,131 @@
+"""Identity over time: which child of the previous version each person of tonight is.
+
+`child_id` is given once and never depends on the ID number's value being corrected (published.md). A child is recognised by
+its number with name or birth date; else by name, birth date and sex with the household or the guardian; else by name, birth date and
+sex where nobody else has them; each step only between those that the earlier steps left over and that are unmistakable.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import duckdb
+import polars as pl
+
+from kcb_pipeline.engines.embedded import create, frame, rows
+from kcb_pipeline.identity.names import NameTable, plain_key
+from kcb_pipeline.status.school_age import Window
+
+_PERSONS = """
+SELECT p.person, l.id_number, p.id_key IS NOT NULL AS has_key, l.name, p.birth_date, p.sex, l.household_id, l.guardian_name,
+       l.guardian_phone, l.division_code, p.is_live
+FROM standard.persons p
+JOIN (
+    SELECT 2 * row AS ref, id_number, name, household_id, guardian_name, guardian_phone, division_code FROM landed.population
+    UNION ALL
+    SELECT 2 * row + 1, id_number, name, NULL, guardian_name, guardian_phone, division_code FROM landed.residents
+) l ON l.ref = p.ref
+"""
+
+_SAME_NUMBER = f"""
+SELECT p.person, c.child_id
+FROM ({_PERSONS}) p
+JOIN previous_child_facts c ON c.id_number = p.id_number
+WHERE p.has_key AND (c.name = p.name OR c.birth_date = p.birth_date)
+"""
+
+_STEPS = (
+    ("name, birth date, sex, household", ("folded", "birth_date", "sex", "household_id")),
+    ("name, birth date, sex, guardian's phone", ("folded", "birth_date", "sex", "guardian_phone")),
+    ("name, birth date, sex, guardian's name", ("folded", "birth_date", "sex", "guardian_name")),
+    ("name, birth date, sex, county", ("folded", "birth_date", "sex", "division_code")),
+    ("name, birth date, sex", ("folded", "birth_date", "sex")),
+    ("birth date, sex, household", ("birth_date", "sex", "household_id")),
+    ("number", ("id_number",)),
+    ("name, sex, household", ("folded", "sex", "household_id")),
+)
+"""What has to agree, from the surest; every step wants one bearer on each side."""
+
+
+@dataclass(frozen=True, slots=True)
+class Continuity:
+    """How many children of the previous version were recognised, how, and how many persons are new."""
+
+    recognised: dict[str, int]
+    new: int
+    gone: int
+
+
+def recognise_children(connection: duckdb.DuckDBPyConnection, school_age: Window) -> Continuity:
+    """Fill `standard.children`: person, child_id, how. Wants the `previous_` views (`show_previous`).
+
+    Every child of the previous version that is still on the population side, and every live person of school age.
+
+    A new child's id is a digest of the identity it came in with, so the same night gives the same id whenever it is run.
+    """
+    by_number = frame(connection, _SAME_NUMBER).unique().sort("person", "child_id")
+    found = [_unmistakable(by_number).with_columns(pl.lit("number, with name or birth date").alias("how"))]
+    persons = frame(connection, _PERSONS).sort("person")
+    gone = frame(
+        connection,
+        "SELECT child_id, id_number, name, birth_date, sex, household_id, guardian_name, guardian_phone, division_code FROM previous_child_facts",
+    )
+    persons, gone = _without(persons, "person", found), _without(gone.sort("child_id"), "child_id", found)
+    if gone.height and persons.height:
+        left, right = _with_folded(persons), _with_folded(gone)
+        for how, keys in _STEPS:
+            # Live rows first: an old row of a child must not keep its new one from being recognised.
+            pairs = (
+                left.drop_nulls(keys)
+                .join(right.drop_nulls(keys), on=list(keys), how="inner")
+                .select("person", "child_id")
+            )
+            step = _unmistakable(pairs.unique().sort("person", "child_id")).with_columns(pl.lit(how).alias("how"))
+            found.append(step)
+            left, right = _without(left, "person", [step]), _without(right, "child_id", [step])
+        persons, gone = _without(persons, "person", found), _without(gone, "child_id", found)
+    create(connection, "standard.recognised", pl.concat(found).sort("person"))
+    connection.execute(_CHILDREN, {"born_from": school_age.born_from, "born_to": school_age.born_to})
+    counts = {
+        how: int(count) for how, count in rows(connection, "SELECT how, count(*) FROM standard.children GROUP BY how")
+    }
+    new = counts.pop("new", 0)
+    return Continuity(counts, new, gone.height)
+
+
+_CHILDREN = """
+CREATE OR REPLACE TABLE standard.children AS
+WITH entering AS (
+    SELECT p.person, sha256(concat_ws(chr(31), p.population_type, coalesce(l.id_number, ''), coalesce(l.name, ''),
+               coalesce(cast(p.birth_date AS VARCHAR), ''), coalesce(p.sex, ''), coalesce(l.household_id, ''),
+               coalesce(l.division_code, ''), coalesce(l.guardian_name, ''))) AS digest
+    FROM standard.persons p
+    JOIN (
+        SELECT 2 * row AS ref, id_number, name, household_id, division_code, guardian_name FROM landed.population
+        UNION ALL
+        SELECT 2 * row + 1, id_number, name, NULL, division_code, guardian_name FROM landed.residents
+    ) l ON l.ref = p.ref
+    LEFT JOIN standard.recognised r ON r.person = p.person
+    WHERE r.person IS NULL AND p.is_live AND p.birth_date BETWEEN $born_from AND $born_to
+), numbered AS (
+    SELECT person, digest, row_number() OVER (PARTITION BY digest ORDER BY person) AS nth FROM entering
+)
+SELECT person, child_id, how FROM standard.recognised
+UNION ALL
+SELECT person, 'C' || upper(substr(digest, 1, 15)) || CASE WHEN nth > 1 THEN '-' || cast(nth AS VARCHAR) ELSE '' END, 'new'
+FROM numbered
+"""
+
+
+def _unmistakable(pairs: pl.DataFrame) -> pl.DataFrame:
+    """The pairs in which neither side has another partner."""
+    return pairs.filter((pl.len().over("person") == 1) & (pl.len().over("child_id") == 1))
+
+
+def _without(rows_: pl.DataFrame, key: str, found: list[pl.DataFrame]) -> pl.DataFrame:
+    return rows_.join(pl.concat(found).select(key), on=key, how="anti", maintain_order="left")
+
+
+def _with_folded(people: pl.DataFrame) -> pl.DataFrame:
+    names = plain_key(people["name"]).fill_null("")
+    return people.with_columns(pl.Series("folded", NameTable.of(names).folded_keys()))

@@ -1,0 +1,86 @@
+"""The digest chain: what a version says, as one number that its successor carries, so that a changed cell is found.
+
+Every row of every history table that stands in a version is hashed; row hashes are gathered in buckets, bucket hashes in one digest,
+each in order, so that the result depends on content alone and costs one pass. `content_digest` also covers the version's header and,
+through it, the digest of the version before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import duckdb
+
+from kcb_pipeline.engines.embedded import frame, rows
+from kcb_pipeline.ledgers.schema import TABLES, VERSION_FIELDS, Table
+
+UNSEALED = ("published_at", "run_id", "content_digest", "seal")
+"""Columns of `ledger_versions` that the content digest does not cover: they say when and how, not what."""
+
+
+def content_digest(connection: duckdb.DuckDBPyConnection, version: int, header: Mapping[str, object]) -> str:
+    """sha-256 over the header and over every row that stands in the version, in a fixed order."""
+    digest = hashlib.sha256(_written(header).encode())
+    for table in TABLES:
+        digest.update(f"{table.name}\0{_table_digest(connection, table, version)}\n".encode())
+    return digest.hexdigest()
+
+
+def _table_digest(connection: duckdb.DuckDBPyConnection, table: Table, version: int) -> str:
+    columns = [f"coalesce(replace(cast(\"{name}\" AS VARCHAR), chr(30), ''), chr(30))" for name in table.columns]
+    if table.keeping == "history":
+        valid = f"valid_from_version <= {version} AND (valid_to_version IS NULL OR valid_to_version > {version})"
+    else:
+        valid = f"version = {version}"
+    # concat_ws takes at most as many arguments as the table has columns; chr(31) never occurs in a landed cell.
+    [(digest,)] = rows(
+        connection,
+        f"""
+        SELECT sha256(coalesce(string_agg(bucket || digest, '' ORDER BY bucket), ''))
+        FROM (
+            SELECT substr(row_digest, 1, 3) AS bucket, sha256(string_agg(row_digest, '' ORDER BY row_digest)) AS digest
+            FROM (SELECT sha256(concat_ws(chr(31), {", ".join(columns)})) AS row_digest FROM {table.stored_as} WHERE {valid})
+            GROUP BY bucket
+        )
+        """,
+    )
+    return str(digest)
+
+
+def seal(row: Mapping[str, object]) -> str:
+    """sha-256 over one row of `ledger_versions`, so that when and by which run is protected too."""
+    return hashlib.sha256(_written({name: value for name, value in row.items() if name != "seal"}).encode()).hexdigest()
+
+
+def _written(row: Mapping[str, object]) -> str:
+    return "".join(f"{name}={row[name]}\n" for name in sorted(row))
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that `verify` found wrong."""
+
+    version: int | None
+    what: str
+
+
+def verify(connection: duckdb.DuckDBPyConnection) -> tuple[int, list[Fault]]:
+    """Recompute the chain of a published file: how many versions were checked, and what is wrong."""
+    faults: list[Fault] = []
+    table = frame(connection, "SELECT * FROM ledger_versions ORDER BY version")
+    before: str | None = None
+    for place, row in enumerate(table.iter_rows(named=True), start=1):
+        number = row["version"]
+        if number != place:
+            faults.append(Fault(number, f"version {place} is missing"))
+        if row["previous_digest"] != before:
+            faults.append(Fault(number, "it does not carry the digest of the version before it"))
+        if seal({field.name: row[field.name] for field in VERSION_FIELDS}) != row["seal"]:
+            faults.append(Fault(number, "its row in ledger_versions was changed"))
+        header = {field.name: row[field.name] for field in VERSION_FIELDS if field.name not in UNSEALED}
+        if content_digest(connection, number, header) != row["content_digest"]:
+            faults.append(Fault(number, "its rows are not those that were published"))
+        before = row["content_digest"]
+    return table.height, faults

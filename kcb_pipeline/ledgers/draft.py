@@ -1,0 +1,231 @@
+"""The draft of tonight's version: every published table as it would stand, in the working database, before any gate has spoken.
+
+Nothing here touches the published file. Version numbers are not known yet: what is new tonight carries none until publication.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from kcb_pipeline.config import Config
+from kcb_pipeline.engines.embedded import create, frame, insert, rows
+from kcb_pipeline.engines.sql import run_step, statement
+from kcb_pipeline.ledgers.cases import Answer, Case, Event, Standing, Terms, advance
+from kcb_pipeline.ledgers.schema import CASE_FIELDS, CHILD_FIELDS, table
+from kcb_pipeline.status.school_age import window
+from kcb_pipeline.status.wording import evidence_of, proof_of
+
+PACKAGE = "kcb_pipeline.ledgers"
+
+_CASE_COLUMNS = tuple(field.name for field in fields(Case))
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What happened to cases tonight: events by name, and the cases open before and after."""
+
+    events: dict[str, int]
+    open_before: int
+    open_after: int
+
+
+def draft_children(connection: duckdb.DuckDBPyConnection, on: dt.date, config: Config) -> int:
+    """Fill `draft.children` (all columns of 适龄儿童台账); how many. Wants the `previous_` views."""
+    age = window(on, config.school_age)
+    parameters = {"today": on, "cutoff": age.cutoff, "entry_age": age.entry_age}
+    run_step(connection, PACKAGE, "child_facts", "draft.children", parameters)
+    [(count,)] = rows(connection, "SELECT count(*) FROM draft.children")
+    return int(count)
+
+
+def advance_cases(connection: duckdb.DuckDBPyConnection, on: dt.date, config: Config, sent: frozenset[str]) -> Moved:
+    """Fill `draft.cases`, `draft.case_events` and `draft.case_evidence`. Wants the `previous_` views and `draft.children`."""
+    terms = Terms(config.cases.verify_within_days, config.cases.persuade_within_days)
+    previous = {case.child_id: (case, version) for case, version in _previous_cases(connection)}
+    answers = _new_answers(connection, on)
+    facts = frame(connection, statement(PACKAGE, "cases_to_advance")).join(
+        _nearest(connection), on="child_id", how="left", maintain_order="left"
+    )
+    cases: list[dict[str, Any]] = []
+    events: list[tuple[str, Event]] = []
+    evidence: list[tuple[str, str]] = []
+    for fact in facts.iter_rows(named=True):
+        child_id = fact["child_id"]
+        before, opened_version = previous.get(child_id, (None, None))
+        standing = None if fact["status"] is None else _standing(fact, before, on, sent)
+        after, happened = advance(before, child_id, answers.get(child_id, []), standing, on, terms)
+        if after is None:
+            continue
+        cases.append({**{name: getattr(after, name) for name in _CASE_COLUMNS}, "opened_version": opened_version})
+        events += [(after.case_id, event) for event in happened]
+        if standing is not None:
+            evidence.append((child_id, standing.evidence))
+    _create_cases(connection, cases)
+    _create_events(connection, events)
+    create(
+        connection,
+        "draft.case_evidence",
+        pl.DataFrame(evidence, schema={"child_id": pl.String, "evidence": pl.String}, orient="row"),
+    )
+    open_before = sum(case.is_open for case, _ in previous.values())
+    open_after = sum(case["state"] not in ("closed", "closed_until") for case in cases)
+    return Moved(dict(Counter(event.event for _, event in events)), open_before, open_after)
+
+
+def draft_ledgers(connection: duckdb.DuckDBPyConnection, on: dt.date, sent: tuple[str, ...]) -> None:
+    """Fill the draft of every other versioned table. Wants the `previous_` views."""
+    facts = ", ".join(f'"{name}"' for name in table("child_facts").columns)
+    connection.execute(f"CREATE OR REPLACE VIEW draft.child_facts AS SELECT {facts} FROM draft.children")
+    connection.execute(
+        "CREATE OR REPLACE VIEW draft.child_rows AS SELECT child_id, population_row, registry_row FROM draft.children"
+    )
+    child = ", ".join(f'c."{field.name}"' for field in CHILD_FIELDS)
+    case = ", ".join("e.evidence" if field.name == "evidence" else f'k."{field.name}"' for field in CASE_FIELDS)
+    for ledger, statuses in (("suspected_dropouts", "('unenrolled', 'suspected')"), ("dropouts", "('dropout')")):
+        connection.execute(
+            f"""
+            CREATE OR REPLACE TABLE draft.{ledger} AS
+            SELECT {child}, {case}
+            FROM draft.children c
+            JOIN draft.cases k ON k.child_id = c.child_id
+            LEFT JOIN draft.case_evidence e ON e.child_id = c.child_id
+            WHERE c.status IN {statuses}
+            """
+        )
+    for step in ("duplicate_enrolments", "duplicate_persons", "registry_only"):
+        run_step(connection, PACKAGE, step, f"draft.{step}")
+    columns = ", ".join(f'"{name}"' for name in table("evidence").columns)
+    connection.execute(f"CREATE OR REPLACE VIEW draft.evidence AS SELECT {columns} FROM status.evidence")
+    last_sent = pl.DataFrame(
+        {"source": list(sent), "last_sent_on": [on] * len(sent)}, schema={"source": pl.String, "last_sent_on": pl.Date}
+    )
+    earlier = frame(connection, "SELECT source, last_sent_on FROM previous_sources").filter(
+        ~pl.col("source").is_in(list(sent))
+    )
+    create(connection, "draft.sources", pl.concat([last_sent, earlier]).sort("source"))
+    connection.execute(
+        """
+        CREATE OR REPLACE VIEW draft.row_accounts AS SELECT source, file, read, landed, quarantined, duplicate_rows FROM landed.files;
+        CREATE OR REPLACE VIEW draft.quarantined_rows AS SELECT source, file, row, "column", rule FROM landed.quarantined_rows;
+        CREATE OR REPLACE VIEW draft.cell_issues AS SELECT source, file, row, "column", rule FROM landed.cell_issues;
+        CREATE OR REPLACE VIEW draft.links AS
+            SELECT population_type, CASE WHEN population_row > 0 THEN population_row END AS population_row, registry_row, decision,
+                   CASE WHEN method LIKE 'id_number%' THEN 'id_number' ELSE method END AS method, reason, match_weight, probability,
+                   runner_up_gap, COLUMNS('^w_')
+            FROM matched.links;
+        """
+    )
+
+
+# -- cases ---------------------------------------------------------------------------------------------------------
+
+
+def _previous_cases(connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[Case, int]]:
+    for entry in frame(connection, "SELECT * FROM previous_cases").iter_rows(named=True):
+        yield Case(**{name: entry[name] for name in _CASE_COLUMNS}), entry["opened_version"]
+
+
+def _new_answers(connection: duckdb.DuckDBPyConnection, on: dt.date) -> dict[str, list[Answer]]:
+    answers: dict[str, list[Answer]] = {}
+    names = [field.name for field in fields(Answer)]
+    new = (
+        frame(connection, "SELECT * FROM draft.decisions").filter(pl.col("landed_on") == on).sort("case_id", "decision")
+    )
+    for entry in new.iter_rows(named=True):
+        answers.setdefault(entry["child_id"], []).append(Answer(**{name: entry[name] for name in names}))
+    return answers
+
+
+_NEAREST = """
+SELECT c.child_id, registry_row AS near_row, l.reason AS near_reason, COLUMNS('^level_'), match_weight
+FROM matched.links l
+JOIN standard.children c ON c.person = l.person
+WHERE l.decision = 'rejected'
+"""
+
+_WHY_NOT = (
+    ("level_id_number", (6,), "证件号码均有效但不同"),
+    ("level_name", (11, 12), "姓名不同"),
+    ("level_birth_date", (6, 7, 8), "出生日期不同"),
+    ("level_name", (9, 10), "姓名有一字不同"),
+    ("level_sex", (1,), "性别不同"),
+    ("level_guardians", (3,), "监护人不同"),
+)
+"""What speaks against a candidate, the strongest first, in a caseworker's words."""
+
+
+def _nearest(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """The best candidate of each child that found nobody, and what spoke against it."""
+    near = frame(connection, _NEAREST).sort("child_id", "match_weight", "near_row", descending=[False, True, False])
+    near = near.unique("child_id", keep="first", maintain_order=True)
+    why = pl.lit("相符之处过少")
+    for column, levels, words in reversed(_WHY_NOT):
+        why = pl.when(pl.col(column).is_in(levels)).then(pl.lit(words)).otherwise(why)
+    why = pl.when(pl.col("near_reason") == "record_is_another_persons").then(pl.lit("已认定为他人学籍")).otherwise(why)
+    return near.select("child_id", "near_row", why.alias("near_why"))
+
+
+def _standing(fact: dict[str, Any], before: Case | None, on: dt.date, sent: frozenset[str]) -> Standing:
+    words, source = evidence_of(fact)
+    proof = None
+    if before is not None:
+        proof = proof_of(fact, case_reason=before.reason, opened_on=before.opened_on, sent=sent)
+    is_school = fact["status"] == "suspected" and fact["live_rows"]
+    return Standing(
+        status=fact["status"],
+        reason=fact["reason"],
+        evidence=words,
+        source=source,
+        responsible=fact["school_name"] if is_school else fact["township_name"],
+        proof=proof,
+        until=fact["leave_until"] or fact["deferred_until"] or fact["verdict_until"],
+    )
+
+
+def _create_cases(connection: duckdb.DuckDBPyConnection, cases: list[dict[str, Any]]) -> None:
+    """`draft.cases`: a case opened or closed tonight has no version yet; one closed before keeps the version that closed it."""
+    schema: dict[str, Any] = {
+        "case_id": pl.String, "child_id": pl.String, "state": pl.String, "reason": pl.String, "severity": pl.Int32,
+        "responsible": pl.String, "opened_on": pl.Date, "due_on": pl.Date, "measure": pl.String, "visits": pl.Int32,
+        "placement": pl.String, "reopened": pl.Int32, "closed_on": pl.Date, "closed_until": pl.Date, "closing_reason": pl.String,
+        "closing_evidence": pl.String, "opened_version": pl.Int32,
+    }  # fmt: skip
+    create(connection, "draft.cases_tonight", pl.DataFrame(cases, schema=schema))
+    columns = ", ".join(
+        "CASE WHEN p.closed_on = t.closed_on AND p.state = t.state THEN p.closed_version END AS closed_version"
+        if name == "closed_version"
+        else f't."{name}"'
+        for name in table("cases").columns
+    )
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TABLE draft.cases AS
+        SELECT {columns} FROM draft.cases_tonight t LEFT JOIN previous_cases p ON p.case_id = t.case_id
+        """
+    )
+    connection.execute("DROP TABLE draft.cases_tonight")
+
+
+def _create_events(connection: duckdb.DuckDBPyConnection, events: list[tuple[str, Event]]) -> None:
+    """`draft.case_events`: the events so far and tonight's, numbered within their case."""
+    columns = ", ".join(f'"{name}"' for name in table("case_events").columns)
+    connection.execute(f"CREATE OR REPLACE TABLE draft.case_events AS SELECT {columns} FROM previous_case_events")
+    so_far = dict(rows(connection, "SELECT case_id, max(sequence) FROM draft.case_events GROUP BY case_id"))
+    entries = []
+    for case_id, event in events:
+        so_far[case_id] = so_far.get(case_id, 0) + 1
+        entries.append((
+            case_id, so_far[case_id], event.event, event.from_state, event.to_state, event.reason, event.evidence, event.source, event.occurred_on,
+        ))  # fmt: skip
+    schema = {
+        "case_id": pl.String, "sequence": pl.Int32, "event": pl.String, "from_state": pl.String, "to_state": pl.String,
+        "reason": pl.String, "evidence": pl.String, "source": pl.String, "occurred_on": pl.Date,
+    }  # fmt: skip
+    insert(connection, "draft.case_events", pl.DataFrame(entries, schema=schema, orient="row"))

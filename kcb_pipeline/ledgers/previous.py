@@ -1,0 +1,89 @@
+"""The version a night builds on: the latest one of an earlier comparison date.
+
+A night is a function of its extracts, the rules and this version. Because it is chosen by date and not by when it was made, running
+a date again gives the same result, however often, and running an earlier date again restates it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from kcb_pipeline.engines.embedded import Limits, attach, connect, rows
+from kcb_pipeline.ledgers.schema import TABLES
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What identifies one published version."""
+
+    version: int
+    comparison_date: dt.date
+    content_digest: str
+    inputs_digest: str
+    rules_digest: str
+    base_version: int | None
+
+
+def versions(ledgers: Path, limits: Limits) -> list[Version]:
+    """All published versions, in order; none where nothing has been published."""
+    if not ledgers.exists():
+        return []
+    with connect(ledgers, limits, read_only=True) as connection:
+        return [
+            Version(*row)
+            for row in rows(
+                connection,
+                "SELECT version, comparison_date, content_digest, inputs_digest, rules_digest, base_version "
+                "FROM ledger_versions ORDER BY version",
+            )
+        ]
+
+
+def base_of(comparison_date: dt.date, published: list[Version]) -> Version | None:
+    """The version a comparison date builds on: of the latest earlier date, the one published last; None on the first."""
+    earlier = [version for version in published if version.comparison_date < comparison_date]
+    return max(earlier, key=lambda version: (version.comparison_date, version.version), default=None)
+
+
+def standing(comparison_date: dt.date, published: list[Version]) -> Version | None:
+    """The version that stands for a comparison date: the one published last."""
+    return max((v for v in published if v.comparison_date == comparison_date), key=lambda v: v.version, default=None)
+
+
+def stale_dates(published: list[Version]) -> list[dt.date]:
+    """Comparison dates whose standing version was built on one that has been restated since."""
+    stale: list[dt.date] = []
+    for day in sorted({version.comparison_date for version in published}):
+        found = standing(day, published)
+        base = base_of(day, published)
+        assert found is not None
+        base_day_is_stale = base is not None and base.comparison_date in stale
+        if (base.version if base else None) != found.base_version or base_day_is_stale:
+            stale.append(day)
+    return stale
+
+
+def show_previous(connection: duckdb.DuckDBPyConnection, ledgers: Path, base: Version | None) -> None:
+    """Show the published tables as they stood in `base` as temporary views `previous_<table>`; empty ones where there is no base.
+
+    `previous_sources` also tells which sources ever came.
+    """
+    if base is not None:
+        attach(connection, ledgers, "published", read_only=True)
+    for table in TABLES:
+        columns = ", ".join(f'"{field.name}"' for field in table.fields)
+        if base is None:
+            typed = ", ".join(f'NULL::{field.type} AS "{field.name}"' for field in table.fields)
+            body = f"SELECT {typed} WHERE false"
+        elif table.keeping == "history":
+            body = (
+                f"SELECT {columns} FROM published.main.{table.stored_as} WHERE valid_from_version <= {base.version} "
+                f"AND (valid_to_version IS NULL OR valid_to_version > {base.version})"
+            )
+        else:
+            body = f"SELECT {columns} FROM published.main.{table.stored_as} WHERE version = {base.version}"
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW previous_{table.name} AS {body}")

@@ -1,0 +1,320 @@
+"""Publication: the draft becomes the next version, whole or not at all.
+
+Under a lock: the published file is copied aside, the change against the version that stands is applied to the copy in one transaction,
+its digest computed and read back, the copy fsynced and renamed into place. A kill at any instant leaves the old file or the new
+one; readers keep the file they opened. The gates' verdict is read again here, so that this step cannot be run past them.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+from filelock import FileLock, Timeout
+
+from kcb_pipeline import __version__
+from kcb_pipeline.engines.embedded import attach, connect, frame, rows, scalar
+from kcb_pipeline.engines.workspace import Workspace
+from kcb_pipeline.errors import GateError, KcbError, StaleDraftError
+from kcb_pipeline.home import Home
+from kcb_pipeline.ledgers.digest import content_digest, seal
+from kcb_pipeline.ledgers.previous import Version, base_of, standing, versions
+from kcb_pipeline.ledgers.schema import TABLES, VERSION_FIELDS, Table, create_table_sql
+from kcb_pipeline.ledgers.views import create_views
+
+LOCK_WAIT_SECONDS = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a draft was made from, as kept in `draft.origin`."""
+
+    comparison_date: dt.date
+    inputs_digest: str
+    rules_digest: str
+    base_version: int | None
+    base_digest: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The version that stands after publication, and whether it is new."""
+
+    version: int
+    is_new: bool
+    content_digest: str
+    entered: int = 0
+    left: int = 0
+    changed: int = 0
+
+
+def is_published(home: Home, draft: Draft) -> Version | None:
+    """The version that already says what this draft would: same date, extracts, rules and base."""
+    published = versions(home.ledgers, home.limits())
+    found = standing(draft.comparison_date, published)
+    if found is None:
+        return None
+    same = (found.inputs_digest, found.rules_digest, found.base_version) == (
+        draft.inputs_digest,
+        draft.rules_digest,
+        draft.base_version,
+    )
+    return found if same else None
+
+
+def publish(home: Home, workspace: Workspace, *, run_id: str, now: dt.datetime, engine: str = "duckdb") -> Published:
+    """Publish the draft in a working database as the next version.
+
+    Raises GateError where a gate has not passed or has not spoken of this draft, StaleDraftError where the version it builds on
+    has been superseded, KcbError where another publication holds the lock too long.
+    """
+    home.published.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = FileLock(home.published / ".publishing.lock", timeout=LOCK_WAIT_SECONDS)
+    try:
+        with lock:
+            return _publish(home, workspace, run_id, now, engine)
+    except Timeout:
+        raise KcbError("another publication has held its lock for an hour: look for a run that hangs") from None
+
+
+def _publish(home: Home, workspace: Workspace, run_id: str, now: dt.datetime, engine: str) -> Published:
+    published = versions(home.ledgers, home.limits())
+    with workspace.connect(read_only=True) as connection:
+        draft = read_draft(connection)
+        _refuse_unless_gates_passed(connection, draft)
+    base = base_of(draft.comparison_date, published)
+    if (base.version if base else None, base.content_digest if base else None) != (
+        draft.base_version,
+        draft.base_digest,
+    ):
+        expected = f"version {base.version}" if base else "no version"
+        raise StaleDraftError(
+            f"{draft.comparison_date}: the draft builds on version {draft.base_version}, but {expected} has to come before it now: "
+            f"run the date again"
+        )
+    already = is_published(home, draft)
+    if already is not None:
+        return Published(already.version, is_new=False, content_digest=already.content_digest)
+    number = published[-1].version + 1 if published else 1
+    aside = home.published / ".ledgers.next.duckdb"
+    for leftover in (aside, aside.with_name(aside.name + ".wal")):
+        leftover.unlink(missing_ok=True)  # of a run that was killed
+    if home.ledgers.exists():
+        shutil.copyfile(home.ledgers, aside)
+    result = _apply(
+        home, workspace, aside, draft, number, published[-1].content_digest if published else None, run_id, now, engine
+    )
+    os.chmod(aside, 0o600)  # noqa: PTH101
+    _flush(aside)
+    aside.replace(home.ledgers)
+    _flush(home.published)
+    _write_manifest(home, number)
+    return result
+
+
+def _apply(
+    home: Home,
+    workspace: Workspace,
+    aside: Path,
+    draft: Draft,
+    number: int,
+    previous_digest: str | None,
+    run_id: str,
+    now: dt.datetime,
+    engine: str,
+) -> Published:
+    with connect(aside, home.limits()) as connection:
+        attach(connection, workspace.database, "work", read_only=True)
+        connection.execute("BEGIN")
+        if number == 1:
+            _create_tables(connection)
+        changes = {table.name: _apply_table(connection, table, number) for table in TABLES}
+        connection.execute(
+            "CREATE OR REPLACE TABLE links AS SELECT $version::INTEGER AS version, * FROM work.draft.links ORDER BY ALL",
+            {"version": number},
+        )
+        header = _header(connection, draft, number, previous_digest, engine)
+        digest = content_digest(connection, number, header)
+        row = {
+            **header,
+            "published_at": now.replace(tzinfo=None, microsecond=0),
+            "run_id": run_id,
+            "content_digest": digest,
+        }
+        row["seal"] = seal(row)
+        columns = ", ".join(f'"{field.name}"' for field in VERSION_FIELDS)
+        values = ", ".join(f"${field.name}" for field in VERSION_FIELDS)
+        connection.execute(f"INSERT INTO ledger_versions ({columns}) VALUES ({values})", row)
+        create_views(connection, number)
+        connection.execute("COMMIT")
+        connection.execute("CHECKPOINT")
+    with connect(aside, home.limits(), read_only=True) as connection:  # what was written is what will be read
+        if content_digest(connection, number, header) != digest:
+            raise KcbError(f"version {number} reads back differently from what was written: nothing was published")
+        [(children,)] = rows(connection, "SELECT count(*) FROM school_age_children")
+        if children != header["eligible"]:
+            raise KcbError(
+                f"version {number} holds {children} children where {header['eligible']} were counted: nothing was published"
+            )
+    entered, left, changed = changes["child_facts"]
+    return Published(number, is_new=True, content_digest=digest, entered=entered, left=left, changed=changed)
+
+
+def _create_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    columns = ", ".join(f'"{field.name}" {field.type}' for field in VERSION_FIELDS)
+    connection.execute(f"CREATE TABLE ledger_versions ({columns})")
+    for table in TABLES:
+        connection.execute(create_table_sql(table))
+
+
+_STAMPED = {
+    "cases": ("opened_version", "closed_version"),
+    "case_events": ("version",),
+    "suspected_dropouts": ("opened_version",),
+    "dropouts": ("opened_version",),
+}
+"""Columns that name the version something first stood in: unknown to the draft, filled in now."""
+
+
+def _apply_table(connection: duckdb.DuckDBPyConnection, table: Table, number: int) -> tuple[int, int, int]:
+    """Apply the draft of one table: rows entered, left, changed."""
+    names = [f'"{name}"' for name in table.columns]
+    listed = ", ".join(names)
+    source = f"(SELECT {_stamped(table, number)} FROM work.draft.{table.name})"
+    if table.keeping != "history":
+        if table.keeping == "current":
+            connection.execute(f"DELETE FROM {table.name}")
+        order = ", ".join(f'"{name}" NULLS FIRST' for name in table.key)
+        connection.execute(
+            f"INSERT INTO {table.name} (version, {listed}) SELECT {number}, {listed} FROM {source} ORDER BY {order}"
+        )
+        return 0, 0, 0
+    stored = table.stored_as
+    on = " AND ".join(f'n."{name}" IS NOT DISTINCT FROM o."{name}"' for name in table.key)
+    differs = (
+        " OR ".join(f"n.{name} IS DISTINCT FROM o.{name}" for name in names if name.strip('"') not in table.key)
+        or "false"
+    )
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE moved AS
+        SELECT o.rowid AS old_row, n.is_new, {", ".join(f"n.{name}" for name in names)}
+        FROM (SELECT rowid, * FROM {stored} WHERE valid_to_version IS NULL) o
+        FULL JOIN (SELECT true AS is_new, * FROM {source}) n ON {on}
+        WHERE o.rowid IS NULL OR n.is_new IS NULL OR ({differs})
+        """
+    )
+    entered, left, changed = rows(
+        connection,
+        "SELECT count(*) FILTER (WHERE old_row IS NULL), count(*) FILTER (WHERE is_new IS NULL), "
+        "count(*) FILTER (WHERE old_row IS NOT NULL AND is_new) FROM temp.moved",
+    )[0]
+    connection.execute(
+        f"UPDATE {stored} SET valid_to_version = {number} FROM temp.moved m WHERE {stored}.rowid = m.old_row"
+    )
+    order = ", ".join(f'"{name}" NULLS FIRST' for name in table.key)
+    connection.execute(
+        f"INSERT INTO {stored} ({listed}, valid_from_version, valid_to_version) "
+        f"SELECT {listed}, {number}, NULL FROM temp.moved WHERE is_new ORDER BY {order}"
+    )
+    connection.execute("DROP TABLE temp.moved")
+    return int(entered), int(left), int(changed)
+
+
+def _stamped(table: Table, number: int) -> str:
+    stamped = _STAMPED.get(table.name, ())
+    columns = []
+    for name in table.columns:
+        if name not in stamped:
+            columns.append(f'"{name}"')
+        elif name == "closed_version":
+            columns.append(
+                f"CASE WHEN closed_on IS NOT NULL THEN coalesce(closed_version, {number}) END AS closed_version"
+            )
+        else:
+            columns.append(f'coalesce("{name}", {number}) AS "{name}"')
+    return ", ".join(columns)
+
+
+def _header(
+    connection: duckdb.DuckDBPyConnection, draft: Draft, number: int, previous_digest: str | None, engine: str
+) -> dict[str, object]:
+    """The part of a version's row that its content digest covers: everything but when and by which run."""
+    [(eligible, enrolled, suspected, dropouts, review)] = rows(
+        connection,
+        """
+        SELECT count(*), count(*) FILTER (WHERE status = 'enrolled'), count(*) FILTER (WHERE status IN ('unenrolled', 'suspected')),
+               count(*) FILTER (WHERE status = 'dropout'), count(*) FILTER (WHERE status = 'needs_review')
+        FROM work.draft.children
+        """,
+    )
+    return {
+        "version": number,
+        "comparison_date": draft.comparison_date,
+        "code_version": __version__,
+        "rules_digest": draft.rules_digest,
+        "inputs_digest": draft.inputs_digest,
+        "previous_digest": previous_digest,
+        "eligible": int(eligible),
+        "enrolled": int(enrolled),
+        "suspected": int(suspected),
+        "dropouts": int(dropouts),
+        "review": int(review),
+        "engine": engine,
+        "base_version": draft.base_version,
+    }
+
+
+def read_draft(connection: duckdb.DuckDBPyConnection) -> Draft:
+    """What the draft of a working database was made from."""
+    [row] = rows(
+        connection, "SELECT comparison_date, inputs_digest, rules_digest, base_version, base_digest FROM draft.origin"
+    )
+    return Draft(*row)
+
+
+def _refuse_unless_gates_passed(connection: duckdb.DuckDBPyConnection, draft: Draft) -> None:
+    """Every gate must have spoken of exactly this draft, and none may have failed."""
+    verdicts = rows(connection, "SELECT suite, passed, draft FROM gates.verdicts ORDER BY suite")
+    spoken = {suite for suite, _, of in verdicts if of == draft_token(draft)}
+    from kcb_pipeline.gates import SUITES
+
+    silent = sorted(set(SUITES) - spoken)
+    if silent:
+        raise GateError(f"nothing is published: the gates {', '.join(silent)} have not looked at this draft")
+    failed = [suite for suite, passed, _ in verdicts if not passed]
+    if failed:
+        raise GateError(f"nothing is published: the gates {', '.join(failed)} have failed")
+
+
+def draft_token(draft: Draft) -> str:
+    """What tells one draft from another, for a gate to say which it has seen."""
+    return f"{draft.comparison_date}:{draft.inputs_digest}:{draft.rules_digest}:{draft.base_version}"
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _write_manifest(home: Home, number: int) -> None:
+    """`versions/NNNNNN/manifest.json`: the version's row, so that its folder says what it belongs to."""
+    folder = home.version_folder(number)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with connect(home.ledgers, home.limits(), read_only=True) as connection:
+        row = frame(connection, f"SELECT * FROM ledger_versions WHERE version = {number}").row(0, named=True)
+        checks = scalar(connection, f"SELECT count(*) FROM check_results WHERE version = {number}")
+    said = {name: str(value) if isinstance(value, dt.date) else value for name, value in row.items()} | {
+        "checks": checks
+    }
+    path = folder / "manifest.json"
+    path.write_text(json.dumps(said, ensure_ascii=False, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    path.chmod(0o600)

@@ -1,0 +1,206 @@
+"""核查结果: what townships and schools answer on our worklists, believed row by row or sent back with the reason.
+
+An answer that is believed becomes a *decision*: kept for ever, numbered within its case, replayed in order every night. The same
+answer sent again changes nothing. What each result needs and means is in `RESULTS`, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import duckdb
+import polars as pl
+
+from kcb_pipeline.engines.embedded import create, frame
+from kcb_pipeline.identity.names import plain_key
+from kcb_pipeline.ledgers.schema import table
+from kcb_pipeline.matching.chinese import LOST_OR_ADDED, name_levels
+
+Effect = Literal["stays_open", "confirms", "returned", "closes", "closes_until"]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One 核查结果: what follows from it, which cell it needs, and whether it goes to public security for correction."""
+
+    name: str
+    effect: Effect
+    needs: str | None = None
+    corrects_population: bool = False
+
+
+RESULTS: Final = {
+    result.name: result
+    for result in (
+        Result("在校已有学籍", "closes", needs="student_number"),
+        Result("省内就读无学籍", "closes", needs="evidence"),
+        Result("省外就读无学籍", "closes", needs="evidence"),
+        Result("户籍死亡", "closes", needs="evidence", corrects_population=True),
+        Result("空挂户", "closes", needs="evidence", corrects_population=True),
+        Result("双重户籍", "closes", needs="evidence", corrects_population=True),
+        Result("出国(境)", "closes", needs="evidence"),
+        Result("姓名或证号错误", "stays_open", corrects_population=True),
+        Result("查无此人", "stays_open"),
+        Result("失联", "stays_open"),
+        Result("超龄离校", "closes"),
+        Result("延缓入学", "closes_until", needs="until"),
+        Result("休学", "closes_until", needs="until"),
+        Result("送教上门", "closes", needs="placement"),
+        Result("随班就读", "closes", needs="placement"),
+        Result("特教学校就读", "closes", needs="placement"),
+        Result("确认失学", "confirms"),
+        Result("确认辍学", "confirms"),
+        Result("已复学", "returned"),
+    )
+}
+"""What follows from each result (extracts.md, verifications)."""
+
+VERDICTS: Final = tuple(name for name, result in RESULTS.items() if result.effect not in ("stays_open", "returned"))
+"""Results that say where a child stands; the latest holds. 查无此人, 失联, a wrong number and 已复学 say nothing of that by themselves."""
+
+REFUSALS: Final = {
+    "unknown_case": "案件编号不存在",
+    "other_child": "姓名与该案儿童不符",
+    "in_the_future": "核查日期晚于比对日期",
+    "before_case": "核查日期早于立案日期",
+    "contradictory": "同一案件同一日期有不同的核查结果",
+    "evidence_missing": "该核查结果需要填写此列",
+    "until_not_after": "期限应晚于核查日期",
+    "unknown_student_number": "该学籍号不在当日学籍数据中",
+    "case_closed": "该案已销号",
+}
+"""Why an answer is not believed, in the words that go back to the office."""
+
+_ANSWERS = """
+SELECT v.row AS source_row, f.file, v.*, c.child_id, c.opened_on, c.state, n.name AS child_name,
+       v.student_number IN (SELECT student_number FROM landed.student_registry) AS student_number_known
+FROM (
+    SELECT * REPLACE (coalesce(student_number, nullif(regexp_extract(evidence, '[GJL][0-9]{17}[0-9X]'), '')) AS student_number)
+    FROM landed.verifications
+) v
+JOIN landed.files f ON f.source = 'verifications' AND v.row BETWEEN f.first_row AND f.first_row + f.read - 1
+LEFT JOIN previous_cases c ON c.case_id = v.case_id
+LEFT JOIN previous_child_facts n ON n.child_id = c.child_id
+"""
+
+_SAID = (
+    "case_id",
+    "result",
+    "reason",
+    "measure",
+    "visits",
+    "visited_on",
+    "placement",
+    "verified_on",
+    "evidence",
+    "school_code",
+    "student_number",
+    "until",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Believed:
+    """How many answers came, were new and believed, had been believed before, and were refused."""
+
+    answers: int
+    believed: int
+    known: int
+    refused: int
+
+
+def believe_verifications(connection: duckdb.DuckDBPyConnection, on: dt.date) -> Believed:
+    """Fill `draft.decisions` (earlier ones and tonight's), `draft.refused_verifications` and `status.verdicts`.
+
+    Wants the `previous_` views.
+    """
+    earlier = frame(connection, "SELECT * FROM previous_decisions").sort("case_id", "decision")
+    answers = frame(connection, _ANSWERS).sort("source_row")
+    known = answers.join(
+        earlier.select(_SAID).unique(), on=list(_SAID), how="semi", nulls_equal=True, maintain_order="left"
+    )
+    fresh = answers.join(
+        earlier.select(_SAID).unique(), on=list(_SAID), how="anti", nulls_equal=True, maintain_order="left"
+    )
+    judged = _judge(fresh, on)
+    refused = judged.filter(pl.col("rule").is_not_null())
+    believed = judged.filter(pl.col("rule").is_null()).unique(subset=_SAID, keep="first", maintain_order=True)
+    numbered = earlier.group_by("case_id").agg(pl.col("decision").max().alias("so_far"))
+    new = (
+        believed.join(numbered, on="case_id", how="left", maintain_order="left")
+        .sort("case_id", "verified_on", "source_row")
+        .with_columns(
+            (pl.col("so_far").fill_null(0) + pl.int_range(1, pl.len() + 1).over("case_id"))
+            .cast(pl.Int32)
+            .alias("decision"),
+            pl.lit(on).alias("landed_on"),
+        )
+    )
+    columns = list(table("decisions").columns)
+    decisions = pl.concat([earlier.select(columns), new.select(columns).cast(dict(earlier.select(columns).schema))])  # type: ignore[arg-type]
+    create(connection, "draft.decisions", decisions.sort("case_id", "decision"))
+    create(
+        connection,
+        "draft.refused_verifications",
+        refused.select("source_row", "file", "case_id", "column", "rule").sort("source_row", "rule"),
+    )
+    create(connection, "status.verdicts", _verdicts(decisions))
+    return Believed(answers.height, new.height, known.height, refused["source_row"].n_unique())
+
+
+def _judge(answers: pl.DataFrame, on: dt.date) -> pl.DataFrame:
+    """Each answer with the first rule it breaks and the column to mend, or none."""
+    answers = answers.with_columns(_names_disagree(answers).alias("disagrees"))
+    needs = pl.col("result").replace_strict(
+        {name: r.needs for name, r in RESULTS.items()}, default=None, return_dtype=pl.String
+    )
+    lacks = (
+        ((needs == "student_number") & pl.col("student_number").is_null())
+        | ((needs == "evidence") & pl.col("evidence").is_null())
+        | ((needs == "placement") & pl.col("placement").is_null() & pl.col("evidence").is_null())
+        | ((needs == "until") & pl.col("until").is_null())
+    ).fill_null(value=False)
+    contradicts = (pl.col("result").n_unique().over("case_id", "verified_on") > 1) & pl.col("case_id").is_not_null()
+    is_open = pl.col("state") != "closed"
+    reopens = pl.col("result").is_in(["确认失学", "确认辍学"])
+    rules: list[tuple[str, pl.Expr, pl.Expr]] = [
+        ("unknown_case", pl.lit("case_id"), pl.col("child_id").is_null()),
+        ("other_child", pl.lit("name"), pl.col("disagrees")),
+        ("in_the_future", pl.lit("verified_on"), pl.col("verified_on") > on),
+        ("before_case", pl.lit("verified_on"), pl.col("verified_on") < pl.col("opened_on")),
+        ("contradictory", pl.lit("result"), contradicts),
+        ("evidence_missing", needs, lacks),
+        ("until_not_after", pl.lit("until"), (needs == "until") & (pl.col("until") <= pl.col("verified_on"))),
+        (
+            "unknown_student_number",
+            pl.lit("student_number"),
+            (needs == "student_number") & ~pl.col("student_number_known"),
+        ),
+        ("case_closed", pl.lit("case_id"), ~is_open & ~reopens),
+    ]
+    rule, column = pl.lit(None, dtype=pl.String), pl.lit(None, dtype=pl.String)
+    for name, cell, broken in reversed(rules):
+        is_broken = broken.fill_null(value=False)
+        rule = pl.when(is_broken).then(pl.lit(name)).otherwise(rule)
+        column = pl.when(is_broken).then(cell).otherwise(column)
+    return answers.with_columns(rule.alias("rule"), column.alias("column"))
+
+
+def _names_disagree(answers: pl.DataFrame) -> pl.Series:
+    given, known = plain_key(answers["name"]), plain_key(answers["child_name"])
+    level = name_levels(given.fill_null(""), known.fill_null(""))
+    said = given.is_not_null() & known.is_not_null()
+    return said & pl.Series(level > LOST_OR_ADDED)
+
+
+def _verdicts(decisions: pl.DataFrame) -> pl.DataFrame:
+    """The verdict that stands for each child: the latest result that says where a child stands."""
+    said = decisions.filter(pl.col("result").is_in(list(VERDICTS)))
+    return (
+        said.sort("child_id", "verified_on", "landed_on", "decision")
+        .group_by("child_id", maintain_order=True)
+        .last()
+        .select("child_id", "result", "reason", "verified_on", "until", "student_number", "landed_on", "source_row")
+    )

@@ -1,0 +1,271 @@
+"""The stages of a night, each from what the earlier ones left in the working database. Dagster runs them; so can anybody.
+
+A night is a function of the extracts of its date, the rules, the version of the date before and the decisions people have made. Nothing
+here decides anything: a stage opens the working database, shows it the previous version and calls the rule that has the stage's name.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from kcb_pipeline import __version__
+from kcb_pipeline.config import Config
+from kcb_pipeline.engines.embedded import create, frame, rows, scalar
+from kcb_pipeline.engines.sql import run_step
+from kcb_pipeline.engines.workspace import ParquetTable, Workspace
+from kcb_pipeline.extracts.catalogue import sources
+from kcb_pipeline.extracts.delivery import Delivery, find_delivery
+from kcb_pipeline.extracts.landing import LandedSource, land
+from kcb_pipeline.gates import GateResult, facts, forget_verdicts, record
+from kcb_pipeline.home import Home
+from kcb_pipeline.identity import id_number
+from kcb_pipeline.identity.persons import Resolved, resolve_population, resolve_registry
+from kcb_pipeline.identity.standardise import standardise_population, standardise_registry
+from kcb_pipeline.ledgers.continuity import Continuity, recognise_children
+from kcb_pipeline.ledgers.draft import Moved, advance_cases, draft_children, draft_ledgers
+from kcb_pipeline.ledgers.previous import Version, base_of, show_previous, versions
+from kcb_pipeline.ledgers.publication import Draft, Published, draft_token, publish, read_draft
+from kcb_pipeline.ledgers.verifications import Believed, believe_verifications
+from kcb_pipeline.matching.registers import Matched, match_registers, register_settings
+from kcb_pipeline.progress import SILENT, Progress
+from kcb_pipeline.reporting.statistics import compute_statistics
+from kcb_pipeline.status.classify import classify
+from kcb_pipeline.status.evidence import PACKAGE as STATUS
+from kcb_pipeline.status.evidence import (
+    Attributed,
+    attribute_evidence,
+    build_calendar,
+    compare_registry_with_attendance,
+    gather_evidence,
+)
+from kcb_pipeline.status.school_age import Window, window
+
+
+@dataclass(frozen=True)
+class Night:
+    """One comparison date of one home."""
+
+    home: Home
+    comparison_date: dt.date
+    strict: bool = False
+
+    @functools.cached_property
+    def config(self) -> Config:
+        """The county's rules."""
+        return self.home.config()
+
+    @functools.cached_property
+    def workspace(self) -> Workspace:
+        """The working files of the date."""
+        return self.home.workspace(self.comparison_date)
+
+    @functools.cached_property
+    def school_age(self) -> Window:
+        """Who is of school age on the date."""
+        return window(self.comparison_date, self.config.school_age)
+
+    @property
+    def rules_digest(self) -> str:
+        """sha-256 of everything but the data that a result depends on: rules, matching settings, program."""
+        return self.config.digest(register_settings(self.comparison_date).digest, __version__)
+
+    # -- what came ---------------------------------------------------------------------------------------------
+
+    def find_delivery(self) -> Delivery:
+        """What came for the date; a new origin for everything that follows, and every earlier verdict taken back."""
+        delivery = find_delivery(
+            self.home.extracts / str(self.comparison_date), self.comparison_date, strict=self.strict
+        )
+        base = base_of(self.comparison_date, versions(self.home.ledgers, self.home.limits()))
+        with self.workspace.connect() as connection:
+            origin = {
+                "comparison_date": [self.comparison_date],
+                "inputs_digest": [delivery.inputs_digest],
+                "rules_digest": [self.rules_digest],
+                "base_version": pl.Series([base.version if base else None], dtype=pl.Int32),
+                "base_date": pl.Series([base.comparison_date if base else None], dtype=pl.Date),
+                "base_digest": pl.Series([base.content_digest if base else None], dtype=pl.String),
+            }
+            create(connection, "draft.origin", pl.DataFrame(origin))
+            sent = pl.DataFrame({"source": list(delivery.files)}, schema={"source": pl.String})
+            create(connection, "landed.sources_sent", sent)
+            forget_verdicts(connection)
+        return delivery
+
+    def land(self, delivery: Delivery, source: str, *, progress: Progress = SILENT) -> LandedSource:
+        """Land one source. Where residents did not come, those of the version before stand in for themselves."""
+        landed = land(self.workspace, delivery, sources()[source], progress=progress)
+        if source == "residents" and not landed.sent:
+            self._carry_residents()
+        return landed
+
+    def _carry_residents(self) -> None:
+        with self._connected() as connection:
+            carried = frame(connection, _CARRIED_RESIDENTS)
+            if carried.is_empty():
+                return
+            carried = carried.with_columns(
+                id_number.valid(carried["id_number"], on=self.comparison_date).alias("id_valid")
+            )
+            with ParquetTable(self.workspace.parquet("landed", "residents", "carried")) as table:
+                table.write(carried.to_arrow(compat_level=pl.CompatLevel.oldest()))
+            self.workspace.show(connection, "landed", "residents", "carried")
+
+    # -- who is who --------------------------------------------------------------------------------------------
+
+    def standardise(self, *, progress: Progress = SILENT) -> tuple[int, int]:
+        """Standard keys of both sides."""
+        return standardise_population(self.workspace, progress=progress), standardise_registry(
+            self.workspace, progress=progress
+        )
+
+    def resolve(self) -> tuple[Resolved, Resolved]:
+        """Which rows of each side are one person."""
+        return resolve_population(self.workspace), resolve_registry(self.workspace)
+
+    def recognise(self) -> Continuity:
+        """Which child of the version before each person is."""
+        with self._connected() as connection:
+            return recognise_children(connection, self.school_age)
+
+    def believe(self) -> Believed:
+        """Which answers of townships and schools are believed."""
+        with self._connected() as connection:
+            return believe_verifications(connection, self.comparison_date)
+
+    def match(self, *, progress: Progress = SILENT) -> Matched:
+        """Comparison ①, 户籍 × 学籍."""
+        return match_registers(self.workspace, progress=progress)
+
+    # -- where each child stands -------------------------------------------------------------------------------
+
+    def attribute(self) -> list[Attributed]:
+        """Which child each row of the other sources speaks of."""
+        with self._connected() as connection:
+            build_calendar(connection, self.comparison_date, self.config)
+            run_step(connection, STATUS, "pupil_rows", "status.pupil_rows")
+            return attribute_evidence(connection, self.comparison_date)
+
+    def compare_attendance(self) -> dict[str, int]:
+        """Comparison ②, 学籍 × 在校."""
+        with self._connected() as connection:
+            compare_registry_with_attendance(connection, self.comparison_date, self.config)
+            [counts] = rows(
+                connection,
+                "SELECT count(*), count(*) FILTER (WHERE is_absent), count(*) FILTER (WHERE is_on_long_leave), "
+                "count(*) FILTER (WHERE is_not_in_headcount) FROM status.attendance",
+            )
+        return dict(zip(("live_records", "absent", "long_leave", "not_in_headcount"), map(int, counts), strict=True))
+
+    def classify(self) -> dict[str, int]:
+        """The one status of every child of school age; counts by status."""
+        with self._connected() as connection:
+            gather_evidence(connection, self.comparison_date, self.config, self._sent(connection))
+            ever = scalar(connection, "SELECT count(*) FROM previous_sources WHERE source = 'approvals'")
+            ever_sent = bool(ever) or "approvals" in self._sent(connection)
+            return classify(connection, self.comparison_date, self.config, approvals_ever_sent=ever_sent)
+
+    def compare_poverty(self) -> dict[str, int]:
+        """Comparison ③, 辍学 × 脱贫户: suspected, unenrolled and dropped-out children of poor households."""
+        with self._connected() as connection:
+            connection.execute(
+                "CREATE OR REPLACE TABLE status.poverty_dropouts AS "
+                "SELECT child_id, status, reason FROM status.child_statuses "
+                "WHERE is_poor = 1 AND status IN ('unenrolled', 'suspected', 'dropout') ORDER BY child_id"
+            )
+            return dict(
+                rows(connection, "SELECT status, count(*) FROM status.poverty_dropouts GROUP BY status ORDER BY status")
+            )
+
+    # -- the next version --------------------------------------------------------------------------------------
+
+    def advance_cases(self) -> Moved:
+        """Move every case through the night."""
+        with self._connected() as connection:
+            draft_children(connection, self.comparison_date, self.config)
+            return advance_cases(connection, self.comparison_date, self.config, frozenset(self._sent(connection)))
+
+    def draft(self) -> dict[str, int]:
+        """Everything of the next version, before the gates; rows by table."""
+        with self._connected() as connection:
+            draft_ledgers(connection, self.comparison_date, self._sent(connection))
+            compute_statistics(connection, self.comparison_date)
+            tables = (
+                "children",
+                "suspected_dropouts",
+                "dropouts",
+                "cases",
+                "duplicate_enrolments",
+                "duplicate_persons",
+                "registry_only",
+                "statistics",
+            )
+            return {table: int(scalar(connection, f"SELECT count(*) FROM draft.{table}")) for table in tables}
+
+    def facts(self, suite: str) -> pl.DataFrame:
+        """What a suite of gates looks at."""
+        with self._connected() as connection:
+            parameters: dict[str, object] = {
+                "today": self.comparison_date,
+                "born_from": self.school_age.born_from,
+                "born_to": self.school_age.born_to,
+            }
+            return facts(connection, suite, self.config, parameters)
+
+    def record(self, suite: str, results: list[GateResult]) -> None:
+        """Keep what a suite said, where publication reads it and the version shows it."""
+        with self.workspace.connect() as connection:
+            record(connection, suite, results, draft_token(read_draft(connection)))
+            connection.execute(
+                "CREATE OR REPLACE VIEW draft.check_results AS SELECT suite || '.' || name AS name, severity, passed, observed, expected FROM gates.results"
+            )
+
+    def publish(self, *, run_id: str, now: dt.datetime) -> Published:
+        """The draft becomes the next version, or the reason why not."""
+        return publish(self.home, self.workspace, run_id=run_id, now=now)
+
+    # -- shared ------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _connected(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """The working database, beside the version the draft builds on."""
+        with self.workspace.connect() as connection:
+            draft = read_draft(connection)
+            show_previous(connection, self.home.ledgers, self._base(draft))
+            yield connection
+
+    def _base(self, draft: Draft) -> Version | None:
+        if draft.base_version is None:
+            return None
+        return next(v for v in versions(self.home.ledgers, self.home.limits()) if v.version == draft.base_version)
+
+    @staticmethod
+    def _sent(connection: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
+        return tuple(source for (source,) in rows(connection, "SELECT source FROM landed.sources_sent ORDER BY source"))
+
+
+_CARRIED_RESIDENTS = """
+SELECT -row_number() OVER (ORDER BY child_id) AS row, id_number, name, sex, birth_date, ethnicity,
+       NULL::VARCHAR AS household_division_code, division_code, township_code, township_name, NULL::VARCHAR AS address,
+       NULL::VARCHAR AS permit_number, NULL::DATE AS arrived_on, NULL::DATE AS cancelled_on, NULL::VARCHAR AS permit_state,
+       guardian_name, guardian_phone
+FROM previous_child_facts
+WHERE population_type = 'resident' AND status <> 'departed'
+ORDER BY child_id
+"""
+"""Residents of the version before, as rows with negative numbers: they have no row in tonight's extracts."""
+
+
+def metadata_of(result: object) -> dict[str, Any]:
+    """A stage's result as plain numbers and words, for whoever shows it."""
+    if isinstance(result, dict):
+        return dict(result)
+    return asdict(result)  # type: ignore[call-overload]

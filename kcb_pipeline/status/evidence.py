@@ -1,0 +1,120 @@
+"""Evidence: which child each row of the other sources speaks of, and what stands today.
+
+A row of evidence names a child by number, by student number or by name and birth date, with the same damage as every register.
+A loose match here hides a child as surely as a loose link, so a row that two children could be meant by speaks of nobody, and
+is counted.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Final
+
+import duckdb
+import polars as pl
+
+from kcb_pipeline.config import Config
+from kcb_pipeline.engines.embedded import create, frame, rows
+from kcb_pipeline.engines.sql import run_step, statement
+from kcb_pipeline.identity import id_number
+from kcb_pipeline.identity.codes import citizen_numbers_of
+from kcb_pipeline.identity.standardise import person_keys
+from kcb_pipeline.matching.chinese import LOST_OR_ADDED, name_levels
+from kcb_pipeline.status.school_age import school_year_end, school_year_start
+from kcb_pipeline.status.school_days import school_days
+
+PACKAGE: Final = "kcb_pipeline.status"
+
+PERSON_SOURCES: Final = (
+    "exit_entry", "deregistrations", "approvals", "elsewhere", "support_programmes", "disability_register", "poverty_register",
+)  # fmt: skip
+"""Optional sources whose rows name a person."""
+
+_EVIDENCE_COLUMNS = {
+    "exit_entry": "NULL::VARCHAR AS student_number, sex, birth_date",
+    "deregistrations": "NULL::VARCHAR AS student_number, NULL::VARCHAR AS sex, birth_date",
+    "approvals": "student_number, NULL::VARCHAR AS sex, birth_date",
+    "elsewhere": "student_number, NULL::VARCHAR AS sex, birth_date",
+    "support_programmes": "NULL::VARCHAR AS student_number, NULL::VARCHAR AS sex, birth_date",
+    "disability_register": "NULL::VARCHAR AS student_number, NULL::VARCHAR AS sex, NULL::DATE AS birth_date",
+    "poverty_register": "NULL::VARCHAR AS student_number, NULL::VARCHAR AS sex, NULL::DATE AS birth_date",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Attributed:
+    """For one source: rows landed, rows that speak of one person, and rows that could mean two."""
+
+    source: str
+    rows: int
+    attributed: int
+    ambiguous: int
+
+
+def attribute_evidence(connection: duckdb.DuckDBPyConnection, on: dt.date) -> list[Attributed]:
+    """Fill `standard.evidence_keys` and `status.attributed` (source, row, person, rank)."""
+    selects = [
+        f"SELECT '{source}' AS source, row, id_number, id_valid, name, NULL::VARCHAR AS former_name, {columns} FROM landed.{source}"
+        for source, columns in _EVIDENCE_COLUMNS.items()
+    ]
+    landed = frame(connection, " UNION ALL ".join(selects)).sort("source", "row")
+    second = id_number.key(citizen_numbers_of(landed["student_number"]), on=on).alias("second_key")
+    create(
+        connection,
+        "standard.evidence_keys",
+        landed.select("source", "row", "student_number", second, *person_keys(landed)),
+    )
+    found = frame(connection, statement(PACKAGE, "attribution_candidates"))
+    level = name_levels(found["name_key"].fill_null(""), found["their_name"].fill_null(""))
+    nameless = pl.col("name_key").is_null() | pl.col("their_name").is_null()
+    agree = nameless | (pl.Series("level", level) <= LOST_OR_ADDED) | pl.col("same_birth").fill_null(value=False)
+    accepted = (
+        found.filter(agree).select("source", "row", "person", "rank").unique().sort("source", "row", "rank", "person")
+    )
+    create(connection, "status.attribution_accepted", accepted)
+    run_step(connection, PACKAGE, "attributed", "status.attributed")
+    counted = rows(
+        connection,
+        """
+        SELECT k.source, count(*), count(a.row),
+               count(*) FILTER (WHERE a.row IS NULL AND (k.source, k.row) IN (SELECT (source, row) FROM status.attribution_accepted))
+        FROM standard.evidence_keys k LEFT JOIN status.attributed a ON a.source = k.source AND a.row = k.row
+        GROUP BY k.source ORDER BY k.source
+        """,
+    )
+    return [Attributed(*row) for row in counted]
+
+
+def build_calendar(connection: duckdb.DuckDBPyConnection, on: dt.date, config: Config) -> None:
+    """Fill `status.school_days` of the current school year up to the day, and `status.school_years` around it."""
+    create(connection, "status.school_days", school_days(school_year_start(on), on, config.calendar))
+    years = [school_year_start(on.replace(year=on.year - back, day=1)) for back in range(-1, 12)]
+    create(
+        connection,
+        "status.school_years",
+        pl.DataFrame({"school_year_start": years, "school_year_end": [school_year_end(start) for start in years]})
+        .unique()
+        .sort("school_year_start"),
+    )
+
+
+def compare_registry_with_attendance(connection: duckdb.DuckDBPyConnection, on: dt.date, config: Config) -> None:
+    """Comparison ②, 学籍 × 在校: fill `status.attendance`, one row a live record of a linked person."""
+    rule = config.attendance
+    for step in ("presences", "headcounts", "absence_streaks", "school_reports"):
+        run_step(connection, PACKAGE, step, f"status.{step}")
+    run_step(
+        connection, PACKAGE, "long_leaves", "status.long_leaves", {"today": on, "long_leave_days": rule.long_leave_days}
+    )
+    limits = {"today": on, "absent_days": rule.absent_days, "headcount_days": rule.headcount_days}
+    run_step(connection, PACKAGE, "attendance", "status.attendance", limits)
+
+
+def gather_evidence(connection: duckdb.DuckDBPyConnection, on: dt.date, config: Config, sent: tuple[str, ...]) -> None:
+    """Fill `status.evidence`: tonight's, and the standing evidence of the sources that did not come. Wants the `previous_` views."""
+    create(connection, "status.sources_tonight", pl.DataFrame({"source": list(sent)}, schema={"source": pl.String}))
+    run_step(connection, PACKAGE, "evidence_tonight", "status.evidence_tonight")
+    run_step(connection, PACKAGE, "evidence", "status.evidence", {"today": on})
+    limits = {"today": on, "headcount_days": config.attendance.headcount_days}
+    run_step(connection, PACKAGE, "child_evidence", "status.child_evidence", limits)

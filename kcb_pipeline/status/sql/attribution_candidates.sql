@@ -1,0 +1,24 @@
+-- For every row of evidence, the persons it may speak of: by number, by student number, by the number after a G, by name and birth date.
+SELECT e.source, e.row, coalesce(g.person, k.ref) AS person, 1 AS rank, e.name_key, k.name_key AS their_name,
+       e.birth_date = k.birth_date AS same_birth
+FROM standard.evidence_keys e
+JOIN standard.population_keys k ON k.id_key = e.id_key
+LEFT JOIN standard.person_groups g ON g.ref = k.ref
+UNION ALL
+SELECT e.source, e.row, p.person, 2, e.name_key, k.name_key, e.birth_date = k.birth_date
+FROM standard.evidence_keys e
+JOIN status.pupil_rows p ON p.student_number = e.student_number
+JOIN standard.persons k ON k.person = p.person
+UNION ALL
+SELECT e.source, e.row, coalesce(g.person, k.ref), 3, e.name_key, k.name_key, e.birth_date = k.birth_date
+FROM standard.evidence_keys e
+JOIN standard.population_keys k ON k.id_key = e.second_key
+LEFT JOIN standard.person_groups g ON g.ref = k.ref
+UNION ALL
+SELECT e.source, e.row, k.person, 4, e.name_key, k.name_key, true
+FROM standard.evidence_keys e
+JOIN standard.persons k ON k.folded = e.folded AND k.birth_date = e.birth_date AND (e.sex IS NULL OR k.sex IS NULL OR k.sex = e.sex)
+UNION ALL
+SELECT e.source, e.row, k.person, 5, e.name_key, k.name_key, true
+FROM standard.evidence_keys e
+JOIN standard.persons k ON k.pinyin = e.pinyin AND k.birth_date = e.birth_date AND (e.sex IS NULL OR k.sex IS NULL OR k.sex = e.sex)

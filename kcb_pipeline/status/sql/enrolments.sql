@@ -1,0 +1,41 @@
+-- One row a linked person: the record that is shown, what the live records say of attendance, and the latest dead record.
+-- With two live enrolments one attended is enough, and the attended one is shown.
+SELECT r.person, r.method, r.probability, r.registry_row, r.registry_status, r.grade, r.status_date, r.student_number, r.school_code,
+       r.school_name, r.school_division_code, r.left_behind, r.migrant, r.disability_type, r.attendance_mode, r.special_placement, r.is_live,
+       n.live_rows, n.senior_rows, n.unattended_rows, n.suspended_rows, n.unknown_rows, n.graduated_row, n.home_teaching_row, n.special_row,
+       n.special_placement AS special_placement_code, n.latest_live_change, n.present_on, n.present_row,
+       d.registry_row AS dead_row, d.registry_status AS dead_status, d.grade AS dead_grade, d.status_date AS dead_on
+FROM (
+    SELECT p.*, row_number() OVER (
+               PARTITION BY p.person
+               ORDER BY p.is_live DESC,
+                        CASE WHEN t.is_absent OR t.is_on_long_leave OR t.is_not_in_headcount OR p.registry_status = '02' THEN 1 ELSE 0 END,
+                        p.is_primary DESC, p.status_date DESC NULLS LAST, p.registry_row
+           ) AS nth
+    FROM status.pupil_rows p LEFT JOIN status.attendance t ON t.registry_row = p.registry_row AND t.person = p.person
+) r
+JOIN (
+    SELECT p.person,
+           sum(CASE WHEN p.is_live THEN 1 ELSE 0 END) AS live_rows,
+           sum(CASE WHEN p.is_live AND p.grade >= 10 THEN 1 ELSE 0 END) AS senior_rows,
+           sum(CASE WHEN p.is_live AND (t.is_absent OR t.is_on_long_leave OR t.is_not_in_headcount) THEN 1 ELSE 0 END) AS unattended_rows,
+           sum(CASE WHEN p.is_live AND p.registry_status = '02'
+                         AND (t.present_on IS NULL OR t.present_on <= coalesce(p.status_date, t.present_on)) THEN 1 ELSE 0 END) AS suspended_rows,
+           sum(CASE WHEN p.is_live AND p.registry_status IS NULL THEN 1 ELSE 0 END) AS unknown_rows,
+           max(CASE WHEN p.registry_status IN ('07', '08') AND p.grade >= 9 THEN p.registry_row END) AS graduated_row,
+           max(CASE WHEN p.is_live AND (p.attendance_mode = '送教上门' OR p.special_placement = '送教上门') THEN p.registry_row END) AS home_teaching_row,
+           max(CASE WHEN p.is_live AND p.special_placement IS NOT NULL AND p.special_placement NOT IN ('普通学校随班就读', '送教上门')
+                    THEN p.registry_row END) AS special_row,
+           max(CASE WHEN p.is_live AND p.special_placement IS NOT NULL AND p.special_placement NOT IN ('普通学校随班就读', '送教上门')
+                    THEN p.special_placement END) AS special_placement,
+           max(CASE WHEN p.is_live THEN greatest(coalesce(p.status_date, p.enrolled_month), coalesce(p.enrolled_month, p.status_date)) END) AS latest_live_change,
+           max(t.present_on) AS present_on, max(t.present_row) AS present_row
+    FROM status.pupil_rows p LEFT JOIN status.attendance t ON t.registry_row = p.registry_row AND t.person = p.person
+    GROUP BY p.person
+) n ON n.person = r.person
+LEFT JOIN (
+    SELECT person, registry_row, registry_status, grade, status_date,
+           row_number() OVER (PARTITION BY person ORDER BY status_date DESC NULLS LAST, registry_row DESC) AS nth
+    FROM status.pupil_rows WHERE NOT is_live
+) d ON d.person = r.person AND d.nth = 1
+WHERE r.nth = 1

@@ -1,0 +1,46 @@
+-- What the optional sources say of persons, in one form: kind, code, from, to, and the row that says it.
+SELECT a.person, 'struck_off' AS kind, d.source, d.kind AS code, d.occurred_on AS from_date, NULL::DATE AS to_date, d.row AS source_row
+FROM (SELECT 'deregistrations' AS source, * FROM landed.deregistrations) d
+JOIN status.attributed a ON a.source = 'deregistrations' AND a.row = d.row
+LEFT JOIN (
+    SELECT x.person, r.kind, r.occurred_on
+    FROM landed.deregistrations r JOIN status.attributed x ON x.source = 'deregistrations' AND x.row = r.row
+    WHERE r.reversal_flag IS NOT NULL AND r.reversal_flag <> '0'
+) undone ON undone.person = a.person AND undone.kind = d.kind AND undone.occurred_on >= d.occurred_on
+WHERE (d.reversal_flag IS NULL OR d.reversal_flag = '0') AND undone.person IS NULL
+  AND d.kind IS NOT NULL AND d.kind <> '重户' AND d.occurred_on IS NOT NULL
+UNION ALL
+SELECT person, 'abroad', 'exit_entry', destination, crossed_on, NULL, row
+FROM (
+    SELECT a.person, e.destination, e.crossed_on, e.direction, e.row,
+           row_number() OVER (PARTITION BY a.person ORDER BY e.crossed_on DESC, e.direction DESC, e.row) AS nth
+    FROM landed.exit_entry e JOIN status.attributed a ON a.source = 'exit_entry' AND a.row = e.row
+    WHERE e.crossed_on IS NOT NULL AND e.direction IS NOT NULL
+) crossings
+WHERE nth = 1 AND direction = '1'
+UNION ALL
+SELECT a.person, 'approval', 'approvals', v.kind, v.from_date, v.to_date, v.row
+FROM landed.approvals v JOIN status.attributed a ON a.source = 'approvals' AND a.row = v.row
+WHERE v.kind IS NOT NULL
+UNION ALL
+SELECT a.person, 'elsewhere', 'elsewhere', v.division_code, v.confirmed_on, y.school_year_end, v.row
+FROM landed.elsewhere v
+JOIN status.attributed a ON a.source = 'elsewhere' AND a.row = v.row
+LEFT JOIN status.school_years y ON v.confirmed_on BETWEEN y.school_year_start AND y.school_year_end
+WHERE v.confirmed_on IS NOT NULL
+UNION ALL
+SELECT a.person, 'programme', 'support_programmes', v.programme, v.entered_on, v.left_on, v.row
+FROM landed.support_programmes v JOIN status.attributed a ON a.source = 'support_programmes' AND a.row = v.row
+WHERE v.programme IS NOT NULL
+UNION ALL
+SELECT a.person, 'disability', 'disability_register', v.placement, NULL, NULL, v.row
+FROM landed.disability_register v JOIN status.attributed a ON a.source = 'disability_register' AND a.row = v.row
+UNION ALL
+SELECT a.person, 'poverty', 'poverty_register', v.household_kind, NULL, NULL, v.row
+FROM landed.poverty_register v JOIN status.attributed a ON a.source = 'poverty_register' AND a.row = v.row
+UNION ALL
+SELECT person, 'not_in_headcount', 'in_school', school_code, counted_on, NULL, NULL FROM status.attendance WHERE is_not_in_headcount
+UNION ALL
+SELECT person, 'absent', 'absences', school_code, absent_from, absent_to, absent_row FROM status.attendance WHERE is_absent
+UNION ALL
+SELECT person, 'long_leave', 'absences', school_code, leave_from, leave_to, leave_row FROM status.attendance WHERE is_on_long_leave

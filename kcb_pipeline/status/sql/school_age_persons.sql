@@ -1,0 +1,18 @@
+-- Who is counted: live persons of compulsory-education age tonight, and the children of the version before who are no longer live,
+-- until past school age.
+SELECT c.child_id, c.person, p.population_type, p.row AS population_row, true AS is_live, p.state, p.birth_date, p.sex, cast(NULL AS VARCHAR) AS duplicate_of
+FROM standard.children c JOIN standard.persons p ON p.person = c.person
+WHERE p.is_live AND p.birth_date BETWEEN $born_from AND $born_to
+UNION ALL
+SELECT f.child_id, c.person, f.population_type, CASE WHEN p.row > 0 THEN p.row END, false, coalesce(p.state, 'gone'), f.birth_date, f.sex, d.child_id
+FROM previous_child_facts f
+LEFT JOIN standard.children c ON c.child_id = f.child_id
+LEFT JOIN standard.persons p ON p.person = c.person
+LEFT JOIN (
+    SELECT k.id_number, min(c.child_id) AS child_id
+    FROM landed.population k
+    JOIN standard.person_groups g ON g.ref = 2 * k.row
+    JOIN standard.children c ON c.person = g.person
+    WHERE k.id_valid GROUP BY k.id_number
+) d ON d.id_number = f.id_number AND c.person IS NULL
+WHERE (p.person IS NULL OR NOT p.is_live) AND f.birth_date BETWEEN $born_from AND $born_to

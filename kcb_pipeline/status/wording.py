@@ -1,0 +1,148 @@
+"""What a caseworker reads: why a child is flagged, and on which evidence a case may close. Chinese, with the source and row.
+
+Nothing here names another child: a candidate is a row number and what spoke against it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any, Final
+
+from kcb_pipeline.status.reasons import BY_CODE
+
+Facts = Mapping[str, Any]
+"""One row of `cases_to_advance.sql`."""
+
+
+def evidence_of(facts: Facts) -> tuple[str, str]:
+    """Why the child has its status, in words a caseworker can act on, and the source with its row."""
+    reason = facts["reason"]
+    words = BY_CODE[reason].words
+    match reason:
+        case "absent":
+            detail = f"{_days(facts['absent_from'], facts['absent_to'])}，截至学校最近一次上报仍未到校"
+            return f"{words}：{detail}", _source("absences", facts["absent_row"])
+        case "long_leave":
+            return f"{words}：{_days(facts['long_leave_from'], facts['long_leave_to'])}", _source(
+                "absences", facts["long_leave_row"]
+            )
+        case "not_in_headcount":
+            return f"{words}：清点日期 {facts['missed_headcount_on']}", "in_school"
+        case "leave_expired":
+            return f"{words}：批准的休学已于 {facts['leave_ended_on']} 到期", _source(
+                "student_registry", facts["registry_row"]
+            )
+        case "leave_not_approved":
+            return words, _source("student_registry", facts["registry_row"])
+        case "primary_graduate_not_in_junior" | "transferred_out_not_arrived" | "registry_says_left":
+            changed = f"（{facts['dead_on']}）" if facts["dead_on"] else ""
+            return f"{words}{changed}，此后未见新的学籍", _source("student_registry", facts["dead_row"])
+        case "deferral_expired":
+            ended = facts["deferral_ended_on"] or facts["verdict_until"]
+            return f"{words}：延缓入学至 {ended}", _source("approvals", None)
+        case "no_record":
+            return f"{words}；{_nearest(facts)}", "student_registry"
+        case "confirmed_never_enrolled" | "confirmed_dropped_out":
+            return f"{words}（核查日期 {facts['verdict_on']}）", _source("verifications", facts["verdict_row"])
+        case _:
+            return words, ""
+
+
+def _nearest(facts: Facts) -> str:
+    row, why = facts.get("near_row"), facts.get("near_why")
+    if row is None:
+        return "没有相近的候选记录"
+    return f"最接近的是学籍第 {row} 行，因{why}未采用"
+
+
+_ATTENDANCE_REASONS: Final = ("absent", "long_leave", "not_in_headcount")
+
+
+def proof_of(facts: Facts, *, case_reason: str, opened_on: dt.date, sent: frozenset[str]) -> tuple[str, str] | None:
+    """The evidence tonight's status rests on, if it is such that a case may close on it: words, and source with row.
+
+    A child who was suspected of not attending is shown to attend by a headcount, by its school's report of absences, or by a
+    change in the registry, never by a source that did not come (extracts.md, Evidence lasts).
+    """
+    reason = facts["reason"]
+    words = BY_CODE[reason].words if reason else ""
+    match reason:
+        case "live_enrolment":
+            return _attendance_proof(facts, case_reason=case_reason, opened_on=opened_on, sent=sent)
+        case "struck_off":
+            return f"{words}：{facts['struck_off_kind']}，{facts['struck_off_on']}", _source(
+                "deregistrations", facts["struck_off_row"]
+            )
+        case "registered_dead" | "registered_emigrated" | "moved_out" | "no_longer_live" | "duplicate_registration":
+            return words, "population"
+        case "registry_abroad":
+            return words, _source("student_registry", facts["dead_row"])
+        case "abroad":
+            return f"{words}：{facts['abroad_since']}", _source("exit_entry", facts["abroad_row"])
+        case "home_teaching" | "special_school" | "special_class":
+            row = facts["disability_row"]
+            source = (
+                _source("disability_register", row)
+                if row is not None
+                else _source("student_registry", facts["registry_row"])
+            )
+            return words, source
+        case "exempted":
+            return words, _source("approvals", facts["exemption_row"])
+        case "specialised_education":
+            return words, _source("support_programmes", facts["specialised_row"])
+        case "graduated":
+            return words, _source("student_registry", facts["graduated_row"])
+        case "senior_grade":
+            return words, _source("student_registry", facts["registry_row"])
+        case "leave_approved":
+            return f"{words}：至 {facts['leave_until']}", _source("approvals", facts["leave_row"])
+        case "deferral_approved":
+            return f"{words}：至 {facts['deferred_until']}", _source("approvals", facts["deferral_row"])
+        case "elsewhere_evidence":
+            return f"{words}：核实日期 {facts['elsewhere_on']}", _source("elsewhere", facts["elsewhere_row"])
+        case (
+            "verified_departed"
+            | "over_age"
+            | "verified_elsewhere"
+            | "inclusive_education"
+            | "leave_verified"
+            | "deferral_verified"
+        ):
+            return f"{words}（核查日期 {facts['verdict_on']}）", _source("verifications", facts["verdict_row"])
+        case _:
+            return None
+
+
+def _attendance_proof(
+    facts: Facts, *, case_reason: str, opened_on: dt.date, sent: frozenset[str]
+) -> tuple[str, str] | None:
+    registry = _source("student_registry", facts["registry_row"])
+    present_on, changed_on = facts["present_on"], facts["latest_live_change"]
+    if case_reason in _ATTENDANCE_REASONS:
+        if present_on is not None and present_on >= opened_on - dt.timedelta(days=30) and "in_school" in sent:
+            return f"清点在校：{present_on}", _source("in_school", facts["present_row"])
+        if changed_on is not None and changed_on > opened_on:
+            return f"学籍异动：{changed_on}", registry
+        if case_reason != "not_in_headcount" and "absences" in sent:
+            return "学校最近一次缺勤上报中已无该生", "absences"
+        return None
+    if case_reason in ("leave_not_approved", "leave_expired"):
+        return ("学籍登记已复学", registry) if facts["suspended_rows"] == 0 else None
+    if case_reason in ("confirmed_never_enrolled", "confirmed_dropped_out") or case_reason not in BY_CODE:
+        if present_on is not None and present_on > opened_on:
+            return f"复学：清点在校 {present_on}", _source("in_school", facts["present_row"])
+        return (f"复学：学籍登记 {changed_on}", registry) if changed_on is not None else None
+    how = {"id_number": "证件号码与姓名一致", "probabilistic": "身份信息综合比对一致", "reviewed": "人工核定"}.get(
+        facts["match_method"], ""
+    )
+    return f"找到有效学籍（{how}）", registry
+
+
+def _days(first: dt.date | None, last: dt.date | None) -> str:
+    return f"{first} 至 {last}"
+
+
+def _source(name: str, row: int | None) -> str:
+    return f"{name}:{row}" if row is not None else name
