@@ -22,7 +22,7 @@ from kcb_pipeline.engines.embedded import create, frame, rows, scalar
 from kcb_pipeline.engines.sql import run_step
 from kcb_pipeline.engines.workspace import ParquetTable, Workspace
 from kcb_pipeline.extracts.catalogue import sources
-from kcb_pipeline.extracts.delivery import Delivery, find_delivery
+from kcb_pipeline.extracts.delivery import Delivery, find_delivery, keep_delivery, kept_delivery
 from kcb_pipeline.extracts.landing import LandedSource, land
 from kcb_pipeline.gates import GateResult, facts, forget_verdicts, record
 from kcb_pipeline.home import Home
@@ -95,13 +95,14 @@ class Night:
                 "base_digest": pl.Series([base.content_digest if base else None], dtype=pl.String),
             }
             create(connection, "draft.origin", pl.DataFrame(origin))
-            sent = pl.DataFrame({"source": list(delivery.files)}, schema={"source": pl.String})
-            create(connection, "landed.sources_sent", sent)
+            keep_delivery(connection, delivery)
             forget_verdicts(connection)
         return delivery
 
-    def land(self, delivery: Delivery, source: str, *, progress: Progress = SILENT) -> LandedSource:
-        """Land one source. Where residents did not come, those of the version before stand in for themselves."""
+    def land(self, source: str, *, progress: Progress = SILENT) -> LandedSource:
+        """Land one source of the delivery. Where residents did not come, those of the version before stand in for themselves."""
+        with self.workspace.connect() as connection:
+            delivery = kept_delivery(connection, self.home.extracts / str(self.comparison_date), self.comparison_date)
         landed = land(self.workspace, delivery, sources()[source], progress=progress)
         if source == "residents" and not landed.sent:
             self._carry_residents()
@@ -249,7 +250,9 @@ class Night:
 
     @staticmethod
     def _sent(connection: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
-        return tuple(source for (source,) in rows(connection, "SELECT source FROM landed.sources_sent ORDER BY source"))
+        return tuple(
+            source for (source,) in rows(connection, "SELECT DISTINCT source FROM landed.delivery ORDER BY source")
+        )
 
 
 _CARRIED_RESIDENTS = """

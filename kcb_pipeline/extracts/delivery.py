@@ -11,6 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import duckdb
+import polars as pl
+
+from kcb_pipeline.engines.embedded import create, rows
 from kcb_pipeline.errors import ContractError, UsageError
 from kcb_pipeline.extracts.batches import Reader
 from kcb_pipeline.extracts.catalogue import Source, header_key, sources
@@ -119,6 +123,29 @@ def find_delivery(folder: Path, comparison_date: dt.date, *, strict: bool = Fals
         name: tuple(file for file in extract_files if file.source.name == name) for name in sources() if name in found
     }
     return Delivery(comparison_date, files_of, tuple(strays))
+
+
+def keep_delivery(connection: duckdb.DuckDBPyConnection, delivery: Delivery) -> None:
+    """Keep what came in the working database, so that what lands later is what was looked at now."""
+    files = [file for files in delivery.files.values() for file in files]
+    entries = [(f.source.name, f.shown, f.sha256, f.size, f.modified_ns) for f in files]
+    schema = {"source": pl.String, "file": pl.String, "sha256": pl.String, "size": pl.Int64, "modified_ns": pl.Int64}
+    create(connection, "landed.delivery", pl.DataFrame(entries, schema=schema, orient="row"))
+
+
+def kept_delivery(connection: duckdb.DuckDBPyConnection, folder: Path, comparison_date: dt.date) -> Delivery:
+    """The delivery that was kept. ContractError where a file has changed since."""
+    files: dict[str, list[ExtractFile]] = {}
+    for name, shown, sha256, size, modified in rows(
+        connection, "SELECT source, file, sha256, size, modified_ns FROM landed.delivery"
+    ):
+        file = ExtractFile((folder / shown).resolve(), shown, sources()[name], sha256, size, modified)
+        if not file.path.is_file() or not file.is_unchanged():
+            raise ContractError(
+                file=shown, source=name, expected="the file as it was when its digest was taken", found="another"
+            )
+        files.setdefault(name, []).append(file)
+    return Delivery(comparison_date, {name: tuple(found) for name, found in files.items()}, ())
 
 
 def _refuse_twice_and_missing(found: dict[str, list[tuple[str, list[Path]]]], comparison_date: dt.date) -> None:

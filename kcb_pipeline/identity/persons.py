@@ -20,7 +20,7 @@ from scipy.sparse.csgraph import connected_components
 from kcb_pipeline.engines.embedded import create, frame, scalar
 from kcb_pipeline.engines.sql import run_step, statement
 from kcb_pipeline.engines.workspace import Workspace
-from kcb_pipeline.matching.chinese import LOST_OR_ADDED, NEAR_HOMOPHONE, Guardians, name_levels
+from kcb_pipeline.matching.chinese import FORMER_NAME, LOST_OR_ADDED, Guardians, name_levels
 
 OLDEST_PUPIL_YEARS = 25
 """Population rows born longer ago than this are nobody's pupil: they stay out of the comparison."""
@@ -119,7 +119,7 @@ class _Verdict:
 def _same_number(rows: pl.DataFrame) -> _Verdict:
     """Rows of one number held against the first of their group: one person, or a number that two people share.
 
-    rows: group, ref, nth, name_key, folded, former_folded, birth_date, is_live; sorted by group and nth. A row that is not
+    rows: group, ref, nth, name_key, folded, former_folded, birth_date, sex, is_live; sorted by group and nth. A row that is not
     live needs only its birth date to agree: it is the same person under an earlier name.
     """
     if rows.is_empty():
@@ -131,19 +131,24 @@ def _same_number(rows: pl.DataFrame) -> _Verdict:
         pl.col("folded").alias("first_folded"),
         pl.col("former_folded").alias("first_former"),
         pl.col("birth_date").alias("first_birth"),
+        pl.col("sex").alias("first_sex"),
     )
     pairs = rows.filter(pl.col("nth") > 1).join(first, on="group", how="left", maintain_order="left")
     level = name_levels(pairs["name_key"].fill_null(""), pairs["first_name"].fill_null(""))
     judged = pairs.with_columns(
         pl.Series("level", level),
-        (pl.col("birth_date") == pl.col("first_birth")).fill_null(value=True).alias("same_birth"),
+        (
+            (pl.col("birth_date") == pl.col("first_birth")).fill_null(value=True)
+            & (pl.col("sex") == pl.col("first_sex")).fill_null(value=True)
+        ).alias("same_birth"),
         ((pl.col("folded") == pl.col("first_former")) | (pl.col("former_folded") == pl.col("first_folded")))
         .fill_null(value=False)
         .alias("renamed"),
     )
-    # A name changed by one lost or added character needs the birth date beside it: so do brothers on a shared number.
+    # One name is one person whatever became of the birth date. A name that only resembles needs birth date and sex beside it: so do
+    # brothers on a shared number.
     agree = (
-        (pl.col("level") <= NEAR_HOMOPHONE)
+        (pl.col("level") <= FORMER_NAME)
         | pl.col("renamed")
         | ((pl.col("level") <= LOST_OR_ADDED) & pl.col("same_birth"))
     )

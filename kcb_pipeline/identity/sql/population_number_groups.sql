@@ -1,6 +1,6 @@
 -- Population-side rows that share a valid ID number with another row, the row that best speaks for its person first.
 -- Live before not, 户籍 before 流动, latest update, lowest row: a total order.
-SELECT k.id_key, k.ref, k.population_type, k.row, k.name_key, k.former_folded, k.folded, k.birth_date, k.is_live,
+SELECT k.id_key, k.ref, k.population_type, k.row, k.name_key, k.former_folded, k.folded, k.birth_date, k.sex, k.is_live,
        row_number() OVER (
            PARTITION BY k.id_key
            ORDER BY k.is_live DESC, k.population_type, u.updated_at DESC NULLS LAST, k.row

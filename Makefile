@@ -1,0 +1,67 @@
+# What a person or a machine does with this project, one target each. Bare `make` explains itself.
+
+KCB_HOME ?= data
+DATE ?= $(shell TZ=Asia/Shanghai date +%F)
+PYTHON ?= python3
+VENV ?= .venv
+CHILDREN ?= 20000
+
+BIN := $(VENV)/bin
+KCB := KCB_HOME=$(KCB_HOME) $(BIN)/kcb
+
+# Compiled files are what makes the second start fast; some machines switch them off for every program.
+unexport PYTHONDONTWRITEBYTECODE
+
+.DEFAULT_GOAL := help
+.PHONY: help nightly ui test lint lock clean
+
+help: ## Show this
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@printf '\n  KCB_HOME=%s  DATE=%s  (set them on the command line to change them)\n' "$(KCB_HOME)" "$(DATE)"
+
+nightly: $(VENV)/.runtime ## Run one night; writes a made-up county's extracts if the date has none
+	@$(KCB) sample $(KCB_HOME) --children $(CHILDREN) --date $(DATE) --if-missing
+	@$(KCB) run --date $(DATE)
+
+ui: $(VENV)/.runtime ## Start Dagster's web interface on http://127.0.0.1:3000
+	@mkdir -p $(KCB_HOME)/dagster
+	KCB_HOME="$(abspath $(KCB_HOME))" KCB_DAGSTER_STATE="$(abspath $(KCB_HOME))/dagster" DAGSTER_HOME="$(CURDIR)" \
+		$(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1 -p 3000
+
+test: $(VENV)/.dev ## Run the tests
+	$(BIN)/pytest
+
+lint: $(VENV)/.dev ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+lock: $(VENV)/.dev ## Pin all requirements anew, with hashes
+	cd requirements && for name in installer runtime dev; do \
+		UV_NO_CONFIG=1 ../$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-strip-extras \
+			--no-emit-index-url --no-header --no-annotate --quiet $$name.in -o $$name.lock; done
+
+clean: ## Remove the environment and caches (never the data)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+
+# -- the environment ---------------------------------------------------------------------------------------------------
+# uv installs in seconds what takes pip a minute; where it cannot reach the registry that pip is set up for, pip does it.
+
+$(VENV)/.installer: requirements/installer.lock
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/installer.lock
+	@touch $@
+
+define install
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/$(1).lock \
+		|| $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/$(1).lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+endef
+
+$(VENV)/.runtime: $(VENV)/.installer requirements/runtime.lock pyproject.toml
+	$(call install,runtime)
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.installer requirements/runtime.lock requirements/dev.lock pyproject.toml
+	$(call install,dev)
+	@touch $@ $(VENV)/.runtime

@@ -1,0 +1,60 @@
+"""What the agencies sent: the delivery of a date, its thirteen sources landed, and the account of every row."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from kcb_pipeline.extracts.catalogue import Source, sources
+from kcb_pipeline.night import Night, metadata_of
+from kcb_pipeline.orchestration.stage import DATA_VERSION, stage
+from kcb_pipeline.progress import Progress
+
+GROUP = "extracts"
+
+
+@stage(
+    group=GROUP,
+    table=("landed", "delivery"),
+    kinds=frozenset({"file"}),
+    description="Which extracts came for the date, their digests checked. Everything that follows belongs to this delivery.",
+)
+def delivery(night: Night, _: Progress, context: dg.AssetExecutionContext) -> Mapping[str, Any]:
+    """What came for the date."""
+    found = night.find_delivery()
+    if found.strays:
+        context.log.warning("left alone in the date's folder: %s", ", ".join(found.strays))
+    if found.missing:
+        context.log.info("not sent, so their part of the evidence stays as it was: %s", ", ".join(found.missing))
+    files = {name: len(files) for name, files in found.files.items()}
+    return {"files": files, "not_sent": found.missing, "left_alone": found.strays, DATA_VERSION: found.inputs_digest}
+
+
+def _landed(source: Source) -> dg.AssetsDefinition:
+    @stage(
+        name=f"landed_{source.name}",
+        group=GROUP,
+        deps=[delivery],
+        table=("landed", source.name),
+        kinds=frozenset({"parquet"}),
+        description=f"{source.chinese} from {source.sent_by}: canonical columns, bad rows quarantined, every row accounted for.",
+    )
+    def landed(night: Night, progress: Progress, _: dg.AssetExecutionContext) -> Mapping[str, Any]:
+        return metadata_of(night.land(source.name, progress=progress))
+
+    return landed
+
+
+landed_sources = [_landed(source) for source in sources().values()]
+
+
+@stage(
+    group=GROUP,
+    deps=landed_sources,
+    table=("landed", "files"),
+    description="The account of landing: read = landed + quarantined + duplicate rows. The contract and volume gates stand here.",
+)
+def row_accounts(night: Night, _: Progress, __: dg.AssetExecutionContext) -> Mapping[str, Any]:
+    """The account of every row that came."""
+    facts = night.facts("contract")
+    return {name: int(facts[name].sum()) for name in ("read", "landed", "accounted")}

@@ -1,0 +1,50 @@
+"""The three ledgers: cases moved through the night, the draft of the next version, and its publication."""
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from assets.comparisons import child_statuses, poverty_dropouts
+from kcb_pipeline.night import Night, metadata_of
+from kcb_pipeline.orchestration.stage import DATA_VERSION, stage
+from kcb_pipeline.progress import Progress
+
+GROUP = "ledgers"
+
+
+@stage(
+    group=GROUP,
+    deps=[child_statuses],
+    table=("draft", "cases"),
+    description="一人一案: every case moved through the night. Nothing closes without evidence.",
+)
+def cases(night: Night, _: Progress, __: dg.AssetExecutionContext) -> Mapping[str, Any]:
+    """Cases after tonight."""
+    return metadata_of(night.advance_cases())
+
+
+@stage(
+    group=GROUP,
+    deps=[cases, poverty_dropouts],
+    table=("draft", "children"),
+    description="Every table of the next version as it would stand, before the gates have spoken.",
+)
+def draft_version(night: Night, _: Progress, __: dg.AssetExecutionContext) -> Mapping[str, Any]:
+    """The draft."""
+    return night.draft()
+
+
+@stage(
+    group=GROUP,
+    deps=[draft_version],
+    table=("draft", "origin"),
+    description="The draft becomes the next version of published/ledgers.duckdb, whole or not at all, if every gate has passed it.",
+)
+def published_version(night: Night, _: Progress, context: dg.AssetExecutionContext) -> Mapping[str, Any]:
+    """The published version."""
+    published = night.publish(run_id=context.run_id, now=dt.datetime.now(tz=dt.UTC))
+    if not published.is_new:
+        context.log.info("nothing has changed: version %d stands", published.version)
+    return metadata_of(published) | {DATA_VERSION: published.content_digest}

@@ -1,0 +1,357 @@
+"""`kcb`, the command line. Each command reads its options, calls the library and shows what came of it.
+
+Exit codes: 0 done; 1 something else went wrong; 2 a question that cannot be answered as asked; 3 an extract breaks the contract;
+4 a gate stopped publication; 5 the version before was superseded meanwhile; 6 the published file is not what was published;
+70 a fault of the program.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import click
+
+from kcb_pipeline import __version__
+from kcb_pipeline.errors import KcbError, UsageError, VerificationError
+from kcb_pipeline.faults import InternalError, trace, where
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+SHANGHAI_HOURS = 8
+
+
+class _Group(click.Group):
+    """Errors end in one clear line and their exit code; `--debug` adds where they came from, never a value."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, KeyboardInterrupt, BrokenPipeError):
+            raise
+        except KcbError as error:
+            _say(error, debug=bool(ctx.params.get("debug")))
+            raise click.exceptions.Exit(error.exit_code) from None
+        except Exception as error:
+            _say(
+                InternalError(f"{type(error).__name__} at {where(error)}"),
+                debug=bool(ctx.params.get("debug")),
+                original=error,
+            )
+            raise click.exceptions.Exit(InternalError.exit_code) from None
+
+
+def _say(error: KcbError, *, debug: bool, original: BaseException | None = None) -> None:
+    click.echo(f"kcb: {error}", err=True)
+    if debug:
+        click.echo(trace(original or error), err=True)
+
+
+@click.group(
+    cls=_Group, context_settings={"help_option_names": ["-h", "--help"]}, epilog="Exit codes: docs/operations.md"
+)
+@click.version_option(__version__, prog_name="kcb")
+@click.option("--debug", is_flag=True, help="Show where an error came from (files and lines, no values).")
+def main(debug: bool) -> None:  # noqa: FBT001
+    """控辍保学: compare the student registry with the population register, night by night.
+
+    \b
+    kcb sample data --children 20000 --date 2026-11-20   made-up extracts to try it with
+    kcb run --date 2026-11-20                            one night, from extracts to ledgers
+    kcb ledgers                                          the versions published so far
+    """
+
+
+def _with_home(command: Callable[P, R]) -> Callable[P, R]:
+    return click.option(
+        "--home",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=lambda: Path(os.environ.get("KCB_HOME", "data")),
+        help="The folder the pipeline owns.  [default: $KCB_HOME, else ./data]",
+    )(command)
+
+
+def _today() -> dt.date:
+    return dt.datetime.now(tz=dt.timezone(dt.timedelta(hours=SHANGHAI_HOURS))).date()
+
+
+class _Date(click.ParamType):  # type: ignore[type-arg]
+    name = "YYYY-MM-DD"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dt.date:
+        if isinstance(value, dt.date):
+            return value
+        try:
+            return dt.date.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is no date like 2026-11-20", param, ctx)
+
+
+DATE = _Date()
+
+
+@main.command(epilog="Example:  kcb run --date 2026-11-20 --home /srv/kcb")
+@_with_home
+@click.option(
+    "--date", "comparison_date", type=DATE, default=_today, help="The comparison date.  [default: today in Shanghai]"
+)
+@click.option("--strict", is_flag=True, help="Refuse files in the date's folder that are no extracts.")
+def run(home: Path, comparison_date: dt.date, strict: bool) -> None:  # noqa: FBT001
+    """Run one night: from the extracts of a date to the next version of the ledgers.
+
+    Nothing is published unless every gate has passed. A night that changes nothing publishes nothing and says so.
+    """
+    from kcb_pipeline.extracts.delivery import find_delivery
+    from kcb_pipeline.home import Home
+    from kcb_pipeline.night import Night
+    from kcb_pipeline.terminal import console, show_failed_gates, show_night, shown_progress
+
+    place = Home(home)
+    night = Night(place, comparison_date)
+    if strict:
+        find_delivery(place.extracts / str(comparison_date), comparison_date, strict=True)
+    before = len(_versions(place))
+    started = time.perf_counter()
+    with shown_progress(STAGES):
+        from kcb_pipeline.orchestration.run import run_night
+
+        outcome = run_night(place, comparison_date)
+    if outcome.failed_gates:
+        show_failed_gates(night)
+        raise click.exceptions.Exit(4)
+    if outcome.error is not None:
+        raise outcome.error
+    show_night(place, night, seconds=time.perf_counter() - started)
+    if len(_versions(place)) == before:
+        console.print("\nNothing has changed since this date was last run: no new version was published.")
+
+
+STAGES = 32
+"""Assets and gates of a night, for the progress display (tests/dag/test_graph.py holds it to the graph)."""
+
+
+def _versions(place: Any) -> list[Any]:
+    from kcb_pipeline.ledgers.previous import versions
+
+    return versions(place.ledgers, place.limits())
+
+
+@main.command(epilog="Example:  kcb sample data --children 20000 --seed 1 --date 2026-11-20 --nights 3")
+@click.argument("out", type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--children", type=click.IntRange(1, 2_000_000), default=20_000, show_default=True, help="Children of school age."
+)
+@click.option("--seed", type=int, default=1, show_default=True)
+@click.option(
+    "--date",
+    "comparison_date",
+    type=DATE,
+    default=_today,
+    help="The first comparison date.  [default: today in Shanghai]",
+)
+@click.option(
+    "--nights", type=click.IntRange(1, 400), default=1, show_default=True, help="Consecutive comparison dates."
+)
+@click.option("--if-missing", is_flag=True, help="Write nothing where the date already has extracts.")
+def sample(out: Path, children: int, seed: int, comparison_date: dt.date, nights: int, if_missing: bool) -> None:  # noqa: FBT001
+    """Write a made-up county's extracts into OUT/extracts/DATE, and the truth about them into OUT/truth/DATE.
+
+    Nobody in it exists. The same arguments give the same bytes.
+    """
+    folder = out / "extracts" / str(comparison_date)
+    if folder.exists():
+        if if_missing:
+            return
+        raise UsageError(f"{folder} is there already: extracts are never overwritten")
+    from kcb_pipeline.sample import write_sample
+
+    write_sample(out, children=children, seed=seed, date=comparison_date, nights=nights)
+    click.echo(f"wrote {nights} night(s) of a made-up county of {children:,} children to {out / 'extracts'}")
+
+
+@main.command(epilog="Example:  kcb ledgers --home /srv/kcb")
+@_with_home
+def ledgers(home: Path) -> None:
+    """List the published versions, and the dates that have to be run again because an earlier one was restated."""
+    from kcb_pipeline.engines.embedded import connect, rows
+    from kcb_pipeline.home import Home
+    from kcb_pipeline.ledgers.previous import stale_dates
+    from kcb_pipeline.terminal import console, rows_table
+
+    place = _published(Home(home))
+    with connect(place.ledgers, place.limits(), read_only=True) as connection:
+        entries = rows(
+            connection,
+            "SELECT version, comparison_date, published_at, base_version, eligible, enrolled, suspected, dropouts, review, substr(content_digest, 1, 12) "
+            "FROM ledger_versions ORDER BY version",
+        )
+    headings = (
+        "version",
+        "date",
+        "published (UTC)",
+        "built on",
+        "of school age",
+        "enrolled",
+        "suspected",
+        "dropouts",
+        "review",
+        "content",
+    )
+    console.print(rows_table(headings, entries))
+    for day in stale_dates(_versions(place)):
+        console.print(f"stale: {day} was built on a version that has been restated (kcb run --date {day})")
+
+
+@main.command(epilog="Example:  kcb diff 1 2")
+@_with_home
+@click.argument("from_version", type=int)
+@click.argument("to_version", type=int)
+@click.option("--children", "show_children", is_flag=True, help="List every child (by number), not only the counts.")
+def diff(home: Path, from_version: int, to_version: int, show_children: bool) -> None:  # noqa: FBT001
+    """What entered, left and changed between two versions, ledger by ledger, and why."""
+    from kcb_pipeline.engines.embedded import connect, rows
+    from kcb_pipeline.home import Home
+    from kcb_pipeline.terminal import console, rows_table
+
+    place = _published(Home(home))
+    known = {version.version for version in _versions(place)}
+    for version in (from_version, to_version):
+        if version not in known:
+            raise UsageError(f"no version {version}; there are {min(known)} to {max(known)}")
+    with connect(place.ledgers, place.limits(), read_only=True) as connection:
+        counts = rows(
+            connection,
+            "SELECT ledger, change, status_before, reason_before, status_after, reason_after, count(*) FROM ledger_changes(?, ?) "
+            "GROUP BY ALL ORDER BY ledger, change, count(*) DESC, 3, 4, 5, 6",
+            [from_version, to_version],
+        )
+        listed = rows(
+            connection,
+            "SELECT ledger, child_id, change, status_before, status_after, reason_after, array_to_string(changed_columns, ', ') "
+            "FROM ledger_changes(?, ?) ORDER BY ledger, child_id",
+            [from_version, to_version],
+        ) if show_children else []  # fmt: skip
+    if not counts:
+        console.print("the two versions say the same")
+        return
+    console.print(
+        rows_table(("ledger", "change", "status before", "reason", "status after", "reason", "children"), counts)
+    )
+    if listed:
+        console.print(rows_table(("ledger", "child", "change", "before", "after", "reason", "columns"), listed))
+
+
+@main.command(epilog="Example:  kcb explain C0123456789ABCDE")
+@_with_home
+@click.argument("child_id")
+@click.option("--identity", is_flag=True, help="Show name and numbers too: on a screen nobody else sees.")
+def explain(home: Path, child_id: str, identity: bool) -> None:  # noqa: FBT001
+    """Why a child has its status: the evidence, the case, and the candidates considered with why each was turned down."""
+    from kcb_pipeline.explanation import explain_child
+    from kcb_pipeline.home import Home
+    from kcb_pipeline.terminal import console
+
+    for part in explain_child(_published(Home(home)), child_id, identity=identity):
+        console.print(part)
+
+
+@main.command(epilog="Example:  kcb gates --date 2026-11-20")
+@_with_home
+@click.option(
+    "--date", "comparison_date", type=DATE, default=_today, help="The comparison date.  [default: today in Shanghai]"
+)
+def gates(home: Path, comparison_date: dt.date) -> None:
+    """Show what every gate observed on a date."""
+    from kcb_pipeline.gates import recorded
+    from kcb_pipeline.home import Home
+    from kcb_pipeline.terminal import console, gates_table
+
+    workspace = Home(home).workspace(comparison_date)
+    if not workspace.database.exists():
+        raise UsageError(f"{comparison_date} has not been run, or its working files have been erased")
+    with workspace.connect() as connection:
+        console.print(gates_table(recorded(connection)))
+
+
+@main.command(epilog="Example:  kcb verify")
+@_with_home
+def verify(home: Path) -> None:
+    """Recompute the chain of digests over all versions, and say whether the published file is what was published."""
+    from kcb_pipeline.engines.embedded import connect
+    from kcb_pipeline.home import Home
+    from kcb_pipeline.ledgers.digest import verify as verify_chain
+
+    place = _published(Home(home))
+    with connect(place.ledgers, place.limits(), read_only=True) as connection:
+        count, faults = verify_chain(connection)
+    for fault in faults:
+        click.echo(f"version {fault.version}: {fault.what}", err=True)
+    if faults:
+        raise VerificationError(
+            f"{len(faults)} fault(s) in {count} version(s): the published file is not what was published"
+        )
+    click.echo(f"{count} version(s) verified: every row is what was published, and the chain is whole")
+
+
+@main.command(epilog="Example:  kcb check incoming/2026-11-20")
+@click.argument("extracts", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--date",
+    "comparison_date",
+    type=DATE,
+    default=None,
+    help="The comparison date.  [default: the folder's name, else today]",
+)
+def check(extracts: Path, comparison_date: dt.date | None) -> None:
+    """Would these extracts land? Reads them all and says what would stay, without running a night and leaving nothing."""
+    from kcb_pipeline.engines.embedded import Limits, rows
+    from kcb_pipeline.engines.workspace import Workspace
+    from kcb_pipeline.extracts.delivery import find_delivery
+    from kcb_pipeline.extracts.landing import land
+    from kcb_pipeline.terminal import console, rows_table
+
+    if comparison_date is None:
+        try:
+            comparison_date = dt.date.fromisoformat(extracts.resolve().name)
+        except ValueError:
+            comparison_date = _today()
+    delivery = find_delivery(extracts, comparison_date)
+    with tempfile.TemporaryDirectory(prefix="kcb-check-") as folder:
+        workspace = Workspace(Path(folder), comparison_date, Limits())
+        landed = [land(workspace, delivery, files[0].source) for files in delivery.files.values()]
+        with workspace.connect() as connection:
+            issues = rows(
+                connection,
+                'SELECT source, file, "column", rule, count(*) FROM (SELECT * FROM landed.cell_issues UNION ALL SELECT * FROM landed.quarantined_rows) '
+                'GROUP BY ALL ORDER BY source, file, "column" NULLS FIRST, rule',
+            )
+    entries = [
+        (s.source, s.read, s.landed, s.quarantined, s.duplicate_rows, "; ".join(s.forms), ", ".join(s.unknown_columns))
+        for s in landed
+    ]
+    console.print(
+        rows_table(("source", "read", "landed", "quarantined", "duplicate", "read as", "unknown columns"), entries)
+    )
+    if issues:
+        console.print(rows_table(("source", "file", "column", "rule", "rows"), issues))
+    for name in delivery.missing:
+        console.print(f"not sent: {name}")
+    for name in delivery.strays:
+        console.print(f"left alone: {name}")
+
+
+def _published(place: Any) -> Any:
+    if not place.ledgers.exists():
+        raise UsageError(f"nothing has been published in {place.folder}: run a night first (kcb run)")
+    return place
+
+
+if __name__ == "__main__":
+    sys.exit(main())

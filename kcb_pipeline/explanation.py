@@ -1,0 +1,91 @@
+"""`kcb explain`: everything the published version knows of why one child stands where it does, in a readable order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from rich.table import Table
+
+from kcb_pipeline.engines.embedded import connect
+from kcb_pipeline.errors import UsageError
+from kcb_pipeline.home import Home
+from kcb_pipeline.ledgers.cases import STATES, TRANSITIONS
+from kcb_pipeline.status.reasons import BY_CODE, STATUSES
+
+_IDENTITY = ("id_number", "name", "guardian_name", "guardian_phone", "household_id", "student_number")
+_WORDS = {
+    "key_and_identity_agree": "a valid number and the name agree",
+    "a_person_decided": "a verification decided",
+    "best_pair_of_both": "the best pair of both",
+    "tie": "two pairs are equally good",
+    "evidence_leaves_doubt": "the evidence leaves doubt",
+    "record_is_another_persons": "the record is another child's",
+    "person_has_a_better_record": "the child has a better record",
+    "evidence_too_weak": "the evidence is too weak",
+}
+
+
+def explain_child(home: Home, child_id: str, *, identity: bool) -> Iterator[str | Table]:
+    """The parts of an explanation, in order. UsageError where no such child stands in the current version."""
+    with connect(home.ledgers, home.limits(), read_only=True) as connection:
+        found = _rows(connection, "SELECT * FROM school_age_children WHERE child_id = ?", child_id)
+        if not found:
+            raise UsageError(f"no child {child_id} in the current version")
+        child = found[0]
+        yield f"[bold]{child_id}[/bold]  {STATUSES[child['status']]} ({child['status']}) since {child['status_since']}"
+        yield f"  because: {BY_CODE[child['status_reason']].words} ({child['status_reason']})"
+        if identity:
+            yield "  " + ", ".join(f"{name} {child[name]}" for name in _IDENTITY if child[name] is not None)
+        yield f"  population row {child['population_row']} ({child['population_type']}), registry row {child['registry_row'] or '–'}"
+        for fault in _rows(connection, "SELECT * FROM evidence WHERE child_id = ? ORDER BY kind, nth", child_id):
+            dates = " to ".join(str(fault[name]) for name in ("from_date", "to_date") if fault[name] is not None)
+            yield f"  evidence: {fault['kind']} {fault['code'] or ''} {dates}  [{fault['source']} row {fault['source_row'] or '–'}, extract of {fault['said_on']}]"
+        yield from _links(connection, child)
+        yield from _case(connection, child_id)
+
+
+def _links(connection: Any, child: dict[str, Any]) -> Iterator[str | Table]:
+    pairs = _rows(
+        connection,
+        "SELECT * FROM links WHERE population_type = ? AND population_row = ? ORDER BY decision = 'linked' DESC, match_weight DESC, registry_row",
+        child["population_type"],
+        child["population_row"],
+    )
+    if not pairs:
+        yield "  no candidate in the registry shares enough with this child to be compared"
+        return
+    weights = [name for name in pairs[0] if name.startswith("w_")]
+    table = Table(box=None, pad_edge=False, padding=(0, 2))
+    for heading in (
+        "  registry row",
+        "decision",
+        "why",
+        "weight",
+        *(name.removeprefix("w_") for name in weights),
+        "probability",
+    ):
+        table.add_column(heading, justify="left" if heading in ("  registry row", "decision", "why") else "right")
+    for pair in pairs:
+        table.add_row(
+            f"  {pair['registry_row']}", pair["decision"], _WORDS.get(pair["reason"], pair["reason"]), f"{pair['match_weight']:.1f}",
+            *(f"{pair[name]:+.1f}" for name in weights), f"{pair['probability']:.4f}",
+        )  # fmt: skip
+    yield "  candidates (weights are log2 of how much likelier one person is than two; they add up with the prior):"
+    yield table
+
+
+def _case(connection: Any, child_id: str) -> Iterator[str]:
+    for case in _rows(connection, "SELECT * FROM cases WHERE child_id = ?", child_id):
+        yield f"  case {case['case_id']}: {STATES[case['state']]} ({case['state']}), opened {case['opened_on']}, due {case['due_on']}, {case['responsible'] or '–'}"
+        for event in _rows(
+            connection, "SELECT * FROM case_events WHERE case_id = ? ORDER BY sequence", case["case_id"]
+        ):
+            label = TRANSITIONS[event["event"]].label
+            yield f"    {event['occurred_on']}  {label}  {event['evidence']}  [{event['source'] or '–'}]"
+
+
+def _rows(connection: Any, sql: str, *parameters: object) -> list[dict[str, Any]]:
+    result = connection.execute(sql, list(parameters))
+    names = [column[0] for column in result.description]
+    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]

@@ -1,0 +1,199 @@
+"""What `kcb` shows in a terminal: progress while a night runs, and what came of it. Counts and reasons; identities only when asked."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from kcb_pipeline.engines.embedded import connect, rows
+from kcb_pipeline.gates import GateResult, recorded
+from kcb_pipeline.home import Home
+from kcb_pipeline.night import Night
+from kcb_pipeline.progress import TERMINAL
+from kcb_pipeline.status.reasons import STATUSES
+
+UNSEEN_WIDTH = 200
+"""Columns where nobody's window says how wide a line may be (a pipe, a log)."""
+
+
+def _console(*, stderr: bool) -> Console:
+    found = Console(stderr=stderr, highlight=False, soft_wrap=True)
+    return found if found.is_terminal else Console(stderr=stderr, highlight=False, soft_wrap=True, width=UNSEEN_WIDTH)
+
+
+console, errors = _console(stderr=False), _console(stderr=True)
+
+
+class _Display:
+    """A bar of stages, and beside it how far the present one is."""
+
+    def __init__(self, progress: Progress, stages: int) -> None:
+        self._progress = progress
+        self._whole = progress.add_task("", total=stages, detail="")
+        self._stages = 0
+        self._stage = ""
+
+    def update(self, stage: str, done: int, total: int, *, rows: int = 0) -> None:
+        if total == 0:
+            if self._stage:
+                self._progress.advance(self._whole)
+            self._stage = stage
+            self._progress.update(self._whole, description=stage.replace("_", " "), detail="")
+        elif done:
+            share = f"{100 * done / total:.0f} %"
+            self._progress.update(self._whole, detail=f"{rows:,} rows, {share}" if rows else share)
+
+
+class _Lines:
+    """Where there is no terminal to draw on: a line a stage."""
+
+    def __init__(self) -> None:
+        self._stage, self._started = "", time.perf_counter()
+
+    def update(self, stage: str, done: int, total: int, *, rows: int = 0) -> None:
+        if total == 0:
+            self.finish()
+            self._stage, self._started = stage, time.perf_counter()
+
+    def finish(self) -> None:
+        if self._stage:
+            console.print(f"  {self._stage.replace('_', ' '):32s} {time.perf_counter() - self._started:6.1f} s")
+        self._stage = ""
+
+
+@contextmanager
+def shown_progress(stages: int) -> Iterator[None]:
+    """Show the stages of a night that runs in this process."""
+    if not console.is_terminal:
+        lines = _Lines()
+        TERMINAL.append(lines)
+        try:
+            yield
+        finally:
+            lines.finish()
+            TERMINAL.remove(lines)
+        return
+    columns = (
+        SpinnerColumn(), TextColumn("{task.description:28}"), BarColumn(), TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+        TextColumn("{task.fields[detail]}"), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=console, transient=True) as progress:
+        display = _Display(progress, stages)
+        TERMINAL.append(display)
+        try:
+            yield
+        finally:
+            TERMINAL.remove(display)
+
+
+def show_night(home: Home, night: Night, *, seconds: float) -> None:
+    """What came of a night: who is where, the version, the gates, the files."""
+    with connect(home.ledgers, home.limits(), read_only=True) as connection:
+        [version] = rows(
+            connection,
+            "SELECT version, comparison_date, base_version, content_digest, inputs_digest, eligible FROM ledger_versions "
+            "WHERE comparison_date = ? ORDER BY version DESC LIMIT 1",
+            [night.comparison_date],
+        )
+        number = int(version[0])
+        counts = dict(
+            rows(connection, f"SELECT status, count(*) FROM school_age_children_as_of({number}) GROUP BY status")
+        )
+        before = {}
+        if version[2] is not None:
+            before = dict(
+                rows(
+                    connection, f"SELECT status, count(*) FROM school_age_children_as_of({version[2]}) GROUP BY status"
+                )
+            )
+        [(open_cases,)] = rows(
+            connection, f"SELECT count(*) FROM cases_as_of({number}) WHERE state NOT IN ('closed', 'closed_until')"
+        )
+        checks = rows(connection, f"SELECT severity, passed FROM check_results WHERE version = {number}")
+        accounts = rows(
+            connection,
+            f"SELECT count(DISTINCT source), sum(read), sum(landed), sum(quarantined), sum(duplicate_rows) FROM row_accounts WHERE version = {number}",
+        )[0]
+    console.print(f"\n[bold]Night of {night.comparison_date}[/bold]  version {number}  ({seconds:.1f} s)")
+    console.print(
+        f"  {accounts[0]} sources, {accounts[1]:,} rows read = {accounts[2]:,} landed + {accounts[3]:,} quarantined + {accounts[4]:,} duplicate"
+    )
+    console.print(_status_table(counts, before, int(version[5])))
+    passed = sum(ok for _, ok in checks)
+    warned = sum(not ok for _, ok in checks)
+    console.print(
+        f"  gates    {passed} of {len(checks)} passed"
+        + (f", {warned} with a warning (kcb gates --date {night.comparison_date})" if warned else "")
+    )
+    console.print(f"  cases    {open_cases:,} open")
+    console.print(f"  version  {number}, content {version[3][:12]}…, extracts {version[4][:12]}…")
+    console.print(f"  ledgers  {home.ledgers}")
+    console.print(f"  folder   {home.version_folder(number)}")
+    console.print(f"  work     {night.workspace.database}")
+
+
+def _status_table(counts: dict[str, int], before: dict[str, int], eligible: int) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2))
+    table.add_column("  status")
+    table.add_column("状态")
+    table.add_column("children", justify="right")
+    table.add_column("share", justify="right")
+    if before:
+        table.add_column("since the version before", justify="right")
+    for status, label in STATUSES.items():
+        count = counts.get(status, 0)
+        cells = [f"  {status}", label, f"{count:,}", f"{100 * count / max(eligible, 1):.2f} %"]
+        if before:
+            moved = count - before.get(status, 0)
+            cells.append(f"{moved:+,}" if moved else "")
+        table.add_row(*cells)
+    total = sum(counts.values())
+    table.add_row(
+        "  [bold]of school age",
+        "[bold]适龄儿童",
+        f"[bold]{total:,}",
+        "" if total == eligible else f"[red]expected {eligible:,}",
+    )
+    return table
+
+
+def show_failed_gates(night: Night) -> None:
+    """Which gates stopped the night, what was observed, what was expected, and what to do."""
+    with night.workspace.connect() as connection:
+        results = recorded(connection)
+    blocking = [(suite, result) for suite, result in results if result.blocks]
+    errors.print(
+        f"\n[bold red]Nothing was published for {night.comparison_date}:[/bold red] {len(blocking)} gate(s) did not pass. The published files are untouched.\n"
+    )
+    for suite, result in blocking:
+        errors.print(f"  [bold]{suite}.{result.name}[/bold]")
+        errors.print(f"    observed  {result.observed}")
+        errors.print(f"    expected  {result.expected}")
+        errors.print(f"    to do     {result.advice}\n")
+
+
+def gates_table(results: Sequence[tuple[str, GateResult]]) -> Table:
+    """All gates of a date with what they observed."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2))
+    for heading in ("gate", "", "observed", "expected"):
+        table.add_column(heading)
+    for suite, result in results:
+        mark = "passed" if result.passed else ("[red]failed" if result.severity == "error" else "[yellow]warning")
+        table.add_row(f"{suite}.{result.name}", mark, result.observed, result.expected)
+    return table
+
+
+def rows_table(headings: Sequence[str], entries: Sequence[Sequence[Any]]) -> Table:
+    """A plain table."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2))
+    for heading in headings:
+        table.add_column(heading)
+    for entry in entries:
+        table.add_row(*("" if cell is None else str(cell) for cell in entry))
+    return table
