@@ -93,8 +93,10 @@ class Matching(_Rules):
 class Gates(_Rules):
     """The limits of the gates. A limit that is wrong for a county is changed here, never in code."""
 
-    quarantined_share: Share = 0.02
+    quarantined_share: Share = 0.05
     """of a source's rows"""
+    quarantined_rows: Annotated[int, Field(ge=0)] = 20
+    """so many rows pass whatever their share, unless they are more than half: three bad rows of fifty are no bad extract"""
     quarantined_share_by_source: dict[str, Share] = {}
     cell_issue_share: Share = 0.3
     volume_loss: Share = 0.2

@@ -46,10 +46,19 @@ def type_preserving(error: KcbError) -> KcbError:
 
 def where(error: BaseException) -> str:
     """The last place in our own code that an error passed: file and line, no values."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "site-packages" not in frame.filename]
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_ours(frame.filename)]
     if not frames:
         return "an unknown place"
     return f"{Path(frames[-1].filename).name}:{frames[-1].lineno} ({frames[-1].name})"
+
+
+_OURS = tuple(
+    str(Path(__file__).resolve().parents[1] / package) + os.sep for package in ("kcb_pipeline", "assets", "checks")
+)
+
+
+def _is_ours(filename: str) -> bool:
+    return filename.startswith(_OURS)
 
 
 def trace(error: BaseException) -> str:

@@ -44,7 +44,8 @@ SUITES: Final = ("contract", "volumes", "identity", "matching", "status", "ledge
 _CONTRACT = """
 SELECT s.source AS subject, s.required, s.sent, coalesce(f.read, 0) AS read, coalesce(f.landed, 0) AS landed,
        coalesce(f.landed, 0) + coalesce(f.quarantined, 0) + coalesce(f.duplicate_rows, 0) AS accounted,
-       CASE WHEN f.read > 0 THEN f.quarantined / f.read ELSE 0 END AS quarantined_share, s.quarantined_limit,
+       CASE WHEN f.read > 0 THEN f.quarantined / f.read ELSE 0 END AS quarantined_share,
+       greatest(s.quarantined_limit, least(coalesce(s.passing_rows / nullif(f.read, 0), 0), 0.5)) AS quarantined_limit,
        CASE WHEN f.landed > 0 THEN coalesce(i.rows, 0) / f.landed ELSE 0 END AS issue_share
 FROM gates.contract_sources s
 LEFT JOIN (SELECT source, sum(read) AS read, sum(landed) AS landed, sum(quarantined) AS quarantined, sum(duplicate_rows) AS duplicate_rows
@@ -178,10 +179,22 @@ def _note_sources(connection: duckdb.DuckDBPyConnection, config: Config) -> None
     limit, by_source = config.gates.quarantined_share, config.gates.quarantined_share_by_source
     sent = {name for (name,) in rows(connection, "SELECT DISTINCT source FROM landed.files")}
     entries = [
-        (source.name, source.required, source.name in sent, by_source.get(source.name, limit))
+        (
+            source.name,
+            source.required,
+            source.name in sent,
+            by_source.get(source.name, limit),
+            float(config.gates.quarantined_rows),
+        )
         for source in sources().values()
     ]
-    schema = {"source": pl.String, "required": pl.Boolean, "sent": pl.Boolean, "quarantined_limit": pl.Float64}
+    schema = {
+        "source": pl.String,
+        "required": pl.Boolean,
+        "sent": pl.Boolean,
+        "quarantined_limit": pl.Float64,
+        "passing_rows": pl.Float64,
+    }
     create(connection, "gates.contract_sources", pl.DataFrame(entries, schema=schema, orient="row"))
 
 

@@ -144,9 +144,11 @@ def _new_answers(connection: duckdb.DuckDBPyConnection, on: dt.date) -> dict[str
 
 
 _NEAREST = """
-SELECT c.child_id, registry_row AS near_row, l.reason AS near_reason, COLUMNS('^level_'), match_weight
+SELECT c.child_id, l.registry_row AS near_row, r.school_name AS near_school, r.grade AS near_grade, l.reason AS near_reason,
+       l.match_weight, l.level_id_number, l.level_name, l.level_birth_date, l.level_sex, l.level_guardians
 FROM matched.links l
 JOIN standard.children c ON c.person = l.person
+JOIN landed.student_registry r ON r.row = l.registry_row
 WHERE l.decision = 'rejected'
 """
 
@@ -169,7 +171,7 @@ def _nearest(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     for column, levels, words in reversed(_WHY_NOT):
         why = pl.when(pl.col(column).is_in(levels)).then(pl.lit(words)).otherwise(why)
     why = pl.when(pl.col("near_reason") == "record_is_another_persons").then(pl.lit("已认定为他人学籍")).otherwise(why)
-    return near.select("child_id", "near_row", why.alias("near_why"))
+    return near.select("child_id", "near_school", "near_grade", why.alias("near_why"))
 
 
 def _standing(fact: dict[str, Any], before: Case | None, on: dt.date, sent: frozenset[str]) -> Standing:

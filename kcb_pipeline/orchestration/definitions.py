@@ -1,5 +1,7 @@
 """The composition root: assets, gates, the nightly job and its schedule, bound to a home."""
 
+from zoneinfo import ZoneInfo
+
 import dagster as dg
 
 from assets import comparisons, extracts, identity, ledgers
@@ -17,13 +19,18 @@ night_job = dg.define_asset_job(
 )
 """In one process: DuckDB and Polars already use every core, and a process a step costs seconds of imports (stack.md §3.2)."""
 
-night_schedule = dg.build_schedule_from_partitioned_job(
-    night_job,
+
+@dg.schedule(
     name="nightly",
-    hour_of_day=2,
-    minute_of_hour=30,
-    description=f"Every night at 02:30 {TIMEZONE}, for that day's comparison date.",
+    job=night_job,
+    cron_schedule="30 2 * * *",
+    execution_timezone=TIMEZONE,
+    description=f"Every night at 02:30 {TIMEZONE}, for the comparison date of that day.",
 )
+def night_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """The night of the day it is where the agencies are."""
+    date = str(context.scheduled_execution_time.astimezone(ZoneInfo(TIMEZONE)).date())
+    return dg.RunRequest(run_key=date, partition_key=date)
 
 
 def build_definitions(home: str) -> dg.Definitions:

@@ -1,6 +1,6 @@
 """What a caseworker reads: why a child is flagged, and on which evidence a case may close. Chinese, with the source and row.
 
-Nothing here names another child: a candidate is a row number and what spoke against it.
+Nothing here names another child: a candidate is a school and a grade, and what spoke against it.
 """
 
 from __future__ import annotations
@@ -50,10 +50,11 @@ def evidence_of(facts: Facts) -> tuple[str, str]:
 
 
 def _nearest(facts: Facts) -> str:
-    row, why = facts.get("near_row"), facts.get("near_why")
-    if row is None:
+    school, grade, why = facts.get("near_school"), facts.get("near_grade"), facts.get("near_why")
+    if why is None:
         return "没有相近的候选记录"
-    return f"最接近的是学籍第 {row} 行，因{why}未采用"
+    where = f"{school or '学校不详'}{f'{grade}年级' if grade else ''}"
+    return f"最接近的候选在{where}，因{why}未采用"
 
 
 _ATTENDANCE_REASONS: Final = ("absent", "long_leave", "not_in_headcount")

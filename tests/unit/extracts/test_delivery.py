@@ -1,0 +1,319 @@
+"""What came for a date: which files count, what is refused before anything is read, and what is left alone."""
+
+import datetime as dt
+import hashlib
+import os
+import shutil
+
+import pytest
+
+from kcb_pipeline.errors import ContractError, UsageError
+from kcb_pipeline.extracts.catalogue import sources
+from kcb_pipeline.extracts.delivery import find_delivery, keep_delivery, kept_delivery
+
+CHINESE = {name: source.chinese for name, source in sources().items()}
+
+
+def shown(delivery, source):
+    return [file.shown for file in delivery.files[source]]
+
+
+@pytest.mark.parametrize("source", CHINESE)
+@pytest.mark.parametrize("extension", ["csv", "csv.gz", "xlsx", "parquet"])
+def test_a_source_may_come_under_its_name_or_its_chinese_name(desk, source, extension):
+    for name in (source, CHINESE[source]):
+        path = desk.put(f"{name}.{extension}", "some bytes")
+
+        delivery = desk.find(strict=True)
+
+        assert shown(delivery, source) == [f"{name}.{extension}"]
+        assert delivery.strays == ()
+        path.unlink()
+
+
+@pytest.mark.parametrize("folder", ["absences", "缺勤"])
+def test_a_folder_of_files_is_one_source(desk, folder):
+    for name in ("一中.csv", "b.csv.gz", "c.xlsx", "d.parquet", "deeper/e.csv"):
+        desk.put(f"{folder}/{name}", "some bytes")
+
+    delivery = desk.find(strict=True)
+
+    assert set(shown(delivery, "absences")) == {
+        f"{folder}/{name}" for name in ("一中.csv", "b.csv.gz", "c.xlsx", "d.parquet", "deeper/e.csv")
+    }
+
+
+def test_the_files_of_a_folder_come_in_byte_order_of_their_paths(desk):
+    names = ["10.csv", "2.csv", "B.csv", "a.csv", "a/1.csv", "a-1.csv", "é.csv", "一中.csv", "\U00020087.csv", "\uffe5.csv"]
+    for name in names:
+        desk.put(f"absences/{name}", "some bytes")
+
+    assert shown(desk.find(), "absences") == [f"absences/{name}" for name in sorted(names, key=lambda name: name.encode())]
+
+
+def test_an_optional_source_that_did_not_come_is_named_missing(desk):
+    desk.put("absences.csv", "some bytes")
+
+    delivery = desk.find()
+
+    assert set(delivery.missing) == set(CHINESE) - {"population", "student_registry", "absences"}
+
+
+@pytest.mark.parametrize("source", ["population", "student_registry"])
+def test_a_required_source_that_did_not_come_stops_the_night(desk, source, on):
+    desk.find()
+    (desk.extracts / f"{source}.csv").unlink()
+
+    with pytest.raises(ContractError) as error:
+        find_delivery(desk.extracts, on)
+
+    assert source in error.value.file
+    assert source in error.value.expected
+    assert CHINESE[source] in error.value.expected
+
+
+def test_a_date_without_a_folder_is_a_question_that_cannot_be_answered(tmp_path, on):
+    with pytest.raises(UsageError, match="2026-11-20"):
+        find_delivery(tmp_path / "2026-11-20", on)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("absences.csv", "absences/a.csv"),
+        ("absences.csv", "缺勤.csv"),
+        ("absences.csv", "缺勤/a.csv"),
+        ("缺勤.csv", "缺勤/a.csv"),
+        ("absences/a.csv", "缺勤/a.csv"),
+        ("absences.csv", "absences.xlsx"),
+        ("absences.csv", "absences.csv.gz"),
+    ],
+)
+def test_a_source_that_stands_twice_is_an_error_that_names_both(desk, first, second):
+    desk.put(first, "some bytes")
+    desk.put(second, "other bytes")
+
+    with pytest.raises(ContractError) as error:
+        desk.find()
+
+    assert error.value.source == "absences"
+    assert first.split("/")[0] in error.value.file
+    assert second.split("/")[0] in error.value.file
+
+
+@pytest.mark.parametrize("name", ["absences.csv", "absences.xlsx", "absences.parquet", "absences/a.csv"])
+def test_an_empty_file_stops_the_night(desk, name):
+    desk.put(name, "")
+
+    with pytest.raises(ContractError, match="empty") as error:
+        desk.find()
+
+    assert error.value.file == name
+
+
+def test_a_folder_without_a_file_stops_the_night(desk):
+    (desk.extracts / "absences").mkdir()
+
+    with pytest.raises(ContractError) as error:
+        desk.find()
+
+    assert "absences" in error.value.file
+
+
+# -- digests -------------------------------------------------------------------------------------------------------
+
+RIGHT = hashlib.sha256(b"some bytes").hexdigest()
+
+
+@pytest.mark.parametrize(
+    "sent", [RIGHT, RIGHT.upper(), f"{RIGHT}  absences.csv\n", f"{RIGHT} *absences.csv\r\n", f"\ufeff{RIGHT}"]
+)
+@pytest.mark.parametrize("name", ["absences.csv", "缺勤/一中.csv"])
+def test_a_right_digest_is_accepted(desk, name, sent):
+    desk.put(name, "some bytes")
+    desk.put(f"{name}.sha256", sent)
+
+    delivery = desk.find(strict=True)
+
+    assert [file.sha256 for file in delivery.files["absences"]] == [RIGHT]
+
+
+@pytest.mark.parametrize("name", ["absences.csv", "absences/a.csv"])
+def test_a_wrong_digest_names_the_file_what_was_expected_and_what_was_found(desk, name):
+    wrong = hashlib.sha256(b"what was sent").hexdigest()
+    desk.put(name, "some bytes")
+    desk.put(f"{name}.sha256", wrong)
+
+    with pytest.raises(ContractError) as error:
+        desk.find()
+
+    assert error.value.file == name
+    assert wrong in error.value.expected
+    assert RIGHT in error.value.found
+
+
+@pytest.mark.parametrize("sent", ["", "no digest", RIGHT[:-1]])
+def test_a_digest_file_without_a_digest_is_refused(desk, sent):
+    desk.put("absences.csv", "some bytes")
+    desk.put("absences.csv.sha256", sent)
+
+    with pytest.raises(ContractError, match=r"absences\.csv\.sha256"):
+        desk.find()
+
+
+# -- what is left alone, what leads out ----------------------------------------------------------------------------
+
+
+def test_hidden_files_are_ignored_and_not_named(desk):
+    for name in (".DS_Store", ".absences.csv", ".git/config", "absences/.DS_Store", "absences/.tmp/a.csv", "absences/.a.csv"):
+        desk.put(name, "some bytes")
+    desk.put("absences/a.csv", "some bytes")
+
+    delivery = desk.find(strict=True)
+
+    assert shown(delivery, "absences") == ["absences/a.csv"]
+    assert delivery.strays == ()
+
+
+STRAYS = ["readme.txt", "absences.txt", "absence.csv", "absences.csv.bak", "说明/a.csv", "Absences.csv", "absences/说明.txt"]
+
+
+@pytest.mark.parametrize("stray", STRAYS)
+def test_other_files_are_named_and_left_alone(desk, stray):
+    desk.put(stray, "some bytes")
+    if stray.startswith("absences/"):
+        desk.put("absences/a.csv", "some bytes")
+
+    delivery = desk.find()
+
+    assert [name.rstrip("/") for name in delivery.strays] == [stray if stray.startswith("absences/") else stray.split("/")[0]]
+
+
+@pytest.mark.parametrize("stray", STRAYS)
+def test_other_files_are_an_error_where_the_caller_is_strict(desk, stray):
+    desk.put(stray, "some bytes")
+    if stray.startswith("absences/"):
+        desk.put("absences/a.csv", "some bytes")
+
+    with pytest.raises(ContractError) as error:
+        desk.find(strict=True)
+
+    assert stray.split("/")[0] in error.value.file
+
+
+@pytest.fixture
+def outside(tmp_path):
+    """A folder beside the extracts, with a file that nobody sent."""
+    folder = tmp_path / "outside"
+    folder.mkdir()
+    (folder / "a.csv").write_text("student_number,absent_on,kind\nG1,20261118,无故\n", encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("link", "target"),
+    [
+        ("absences.csv", "a.csv"),
+        ("缺勤.csv", "a.csv"),
+        ("absences/a.csv", "a.csv"),
+        ("absences", "."),
+        ("absences/deeper", "."),
+    ],
+    ids=["a file", "a file under the Chinese name", "a file of a folder", "a folder", "a folder in a folder"],
+)
+def test_links_that_lead_out_of_the_folder_are_refused(desk, outside, link, target):
+    desk.put("absences/own.csv", "some bytes") if "/" in link else None
+    (desk.extracts / link).symlink_to(outside / target, target_is_directory=target == ".")
+
+    with pytest.raises(ContractError, match="link") as error:
+        desk.find()
+
+    assert link in error.value.file
+    assert str(outside) not in str(error.value)
+
+
+def test_a_relative_link_that_climbs_out_is_refused(desk, outside):
+    (desk.extracts / "absences.csv").symlink_to("../../outside/a.csv")
+
+    with pytest.raises(ContractError, match="link"):
+        desk.find()
+
+
+def test_a_link_to_nothing_is_refused(desk):
+    (desk.extracts / "absences.csv").symlink_to(desk.extracts / "gone.csv")
+
+    with pytest.raises(ContractError):
+        desk.find()
+
+
+def test_a_link_inside_the_folder_is_a_file_like_any_other(desk):
+    desk.put(".store/absences.csv", "some bytes")
+    (desk.extracts / "absences.csv").symlink_to(".store/absences.csv")
+
+    assert [file.sha256 for file in desk.find(strict=True).files["absences"]] == [RIGHT]
+
+
+def test_a_pipe_is_no_file(desk):
+    os.mkfifo(desk.extracts / "absences.csv")
+
+    with pytest.raises(ContractError):
+        desk.find()
+
+
+# -- the digest over all inputs, and what is looked at twice -------------------------------------------------------
+
+
+def test_the_inputs_digest_says_the_same_of_the_same_content(desk, tmp_path, on):
+    desk.put("absences/a.csv", "some bytes")
+    first = desk.find().inputs_digest
+    copy = tmp_path / "copy"
+    shutil.copytree(desk.extracts, copy)
+    desk.put("readme.txt", "a stray changes nothing")
+    desk.put(".hidden", "nor does a hidden file")
+
+    assert desk.find().inputs_digest == first
+    assert find_delivery(copy, on).inputs_digest == first
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda desk: desk.put("absences/a.csv", "other bytes"),
+        lambda desk: desk.put("absences/b.csv", "more bytes"),
+        lambda desk: (desk.extracts / "absences/a.csv").rename(desk.extracts / "absences/c.csv"),
+        lambda desk: desk.put("in_school.csv", "some bytes"),
+        lambda desk: shutil.rmtree(desk.extracts / "absences"),
+    ],
+    ids=["a byte", "a file more", "a name", "a source more", "a source less"],
+)
+def test_the_inputs_digest_changes_with_what_came(desk, change):
+    desk.put("absences/a.csv", "some bytes")
+    first = desk.find().inputs_digest
+
+    change(desk)
+
+    assert desk.find().inputs_digest != first
+
+
+def test_a_kept_delivery_is_found_again(desk, on):
+    desk.put("absences/a.csv", "some bytes")
+    delivery = desk.find()
+
+    with desk.workspace.connect() as connection:
+        keep_delivery(connection, delivery)
+        again = kept_delivery(connection, desk.extracts, on)
+
+    assert again.files == delivery.files
+    assert again.inputs_digest == delivery.inputs_digest
+    assert again.comparison_date == dt.date(2026, 11, 20)
+
+
+@pytest.mark.parametrize("change", ["changed", "gone"])
+def test_a_kept_delivery_is_refused_where_a_file_is_no_longer_what_it_was(desk, on, change):
+    path = desk.put("absences.csv", "some bytes")
+    with desk.workspace.connect() as connection:
+        keep_delivery(connection, desk.find())
+        path.write_text("some more bytes") if change == "changed" else path.unlink()
+
+        with pytest.raises(ContractError, match=r"absences\.csv"):
+            kept_delivery(connection, desk.extracts, on)
