@@ -96,7 +96,9 @@ _TIBETAN: Final = {
     MALE: "扎西 多吉 次仁 丹增 平措 格桑 旺堆 洛桑 顿珠 罗布 桑珠 达瓦 尼玛 强巴 索朗 赤列 朗杰 贡布 班觉 仁青 加措 土登",
     FEMALE: "卓玛 拉姆 央金 白玛 德吉 曲珍 卓嘎 措姆 仓决 普尺 梅朵 白珍 旺姆 次仁 达瓦 尼玛 格桑 洛桑 索朗 央宗 玉珍 边巴",
 }  # fmt: skip
-_YI_CLANS: Final = "吉克 沙马 阿尔 马海 曲比 吉木 俄木 阿苦 海来 勒格 阿俄 的日 吉伍 阿说 莫色 且沙 巴久 苏呷 阿的 吉子 瓦其 加巴"
+_YI_CLANS: Final = (
+    "吉克 沙马 阿尔 马海 曲比 吉木 俄木 阿苦 海来 勒格 阿俄 的日 吉伍 阿说 莫色 且沙 巴久 苏呷 阿的 吉子 瓦其 加巴"
+)
 _YI: Final = {
     MALE: "阿牛 木呷 尔布 石布 伍呷 日古 木且 拉且 子布 尔古 克哈 史布 阿木 日黑 拉铁 伍且 木干 尔铁 子铁 古哈 伍沙 木沙",
     FEMALE: "阿依 阿呷 伍果 阿果 石作 日洛 尔洛 阿支 子洛 伍支 木果 史洛 尔扎 阿芝 日作 木作 阿洛 伍洛 尔作 衣洛 阿英 木支",
@@ -286,7 +288,9 @@ def stock() -> NameStock:
     clans = urn(_words(_YI_CLANS), offset=5, exponent=0.8)
     yi = {sex: urn(_words(text), offset=5, exponent=0.8) for sex, text in _YI.items()}
     dots = coded(list(DOTS))
-    spellings = [(coded([one])[0], coded([other])[0]) for one, other in (w.split("/") for w in _TRANSLITERATIONS.split())]
+    spellings = [
+        (coded([one])[0], coded([other])[0]) for one, other in (w.split("/") for w in _TRANSLITERATIONS.split())
+    ]
     tokens = list(codes)
     is_character = np.array([len(token) == 1 and "\u4e00" <= token <= "\u9fff" for token in tokens])
     other_spelling = np.zeros(len(tokens), dtype=np.uint16)
@@ -295,9 +299,7 @@ def stock() -> NameStock:
     sound = _sounds(tokens, is_character)
     liked = np.unique(np.concatenate([drawn.codes[: -len(common.codes)] for drawn in given.values()]))
     sounds = tuple(SoundGroups.of(sound, characters) for characters in (liked, common.codes))
-    return NameStock(
-        tokens, sounds, other_spelling, surnames, given, pairs, common, uyghur, tibetan, clans, yi, dots
-    )
+    return NameStock(tokens, sounds, other_spelling, surnames, given, pairs, common, uyghur, tibetan, clans, yi, dots)
 
 
 def _sounds(tokens: list[str], is_character: NDArray[np.bool_]) -> NDArray[np.int32]:

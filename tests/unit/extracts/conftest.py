@@ -1,5 +1,6 @@
 """What the tests of the extracts share: made-up ID numbers, one column read on its own, and a folder of extracts to land."""
 
+import contextlib
 import datetime as dt
 import gzip
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from pathlib import Path
 import polars as pl
 import pyarrow as pa
 import pytest
+from hypothesis import settings
 
 from kcb_pipeline.engines.embedded import Limits, rows
 from kcb_pipeline.engines.workspace import Workspace
@@ -15,6 +17,10 @@ from kcb_pipeline.extracts.catalogue import sources
 from kcb_pipeline.extracts.cells import ColumnReader
 from kcb_pipeline.extracts.delivery import find_delivery
 from kcb_pipeline.extracts.landing import land
+
+# A slow machine is no fault of the code: what these laws hold is values, not times.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 COMPARISON_DATE = dt.date(2026, 11, 20)
 
@@ -58,12 +64,14 @@ class Desk:
 
     extracts: Path
     workspace: Workspace
+    reading: contextlib.ExitStack | None = None
     stand_ins: dict = field(
+        repr=False,
         default_factory=lambda: {
             "population": "id_number,name,sex,birth_date,household_id,division_code\n,王小明,1,20150312,H1,533123\n",
             "student_registry": "student_number,name,sex,birth_date,id_type,id_number,school_code,school_name,grade,registry_status\n"
             "G1,王小明,1,20150312,1,,33,学校,5,01\n",
-        }
+        },
     )
 
     def put(self, name, content, *, encoding="utf-8"):
@@ -86,12 +94,26 @@ class Desk:
 
     def land(self, source):
         """Land one source of what is there."""
+        self.close()
         return land(self.workspace, self.find(), sources()[source])
+
+    @property
+    def connection(self):
+        """A connection to what was landed, kept open until the next landing."""
+        if self.reading is None:
+            self.reading = contextlib.ExitStack()
+            self.reader = self.reading.enter_context(self.workspace.connect(read_only=True))
+        return self.reader
+
+    def close(self):
+        """Let go of the working database."""
+        if self.reading is not None:
+            self.reading.close()
+            self.reading = None
 
     def query(self, sql):
         """Rows from the working database."""
-        with self.workspace.connect(read_only=True) as connection:
-            return rows(connection, sql)
+        return rows(self.connection, sql)
 
     def landed(self, source, *columns):
         """The landed rows as {row: value}, or {row: tuple of values}."""
@@ -101,18 +123,15 @@ class Desk:
 
     def quarantined(self, source):
         """{row: rule} of the rows that left."""
-        return dict(
-            self.query(f"SELECT row, rule FROM landed.quarantined_rows WHERE source = '{source}' ORDER BY row")
-        )
+        return dict(self.query(f"SELECT row, rule FROM landed.quarantined_rows WHERE source = '{source}' ORDER BY row"))
 
     def issues(self, source):
         """{(row, column, rule)} of the cells that broke a rule."""
-        return set(self.query(f'SELECT row, "column", rule FROM landed.cell_issues WHERE source = \'{source}\''))
+        return set(self.query(f"SELECT row, \"column\", rule FROM landed.cell_issues WHERE source = '{source}'"))
 
     def frame(self, source):
         """All landed rows as a frame."""
-        with self.workspace.connect(read_only=True) as connection:
-            return pl.DataFrame(connection.sql(f"SELECT * FROM landed.{source} ORDER BY row").to_arrow_table())
+        return pl.DataFrame(self.connection.sql(f"SELECT * FROM landed.{source} ORDER BY row").to_arrow_table())
 
 
 @pytest.fixture
@@ -122,4 +141,6 @@ def desk(tmp_path):
     extracts.mkdir(parents=True)
     work = tmp_path / "work"
     work.mkdir()
-    return Desk(extracts, Workspace(work, COMPARISON_DATE, Limits(memory="500MB", threads=1)))
+    desk = Desk(extracts, Workspace(work, COMPARISON_DATE, Limits(memory="500MB", threads=1)))
+    yield desk
+    desk.close()

@@ -3,7 +3,7 @@
 import datetime as dt
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kcb_pipeline.extracts.catalogue import sources
@@ -15,12 +15,14 @@ MISSING = ["", r"\N", "NULL", "无", "-", "—", "暂无", "不详", " ", "\u300
 ETHNICITIES = (
     "汉 蒙古 回 藏 维吾尔 苗 彝 壮 布依 朝鲜 满 侗 瑶 白 土家 哈尼 哈萨克 傣 黎 傈僳 佤 畲 高山 拉祜 水 东乡 纳西 景颇 柯尔克孜 土 达斡尔 仫佬 羌 布朗"
     " 撒拉 毛南 仡佬 锡伯 阿昌 普米 塔吉克 怒 乌孜别克 俄罗斯 鄂温克 德昂 保安 裕固 京 塔塔尔 独龙 鄂伦春 赫哲 门巴 珞巴 基诺"
-).split()
+)
 
 # the code lists of extracts.md: code → labels
 CODES = {
     ("population", "sex"): {"1": ["男"], "2": ["女"]},
-    ("population", "ethnicity"): {f"{n:02}": [label, f"{label}族"] for n, label in enumerate(ETHNICITIES, start=1)},
+    ("population", "ethnicity"): {
+        f"{n:02}": [label, f"{label}族"] for n, label in enumerate(ETHNICITIES.split(), start=1)
+    },
     ("population", "person_state"): {
         "0": ["正常"],
         "1": ["死亡"],
@@ -77,7 +79,10 @@ LABELS = {
     ("support_programmes", "programme"): "控辍保学 专门教育 涉案帮教 失管关爱 心理健康关爱",
     ("support_programmes", "level"): "较轻 较重 严重",
     ("support_programmes", "assessment"): "合格 不合格",
-    ("verifications", "result"): "在校已有学籍 省内就读无学籍 省外就读无学籍 户籍死亡 空挂户 双重户籍 出国(境) 姓名或证号错误 查无此人 失联 超龄离校"
+    (
+        "verifications",
+        "result",
+    ): "在校已有学籍 省内就读无学籍 省外就读无学籍 户籍死亡 空挂户 双重户籍 出国(境) 姓名或证号错误 查无此人 失联 超龄离校"
     " 延缓入学 休学 送教上门 随班就读 特教学校就读 确认失学 确认辍学 已复学",
     ("verifications", "reason"): "厌学 外出务工 早婚早育 入寺入教 家庭困难 涉案羁押 因病 因残 其他",
     ("verifications", "measure"): "宣传教育 责令改正 行政处罚 申请强制执行或提起诉讼",
@@ -140,7 +145,9 @@ def test_any_record_flag_but_one_says_that_the_row_is_not_the_latest(read_cells)
     values, _ = read_cells("population", "record_flag", *"0123456789")
 
     assert values[1] == "1"
-    assert [flag for flag, value in zip("0123456789", values, strict=True) if flag != "1" and value in (None, "1")] == []
+    assert [
+        flag for flag, value in zip("0123456789", values, strict=True) if flag != "1" and value in (None, "1")
+    ] == []
 
 
 @pytest.mark.parametrize("source", ["population", "deregistrations"])
@@ -184,7 +191,21 @@ def test_blanks_around_a_code_do_not_count(read_cells):
 
 
 def test_grades_one_to_twelve_in_every_form(read_cells):
-    written = ["1", "12", "一年级", "小学一年级", "六年级", "七年级", "初一", "初中一年级", "初三", "九年级", "高一", "高中三年级", "０７"]
+    written = [
+        "1",
+        "12",
+        "一年级",
+        "小学一年级",
+        "六年级",
+        "七年级",
+        "初一",
+        "初中一年级",
+        "初三",
+        "九年级",
+        "高一",
+        "高中三年级",
+        "０７",
+    ]
 
     assert read_cells("student_registry", "grade", *written) == ([1, 12, 1, 1, 6, 7, 7, 7, 9, 9, 10, 12, 7], {})
 
@@ -200,7 +221,10 @@ def test_what_is_no_grade_is_an_unknown_code(read_cells, written):
 )
 def test_a_division_code_has_the_places_of_its_level(read_cells, column, code):
     assert read_cells("population", column, code, f" {code} ") == ([code, code], {})
-    assert read_cells("population", column, code[:-1], "德昂乡", "0" + code[1:]) == ([None] * 3, {"unknown_code": [0, 1, 2]})
+    assert read_cells("population", column, code[:-1], "德昂乡", "0" + code[1:]) == (
+        [None] * 3,
+        {"unknown_code": [0, 1, 2]},
+    )
 
 
 def test_visits_are_a_whole_number(read_cells):
@@ -277,7 +301,11 @@ def test_any_day_is_the_same_day_in_every_form(read_cells, day):
 
 @pytest.mark.parametrize(
     ("milliseconds", "day"),
-    [("1426089599999", dt.date(2015, 3, 11)), ("1426089600000", dt.date(2015, 3, 12)), ("1426175999999", dt.date(2015, 3, 12))],
+    [
+        ("1426089599999", dt.date(2015, 3, 11)),
+        ("1426089600000", dt.date(2015, 3, 12)),
+        ("1426175999999", dt.date(2015, 3, 12)),
+    ],
     ids=["a millisecond before midnight", "midnight", "a millisecond before the next"],
 )
 def test_epoch_milliseconds_are_read_in_shanghai(read_cells, milliseconds, day):
@@ -286,7 +314,19 @@ def test_epoch_milliseconds_are_read_in_shanghai(read_cells, milliseconds, day):
 
 @pytest.mark.parametrize(
     "written",
-    ["20150230", "2015-02-29", "2015-13-01", "2015/0/12", "20151301", "20150000", "不是日期", "15-03-12", "2015-03", "男", "0"],
+    [
+        "20150230",
+        "2015-02-29",
+        "2015-13-01",
+        "2015/0/12",
+        "20151301",
+        "20150000",
+        "不是日期",
+        "15-03-12",
+        "2015-03",
+        "男",
+        "0",
+    ],
 )
 @pytest.mark.parametrize("column", [("population", "birth_date"), ("approvals", "to_date")], ids=names)
 def test_what_is_no_day_is_an_impossible_date_and_missing(read_cells, column, written):
@@ -326,7 +366,14 @@ def test_the_term_of_an_approval_a_leave_or_an_answer_may_lie_ahead(read_cells, 
 
 
 def test_no_day_of_a_birth_a_death_or_a_count_may_lie_ahead():
-    assert {column for source, column in FUTURE} <= {"leave_from", "leave_to", "from_date", "to_date", "until", "verified_on"}
+    assert {column for source, column in FUTURE} <= {
+        "leave_from",
+        "leave_to",
+        "from_date",
+        "to_date",
+        "until",
+        "verified_on",
+    }
 
 
 @pytest.mark.parametrize("missing", MISSING)
@@ -339,7 +386,19 @@ def test_a_date_that_says_nothing_is_missing_and_no_fault(read_cells, column, mi
 
 
 @pytest.mark.parametrize(
-    "written", ["201509", "2015-09", "2015-9", "2015/09", "2015.9", "2015年9月", "2015年09月", "20150901", "2015-09-30", "２０１５０９"]
+    "written",
+    [
+        "201509",
+        "2015-09",
+        "2015-9",
+        "2015/09",
+        "2015.9",
+        "2015年9月",
+        "2015年09月",
+        "20150901",
+        "2015-09-30",
+        "２０１５０９",
+    ],
 )
 def test_every_month_form_is_understood(read_cells, written):
     assert read_cells("student_registry", "enrolled_month", written) == ([dt.date(2015, 9, 1)], {})
@@ -352,11 +411,18 @@ def test_what_is_no_month_is_an_impossible_date(read_cells, written):
 
 # -- texts ---------------------------------------------------------------------------------------------------------
 
-TEXT_COLUMNS = [("population", "name"), ("population", "address"), ("population", "guardian_phone"), ("population", "household_id")]
+TEXT_COLUMNS = [
+    ("population", "name"),
+    ("population", "address"),
+    ("population", "guardian_phone"),
+    ("population", "household_id"),
+]
 
 
 @pytest.mark.parametrize("missing", MISSING)
-@pytest.mark.parametrize("column", [*TEXT_COLUMNS, ("population", "id_number"), ("absences", "student_number")], ids=names)
+@pytest.mark.parametrize(
+    "column", [*TEXT_COLUMNS, ("population", "id_number"), ("absences", "student_number")], ids=names
+)
 def test_a_text_that_says_nothing_is_missing_and_no_fault(read_cells, column, missing):
     values, issues = read_cells(*column, missing, None)
 
@@ -374,7 +440,10 @@ def test_a_text_that_only_contains_such_a_word_is_kept(read_cells, column):
 def test_what_was_written_is_kept_but_for_blanks_at_the_ends(read_cells):
     written = ["  劉 甯 ", "\u3000买买提•艾力\u3000", "ＷＡＮＧ　xiao", "王\ue863", "张□"]
 
-    assert read_cells("population", "name", *written) == (["劉 甯", "买买提•艾力", "ＷＡＮＧ　xiao", "王\ue863", "张□"], {})
+    assert read_cells("population", "name", *written) == (
+        ["劉 甯", "买买提•艾力", "ＷＡＮＧ　xiao", "王\ue863", "张□"],
+        {},
+    )
 
 
 CONTROLS = {
@@ -417,7 +486,10 @@ def test_control_characters_in_coded_cells_are_removed_and_noted(read_cells, col
 # -- numbers -------------------------------------------------------------------------------------------------------
 
 NUMBER_COLUMNS = sorted(
-    (source.name, column.name) for source in sources().values() for column in source.columns if column.type == "id_number"
+    (source.name, column.name)
+    for source in sources().values()
+    for column in source.columns
+    if column.type == "id_number"
 )
 
 
@@ -449,15 +521,18 @@ def test_a_number_that_a_spreadsheet_ruined_is_kept_as_written_and_named(read_ce
 
 
 def test_every_id_number_of_the_contract_is_read_as_one():
-    said = {
-        (s.name, c.name) for s in sources().values() for c in s.columns if c.name.endswith("id_number")
-    }
+    said = {(s.name, c.name) for s in sources().values() for c in s.columns if c.name.endswith("id_number")}
 
     assert set(NUMBER_COLUMNS) == said
 
 
 def test_student_numbers_come_out_in_one_form_and_are_never_ruined_id_numbers(read_cells):
-    written = ["G11010519491231002x", " g11010519491231002X ", "G１１０１０５ １９４９１２３１００２Ｘ", "L53312320150312000X"]
+    written = [
+        "G11010519491231002x",
+        " g11010519491231002X ",
+        "G１１０１０５ １９４９１２３１００２Ｘ",
+        "L53312320150312000X",
+    ]
 
     values, issues = read_cells("student_registry", "student_number", *written)
 
@@ -465,8 +540,9 @@ def test_student_numbers_come_out_in_one_form_and_are_never_ruined_id_numbers(re
     assert issues == {}
 
 
+@settings(max_examples=25)
 @given(
-    st.lists(st.sampled_from(["11010519491231002x", "5.33123E+17", "无", "", "'1", "53312320150312001X"]), max_size=12),
+    st.lists(st.sampled_from(["11010519491231002x", "5.33123E+17", "无", "", "'1", "53312320150312001X"]), max_size=8),
 )
 def test_each_cell_of_a_column_is_read_as_if_it_stood_alone(read_cells, cells):
     together, _ = read_cells("population", "id_number", *cells)

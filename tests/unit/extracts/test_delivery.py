@@ -44,11 +44,24 @@ def test_a_folder_of_files_is_one_source(desk, folder):
 
 
 def test_the_files_of_a_folder_come_in_byte_order_of_their_paths(desk):
-    names = ["10.csv", "2.csv", "B.csv", "a.csv", "a/1.csv", "a-1.csv", "é.csv", "一中.csv", "\U00020087.csv", "\uffe5.csv"]
+    names = [
+        "10.csv",
+        "2.csv",
+        "B.csv",
+        "a.csv",
+        "a/1.csv",
+        "a-1.csv",
+        "é.csv",
+        "一中.csv",
+        "\U00020087.csv",
+        "\uffe5.csv",
+    ]
     for name in names:
         desk.put(f"absences/{name}", "some bytes")
 
-    assert shown(desk.find(), "absences") == [f"absences/{name}" for name in sorted(names, key=lambda name: name.encode())]
+    assert shown(desk.find(), "absences") == [
+        f"absences/{name}" for name in sorted(names, key=lambda name: name.encode())
+    ]
 
 
 def test_an_optional_source_that_did_not_come_is_named_missing(desk):
@@ -165,7 +178,14 @@ def test_a_digest_file_without_a_digest_is_refused(desk, sent):
 
 
 def test_hidden_files_are_ignored_and_not_named(desk):
-    for name in (".DS_Store", ".absences.csv", ".git/config", "absences/.DS_Store", "absences/.tmp/a.csv", "absences/.a.csv"):
+    for name in (
+        ".DS_Store",
+        ".absences.csv",
+        ".git/config",
+        "absences/.DS_Store",
+        "absences/.tmp/a.csv",
+        "absences/.a.csv",
+    ):
         desk.put(name, "some bytes")
     desk.put("absences/a.csv", "some bytes")
 
@@ -175,7 +195,15 @@ def test_hidden_files_are_ignored_and_not_named(desk):
     assert delivery.strays == ()
 
 
-STRAYS = ["readme.txt", "absences.txt", "absence.csv", "absences.csv.bak", "说明/a.csv", "Absences.csv", "absences/说明.txt"]
+STRAYS = [
+    "readme.txt",
+    "absences.txt",
+    "absence.csv",
+    "absences.csv.bak",
+    "说明/a.csv",
+    "Absences.csv",
+    "absences/说明.txt",
+]
 
 
 @pytest.mark.parametrize("stray", STRAYS)
@@ -186,7 +214,9 @@ def test_other_files_are_named_and_left_alone(desk, stray):
 
     delivery = desk.find()
 
-    assert [name.rstrip("/") for name in delivery.strays] == [stray if stray.startswith("absences/") else stray.split("/")[0]]
+    assert [name.rstrip("/") for name in delivery.strays] == [
+        stray if stray.startswith("absences/") else stray.split("/")[0]
+    ]
 
 
 @pytest.mark.parametrize("stray", STRAYS)

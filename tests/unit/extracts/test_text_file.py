@@ -83,7 +83,10 @@ def test_bad_bytes_under_a_chinese_header_cost_their_row_only(tmp_path):
     path = tmp_path / "in_school.csv"
     good = "G{n},王小明,33,20260901,是\n"
     path.write_bytes(
-        "全国学籍号,姓名,学校标识码,清点日期,是否在校\n".encode() + good.format(n=1).encode() + b"G2,\xff\xfe,33,20260901,1\n" + good.format(n=3).encode()
+        "全国学籍号,姓名,学校标识码,清点日期,是否在校\n".encode()
+        + good.format(n=1).encode()
+        + b"G2,\xff\xfe,33,20260901,1\n"
+        + good.format(n=3).encode()
     )
 
     records, refused, _ = read(path)
@@ -94,7 +97,9 @@ def test_bad_bytes_under_a_chinese_header_cost_their_row_only(tmp_path):
 
 def test_private_use_characters_become_what_they_stand_for(tmp_path):
     path = tmp_path / "in_school.csv"
-    path.write_bytes("全国学籍号,姓名,学校标识码,清点日期,是否在校\nG1,王".encode("gb18030") + b"\xfe\x59" + ",1,20260901,1\n".encode())
+    path.write_bytes(
+        "全国学籍号,姓名,学校标识码,清点日期,是否在校\nG1,王".encode("gb18030") + b"\xfe\x59" + b",1,20260901,1\n"
+    )
 
     records, _, _ = read(path)
 
@@ -170,7 +175,10 @@ def test_a_torn_gzip_is_refused(tmp_path):
 NEWLINES_AND_MARKS = st.text(alphabet=st.sampled_from('ab,"\n\r王\t|'), max_size=12)
 
 
-@given(cells=st.lists(st.tuples(NEWLINES_AND_MARKS, NEWLINES_AND_MARKS), min_size=1, max_size=20), block=st.integers(20, 400))
+@given(
+    cells=st.lists(st.tuples(NEWLINES_AND_MARKS, NEWLINES_AND_MARKS), min_size=1, max_size=20),
+    block=st.integers(20, 400),
+)
 def test_well_quoted_files_read_back_whatever_the_block_size(tmp_path_factory, cells, block):
     # Arrange: a writer that quotes everything, and blocks so small that records straddle them.
     path = tmp_path_factory.mktemp("csv") / "in_school.csv"
