@@ -20,7 +20,12 @@ COLUMNS: Final = (
 LEFT_OUT_OF_HARD: Final = ("soc_sec_id", "street_number", "address_1", "address_2")
 """FEBRL 4 hard: only names, birth date, suburb, postcode and state are left."""
 
-FILES: Final = {"febrl1": ("dataset1",), "febrl2": ("dataset2",), "febrl3": ("dataset3",), "febrl4": ("dataset4a", "dataset4b")}
+FILES: Final = {
+    "febrl1": ("dataset1",),
+    "febrl2": ("dataset2",),
+    "febrl3": ("dataset3",),
+    "febrl4": ("dataset4a", "dataset4b"),
+}
 
 
 def folder_of(path: Path) -> Path:

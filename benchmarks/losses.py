@@ -1,6 +1,6 @@
 """What a linker fails at: its missed and its wrong pairs of `benchmarks.population`, by what was done to the row of the right register.
 
-    python -m benchmarks.losses FOLDER OUT     FOLDER of the registers, OUT of the pairs
+python -m benchmarks.losses FOLDER OUT     FOLDER of the registers, OUT of the pairs
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ def kinds(damage: pl.DataFrame) -> pl.DataFrame:
         pl.when(pl.col("guardians") == "missing").then(pl.lit("no guardians")),
         pl.when("twin").then(pl.lit("twin")),
     ]
-    return damage.select(
-        "entity", pl.concat_str(words, separator=", ", ignore_nulls=True).alias("done")
-    ).with_columns(pl.when(pl.col("done") == "").then(pl.lit("none")).otherwise("done").alias("done"))
+    return damage.select("entity", pl.concat_str(words, separator=", ", ignore_nulls=True).alias("done")).with_columns(
+        pl.when(pl.col("done") == "").then(pl.lit("none")).otherwise("done").alias("done")
+    )
 
 
 def losses(folder: Path, out: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -60,7 +60,9 @@ def _table(title: str, rows: pl.DataFrame) -> Table:
         .agg(pl.len().alias("pairs"), pl.col("score").is_null().sum().alias("never compared"), pl.col("score").median())
         .sort("pairs", "done", descending=[True, False])
     )
-    table = Table("what was done", "pairs", "not kept", "median score", title=f"{title}: {rows.height}", title_justify="left")
+    table = Table(
+        "what was done", "pairs", "not kept", "median score", title=f"{title}: {rows.height}", title_justify="left"
+    )
     for done, pairs, never, score in counts.head(40).iter_rows():
         table.add_row(done, str(pairs), str(never), "" if score is None else f"{score:.1f}")
     return table

@@ -46,7 +46,11 @@ def run(command: Sequence[str], *, environment: Mapping[str, str] | None = None,
         starter = [sys.executable, "-I", "-S", __file__, str(report), *command]
         with said.open("wb") as output:
             process = subprocess.Popen(
-                starter, stdout=output, stderr=subprocess.STDOUT, env=None if environment is None else {**os.environ, **environment}, start_new_session=True
+                starter,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=None if environment is None else {**os.environ, **environment},
+                start_new_session=True,
             )
             try:
                 code = process.wait(timeout=within)

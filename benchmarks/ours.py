@@ -141,7 +141,11 @@ def main(what: str, folder: Path, out: Path) -> None:
         "right_row",
         pl.col("runner_up_gap").alias("score"),
         (pl.col("decision") == "linked").alias("linked"),
-        *(column for column in links.columns if column in ("decision", "method", "reason", "match_weight", "probability")),
+        *(
+            column
+            for column in links.columns
+            if column in ("decision", "method", "reason", "match_weight", "probability")
+        ),
         *(column for column in links.columns if column.startswith(("level_", "w_"))),
     ).write_parquet(out / "pairs.parquet")
     stages["write"] = time.perf_counter() - began - sum(stages.values())

@@ -49,6 +49,16 @@ def _equal(name: str, left: str, right: str, expected: str, advice: str) -> Gate
     )  # fmt: skip
 
 
+def _within(name: str, column: str, limit: str, expected: str, advice: str, shown: tuple[str, ...] = ()) -> Gate:
+    """A number at most its limit, which stands beside it because small numbers get more room."""
+    return Gate(
+        name, expected, advice, (*shown, column, limit),
+        lambda gxe: gxe.ExpectColumnPairValuesAToBeGreaterThanB(
+            column_A=limit, column_B=column, or_equal=True, ignore_row_if="either_value_is_missing"
+        ),
+    )  # fmt: skip
+
+
 def _at_most(name: str, column: str, limit: float, expected: str, advice: str, severity: Severity = "error") -> Gate:
     return Gate(
         name,
@@ -70,14 +80,10 @@ def gates_of(suite: str, config: Config) -> list[Gate]:
                     "rows_add_up", "read", "accounted", "rows read = landed + quarantined + duplicate rows, for every source",
                     "this is a fault of the program: keep the working files and report it",
                 ),
-                Gate(
-                    "few_rows_quarantined",
+                _within(
+                    "few_rows_quarantined", "quarantined_share", "quarantined_limit",
                     "the share of quarantined rows of every source is at most its limit (gates.quarantined_share)",
                     "look at quarantined_rows of the working database for rows and rules, and ask the sender to mend them",
-                    ("quarantined_share", "quarantined_limit"),
-                    lambda gxe: gxe.ExpectColumnPairValuesAToBeGreaterThanB(
-                        column_A="quarantined_limit", column_B="quarantined_share", or_equal=True
-                    ),
                 ),
                 _at_most(
                     "few_cells_in_doubt", "issue_share", limits.cell_issue_share,
@@ -91,15 +97,12 @@ def gates_of(suite: str, config: Config) -> list[Gate]:
             ]  # fmt: skip
         case "volumes":
             return [
-                Gate(
-                    "no_source_shrank",
+                _within(
+                    "no_source_shrank", "loss", "loss_limit",
                     f"a required source lost at most {limits.volume_loss:.0%} of its rows against the version before "
                     f"(gates.volume_loss), an optional one {limits.volume_loss_optional:.0%}",
                     "an export that is cut short looks like this: ask the sender, or raise the limit if the loss is real",
-                    ("landed_before", "landed", "loss"),
-                    lambda gxe: gxe.ExpectColumnPairValuesAToBeGreaterThanB(
-                        column_A="loss_limit", column_B="loss", or_equal=True, ignore_row_if="either_value_is_missing"
-                    ),
+                    shown=("landed_before", "landed"),
                 )
             ]  # fmt: skip
         case "identity":
@@ -116,15 +119,16 @@ def gates_of(suite: str, config: Config) -> list[Gate]:
                 _zero("pairs_have_reasons", "pairs_without_reason", "every decided pair has its reason", "report it: a fault of the program"),
                 _zero("decisions_are_known", "unknown_decisions", "every pair is linked, in review or rejected", "report it: a fault of the program"),
                 _equal("registry_rows_add_up", "registry_rows", "registry_rows_accounted", "every registry row is a pupil's, or a named further record of one", "report it: a fault of the program"),
-                Gate(
-                    "match_rate_is_possible", f"at least {limits.least_match_rate:.0%} of the children have a student record (gates.least_match_rate)",
+                _within(
+                    "match_rate_is_possible", "match_rate_least", "match_rate",
+                    f"at least {limits.least_match_rate:.0%} of the children have a student record (gates.least_match_rate)",
                     "the two registers may be of different counties, or the ID numbers of one of them unusable",
-                    ("match_rate",), lambda gxe: gxe.ExpectColumnValuesToBeBetween(column="match_rate", min_value=limits.least_match_rate),
                 ),
-                _at_most(
-                    "match_rate_did_not_fall", "match_rate_loss", limits.match_rate_loss,
+                _within(
+                    "match_rate_did_not_fall", "match_rate_loss", "match_rate_loss_limit",
                     f"the share of children with a student record fell by at most {limits.match_rate_loss:.0%} (gates.match_rate_loss)",
                     "compare the two nights' extracts: a school or a county missing, or a column in another form",
+                    shown=("match_rate_before", "match_rate"),
                 ),
                 _at_most(
                     "review_is_bearable", "review_share", limits.review_share,
@@ -138,15 +142,17 @@ def gates_of(suite: str, config: Config) -> list[Gate]:
                 _equal("children_are_unique", "children", "distinct_children", "no child has two", "report it: a fault of the program"),
                 _zero("statuses_are_known", "unknown_statuses", "every status is one of the eleven", "report it: a fault of the program"),
                 _zero("reasons_are_given", "without_reason", "every status has its reason", "report it: a fault of the program"),
-                _at_most(
-                    "children_did_not_vanish", "eligible_loss", limits.eligible_loss,
+                _within(
+                    "children_did_not_vanish", "eligible_loss", "eligible_loss_limit",
                     f"the number of children fell by at most {limits.eligible_loss:.0%} (gates.eligible_loss)",
                     "a township or county may be missing from the population extract",
+                    shown=("eligible_before", "eligible"),
                 ),
-                _at_most(
-                    "suspicion_did_not_leap", "suspected_gain", limits.suspected_gain,
+                _within(
+                    "suspicion_did_not_leap", "suspected_gain", "suspected_gain_limit",
                     f"the share of suspected and unenrolled children rose by at most {limits.suspected_gain:.0%} (gates.suspected_gain)",
                     "a school missing from the registry, or a headcount that is not complete, looks like this",
+                    shown=("suspected_share_before", "suspected_share"),
                 ),
             ]  # fmt: skip
         case "ledgers":
@@ -191,14 +197,10 @@ def run_suite(suite: str, facts: pl.DataFrame, config: Config) -> list[GateResul
             },
         )
         if _could_not_run(validated.exception_info):
+            told = "the expectation could not be evaluated"
             results.append(
                 GateResult(
-                    gate.name,
-                    gate.severity,
-                    False,
-                    "the expectation could not be evaluated",
-                    gate.expected,
-                    gate.advice,
+                    gate.name, gate.severity, passed=False, observed=told, expected=gate.expected, advice=gate.advice
                 )
             )
             continue

@@ -108,6 +108,12 @@ class Gates(_Rules):
     eligible_loss: Share = 0.1
     suspected_gain: Share = 0.05
     """of the eligible: how much the share of suspected and unenrolled children may rise from one version to the next"""
+    small_number: Annotated[int, Field(ge=0)] = 20
+    """so many children may change whatever share they are: in a township of a hundred, six are six families and no fault"""
+    small_number_rows: Annotated[int, Field(ge=0)] = 5
+    """so many rows of a source may go whatever share they are"""
+    least_match_rate_from: Annotated[int, Field(ge=1)] = 100
+    """children from which `least_match_rate` is asked for"""
 
 
 class Storage(_Rules):

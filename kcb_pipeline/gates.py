@@ -55,7 +55,7 @@ ORDER BY s.source
 """
 _VOLUMES = """
 SELECT s.source AS subject, s.required, f.landed, b.landed AS landed_before, greatest(1 - f.landed / b.landed, 0) AS loss,
-       CASE WHEN s.required THEN $required_limit ELSE $optional_limit END AS loss_limit
+       greatest(CASE WHEN s.required THEN $required_limit ELSE $optional_limit END, $small_rows / b.landed) AS loss_limit
 FROM gates.contract_sources s
 JOIN (SELECT source, sum(landed) AS landed FROM landed.files GROUP BY source) f ON f.source = s.source
 LEFT JOIN (SELECT source, sum(landed) AS landed FROM previous_row_accounts GROUP BY source HAVING sum(landed) > 0) b ON b.source = s.source
@@ -85,7 +85,9 @@ SELECT 'links' AS subject,
        (SELECT count(*) FROM matched.links WHERE decision NOT IN ('linked', 'review', 'rejected')) AS unknown_decisions,
        (SELECT count(*) FROM standard.registry_keys) AS registry_rows, r.of_linked + r.of_nobody AS registry_rows_accounted,
        e.eligible, e.linked / greatest(e.eligible, 1) AS match_rate, b.match_rate AS match_rate_before,
-       greatest(b.match_rate - e.linked / greatest(e.eligible, 1), 0) AS match_rate_loss, e.review / greatest(e.eligible, 1) AS review_share
+       greatest(b.match_rate - e.linked / greatest(e.eligible, 1), 0) AS match_rate_loss,
+       greatest($match_rate_limit, $small / greatest(e.eligible, 1)) AS match_rate_loss_limit,
+       CASE WHEN e.eligible >= $match_rate_from THEN $least_match_rate ELSE 0 END AS match_rate_least, e.review / greatest(e.eligible, 1) AS review_share
 FROM (
     SELECT count(*) AS eligible,
            count(CASE WHEN p.person IN (SELECT person FROM matched.links WHERE decision = 'linked') THEN 1 END) AS linked,
@@ -103,8 +105,10 @@ CROSS JOIN (SELECT count(match_method) / nullif(count(CASE WHEN status <> 'depar
 _STATUS = """
 SELECT 'children' AS subject, e.eligible, s.children, s.distinct_children, s.statuses, s.unknown_statuses, s.without_reason,
        b.eligible AS eligible_before, greatest(1 - e.eligible / b.eligible, 0) AS eligible_loss,
+       greatest($eligible_limit, $small / b.eligible) AS eligible_loss_limit,
        s.suspected / greatest(s.children, 1) AS suspected_share, b.suspected_share AS suspected_share_before,
-       greatest(s.suspected / greatest(s.children, 1) - b.suspected_share, 0) AS suspected_gain
+       greatest(s.suspected / greatest(s.children, 1) - b.suspected_share, 0) AS suspected_gain,
+       greatest($suspected_limit, $small / greatest(s.children, 1)) AS suspected_gain_limit
 FROM (SELECT count(*) AS eligible FROM status.school_age_persons) e
 CROSS JOIN (
     SELECT count(*) AS children, count(DISTINCT child_id) AS distinct_children, count(status) AS statuses,
@@ -150,21 +154,26 @@ def facts(
     connection: duckdb.DuckDBPyConnection, suite: str, config: Config, parameters: dict[str, object]
 ) -> pl.DataFrame:
     """The facts of one suite: a row a subject. Wants the `previous_` views; `parameters` are `today`, `born_from`, `born_to`."""
+    gates, small = config.gates, float(config.gates.small_number)
     match suite:
         case "contract":
             _note_sources(connection, config)
             return frame(connection, _CONTRACT)
         case "volumes":
             _note_sources(connection, config)
-            gates = config.gates
             limits = {"required_limit": gates.volume_loss, "optional_limit": gates.volume_loss_optional}
-            return _with(connection, _VOLUMES, limits)
+            return _with(connection, _VOLUMES, limits | {"small_rows": float(gates.small_number_rows)})
         case "identity":
             return _with(connection, _IDENTITY, {"today": parameters["today"]})
         case "matching":
-            return _with(connection, _MATCHING, {name: parameters[name] for name in ("born_from", "born_to")})
+            born = {name: parameters[name] for name in ("born_from", "born_to")}
+            rates = {"match_rate_limit": gates.match_rate_loss, "least_match_rate": gates.least_match_rate}
+            return _with(
+                connection, _MATCHING, born | rates | {"match_rate_from": gates.least_match_rate_from, "small": small}
+            )
         case "status":
-            return frame(connection, _STATUS)
+            limits = {"eligible_limit": gates.eligible_loss, "suspected_limit": gates.suspected_gain, "small": small}
+            return _with(connection, _STATUS, limits)
         case "ledgers":
             return frame(connection, _LEDGERS)
         case _:

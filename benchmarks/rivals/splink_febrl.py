@@ -31,6 +31,7 @@ def comparisons(columns: list[str]) -> list:
             cll.ElseLevel(),
         ],
     )
+
     def name(column: str, other: str) -> cl.CustomComparison:
         """A name, which in one record in thirty stands in the other name's column."""
         return cl.CustomComparison(
@@ -57,7 +58,9 @@ def comparisons(columns: list[str]) -> list:
         "postcode": cl.DamerauLevenshteinAtThresholds("postcode", [1, 2]).configure(term_frequency_adjustments=True),
     }
     if "soc_sec_id" not in columns:
-        every["state"] = cl.ExactMatch("state")  # with little else to go by, the state is worth its overlap with the postcode
+        every["state"] = cl.ExactMatch(
+            "state"
+        )  # with little else to go by, the state is worth its overlap with the postcode
     return [comparison for name, comparison in every.items() if name in columns]
 
 
@@ -140,7 +143,9 @@ def main(what: str, folder: Path, out: Path) -> None:
         )
         stage("one to one")
     else:
-        linked = f"SELECT unique_id_l AS l, unique_id_r AS r FROM {predictions.physical_name} WHERE match_probability >= 0.5"
+        linked = (
+            f"SELECT unique_id_l AS l, unique_id_r AS r FROM {predictions.physical_name} WHERE match_probability >= 0.5"
+        )
     out.mkdir(parents=True, exist_ok=True)
     connection.execute(
         f"COPY (SELECT p.unique_id_l AS left_row, p.unique_id_r AS right_row, p.match_weight AS score, k.l IS NOT NULL AS linked "

@@ -1,12 +1,14 @@
 """Splink 5 on the two Chinese registers, set up by someone who knows Splink, Chinese names and ID numbers; run by its own Python.
 
     python splink_population.py expert FOLDER OUT      the model on all records
+    python splink_population.py by-weight FOLDER OUT   the same, but one to one by hand-written SQL in the order of the match weight
     python splink_population.py keyed FOLDER OUT       equal ID numbers are linked by SQL first, the model weighs the rest
 
 Everything our side knows of the data that can be said in SQL is said here too: check digits, the number after a G, the 15-digit form, the
 family's numbers, names character by character (DuckDB's own distances work on bytes), dots, order and former names, guardians as
-sets. u of the ID number is fixed by hand, as Splink's guide advises for near-unique fields. One to one is Splink's own.
-Writes `pairs.parquet` (left_row, right_row, score, linked) and `stages.json` to OUT, as our side does.
+sets. u of the ID number is fixed by hand, as Splink's guide advises for near-unique fields. Splink's own one to one takes the
+pair of the higher *probability* first; two pairs of twins are often both at 1.0 to the last bit, and then chance decides: `by-weight`
+does without that flaw. Writes `pairs.parquet` (left_row, right_row, score, linked) and `stages.json` to OUT, as our side does.
 """
 
 import json
@@ -40,7 +42,8 @@ SELECT *, {VALID} AS id_valid,
        CASE WHEN length(id_number) >= 17 THEN substr(id_number, 1, 14) END AS id_head,
        CAST(strftime(birth_date, '%Y%m%d') AS INTEGER) AS born, CAST(year(birth_date) AS INTEGER) AS born_year, substr(county, 1, 4) AS prefecture,
        substr(name, 1, 1) AS c1, substr(name, 2, 1) AS c2, substr(name, 3, 1) AS c3, substr(name, 4, 1) AS c4, length(name) AS c_count,
-       array_to_string(list_sort(string_split(name, '')), '') AS sorted_name
+       array_to_string(list_sort(string_split(name, '')), '') AS sorted_name,
+       name AS same_name, CAST(strftime(birth_date, '%Y%m%d') AS INTEGER) AS same_born
 FROM plain
 """
 SECOND = {
@@ -61,13 +64,16 @@ def either(pattern: str) -> str:
     return "coalesce(" + ", false) or coalesce(".join(ways) + ", false)"
 
 
+def fixed(level: cll.CustomLevel, u: float) -> cll.CustomLevel:
+    """The level with its chance among strangers set by hand."""
+    return level.configure(u_probability=u, fix_u_probability=True)
+
+
 def comparisons(rows: int) -> list:
     """Six comparisons; `rows` is the size of a table, for the chance that two strangers share a number."""
-    known = "(coalesce(name_l = name_r, false) or coalesce(born_l = born_r, false))"
+    # Copies of name and born: EM leaves out of a session every comparison that names a column of its blocking rule.
+    known = "(coalesce(same_name_l = same_name_r, false) or coalesce(same_born_l = same_born_r, false))"
     doubtful = "not (id_valid_l and id_valid_r)"
-
-    def fixed(level: cll.CustomLevel, u: float) -> cll.CustomLevel:
-        return level.configure(u_probability=u, fix_u_probability=True)
 
     number = cl.CustomComparison(
         output_column_name="id_number",
@@ -78,7 +84,9 @@ def comparisons(rows: int) -> list:
                 cll.CustomLevel(f"(id_number_l = second_number_r or second_number_l = id_number_r) and {known}", "by G"),
                 1e-4 / rows,
             ),
-            fixed(cll.CustomLevel("id_number_l = id_number_r and id_valid_l", "equal, another person's"), 5e-3 / rows),
+            fixed(cll.CustomLevel("id_number_l = id_number_r and id_valid_l", "equal, another person's"), 5e-3 / rows).configure(
+                m_probability=1e-5, fix_m_probability=True
+            ),
             fixed(cll.CustomLevel("id_number_l = id_number_r", "equal, not valid"), 1e-5 / rows),
             fixed(
                 cll.CustomLevel(f"{doubtful} and (id_15_l = id_15_r or damerau_levenshtein(id_number_l, id_number_r) <= 1)", "one slip"),
@@ -99,7 +107,7 @@ def comparisons(rows: int) -> list:
         comparison_levels=[
             cll.NullLevel("name"),
             cll.ExactMatchLevel("name", term_frequency_adjustments=True),
-            cll.CustomLevel("name_l = former_name_r or former_name_l = name_r", "former name"),
+            fixed(cll.CustomLevel("name_l = former_name_r or former_name_l = name_r", "former name"), 1e-7),
             cll.CustomLevel("sorted_name_l = sorted_name_r", "order"),
             cll.CustomLevel(f"c_count_l = c_count_r and c_count_l between 2 and 4 and {same} = 3 and c1_l = c1_r", "one character"),
             cll.CustomLevel(
@@ -148,7 +156,7 @@ def comparisons(rows: int) -> list:
         comparison_levels=[
             cll.CustomLevel("(g_name_a_l is null and g_name_b_l is null) or g_name_a_r is null").configure(is_null_level=True),
             cll.CustomLevel(f"{either('g_id_{}_l = g_id_{}_r')} or {either('g_phone_{}_l = g_phone_{}_r')}", "number or phone"),
-            cll.CustomLevel(f"coalesce({both_names}, false)", "both names"),
+            fixed(cll.CustomLevel(f"coalesce({both_names}, false)", "both names"), 1e-7),
             cll.CustomLevel(either("g_name_{}_l = g_name_{}_r"), "one name"),
             cll.ElseLevel(),
         ],
@@ -160,11 +168,48 @@ RULES = [
     block_on("id_number"),
     "l.id_number = r.second_number",
     block_on("name", "born"),
-    block_on("id_tail"),
-    block_on("id_head"),
-    block_on("born", "sex", "county"),
+    block_on("id_tail", "born_year"),
+    block_on("id_head", "sex"),
+    block_on("born", "c1", "county"),
     block_on("name", "born_year", "county"),
+    block_on("sorted_name", "born"),
+    "l.g_phone_a = r.g_phone_a and l.sex = r.sex",
+    "l.g_phone_a = r.g_phone_b and l.sex = r.sex",
 ]
+
+
+def _one_to_one(connection: duckdb.DuckDBPyConnection, linker: Linker, predictions) -> str:  # noqa: ANN001
+    """A query of the pairs (l, r) that Splink's own clustering leaves."""
+    # DuckDB 2.0 may join two small tables of it by their inequality first (a product of all rows); the order as written is right.
+    connection.execute("SET disabled_optimizers = 'join_order'").fetchall()
+    best = linker.clustering.cluster_using_single_best_links(
+        predictions, duplicate_free_datasets=["left", "right"], threshold_match_probability=0.5
+    ).physical_name
+    return (
+        f"SELECT a.unique_id AS l, b.unique_id AS r FROM (SELECT * FROM {best} WHERE source_dataset = 'left') a "
+        f"JOIN (SELECT * FROM {best} WHERE source_dataset = 'right') b USING (cluster_id)"
+    )
+
+
+def _one_to_one_by_weight(connection: duckdb.DuckDBPyConnection, predictions: str) -> str:
+    """A query of the pairs (l, r) that are each other's best, then of the rest again, until none is left."""
+    connection.execute(
+        f"CREATE TABLE open_pairs AS SELECT unique_id_l AS l, unique_id_r AS r, match_weight AS w FROM {predictions} "
+        "WHERE match_probability >= 0.5"
+    ).fetchall()
+    connection.execute("CREATE TABLE chosen (l BIGINT, r BIGINT)").fetchall()
+    while True:
+        found = connection.execute("""
+            CREATE OR REPLACE TABLE best AS SELECT l, r FROM open_pairs
+            QUALIFY row_number() OVER (PARTITION BY l ORDER BY w DESC, r) = 1 AND row_number() OVER (PARTITION BY r ORDER BY w DESC, l) = 1
+        """).fetchall()
+        if not found[0][0]:
+            return "SELECT l, r FROM chosen"
+        connection.execute("INSERT INTO chosen SELECT * FROM best").fetchall()
+        connection.execute("""
+            CREATE OR REPLACE TABLE open_pairs AS
+            SELECT p.* FROM open_pairs p ANTI JOIN best b ON p.l = b.l ANTI JOIN best c ON p.r = c.r
+        """).fetchall()
 
 
 def main(what: str, folder: Path, out: Path) -> None:
@@ -190,7 +235,7 @@ def main(what: str, folder: Path, out: Path) -> None:
             CREATE TABLE by_key AS
             SELECT l.unique_id AS left_row, r.unique_id AS right_row, 99.0::DOUBLE AS score, true AS linked
             FROM (SELECT * FROM left_records WHERE id_valid) l JOIN (SELECT * FROM right_records WHERE id_valid) r USING (id_number)
-            WHERE l.born = r.born OR l.name = r.name
+            WHERE l.name = r.name
             QUALIFY count(*) OVER (PARTITION BY id_number) = 1
         """).fetchall()
         settled = connection.execute("SELECT count(*) FROM by_key").fetchall()[0][0]
@@ -217,23 +262,18 @@ def main(what: str, folder: Path, out: Path) -> None:
     )
     linker.training.estimate_u_using_random_sampling(max_pairs=1e6, seed=1)
     stage("prior and u")
-    for rule in (block_on("id_number"), block_on("name", "born"), block_on("id_tail")):
+    for rule in (block_on("id_number"), block_on("name", "born"), block_on("born", "c1", "county")):
         linker.training.estimate_parameters_using_expectation_maximisation(
-            rule, estimate_without_term_frequencies=True, max_pairs=1e6
+            rule, estimate_without_term_frequencies=True, max_pairs=3e5
         )
     stage("EM")
     predictions = linker.inference.predict(threshold_match_probability=0.001)
     stage("predict")
-    # DuckDB 2.0 may join the two small tables by their inequality first (a product of all rows); the order as written is right.
-    connection.execute("SET disabled_optimizers = 'join_order'").fetchall()
-    best = linker.clustering.cluster_using_single_best_links(
-        predictions, duplicate_free_datasets=["left", "right"], threshold_match_probability=0.5
-    )
+    if what == "by-weight":
+        linked = _one_to_one_by_weight(connection, predictions.physical_name)
+    else:
+        linked = _one_to_one(connection, linker, predictions)
     stage("one to one")
-    linked = (
-        f"SELECT a.unique_id AS l, b.unique_id AS r FROM (SELECT * FROM {best.physical_name} WHERE source_dataset = 'left') a "
-        f"JOIN (SELECT * FROM {best.physical_name} WHERE source_dataset = 'right') b USING (cluster_id)"
-    )
     pairs = (
         "SELECT p.unique_id_l AS left_row, p.unique_id_r AS right_row, p.match_weight AS score, k.l IS NOT NULL AS linked "
         f"FROM {predictions.physical_name} p LEFT JOIN ({linked}) k ON k.l = p.unique_id_l AND k.r = p.unique_id_r"

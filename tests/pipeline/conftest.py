@@ -23,7 +23,9 @@ class Home:
 
     folder: Path
 
-    def kcb(self, *arguments: str, code: int = 0, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    def kcb(
+        self, *arguments: str, code: int = 0, env: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """Run `kcb` in a process of its own and hold it to an exit code."""
         done = subprocess.run(
             [str(Path(sys.executable).with_name("kcb")), *arguments],

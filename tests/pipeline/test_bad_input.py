@@ -25,7 +25,7 @@ def no_registry_column(folder):
 
 def wrong_digest(folder):
     with (folder / "学籍.csv").open("ab") as file:
-        file.write("\n".encode())
+        file.write(b"\n")
 
 
 def unreadable_encoding(folder):
@@ -71,12 +71,18 @@ def two_columns_of_one_meaning(folder):
     ("break_it", "says"),
     [
         (no_population, ["population.*", "expected the required source population", "found no such file"]),
-        (no_registry_column, ["学籍.csv", "column student_number", "expected student_number or 全国学籍号", "不是学籍号"]),
+        (
+            no_registry_column,
+            ["学籍.csv", "column student_number", "expected student_number or 全国学籍号", "不是学籍号"],
+        ),
         (wrong_digest, ["学籍.csv", "expected sha-256", "found"]),
         (unreadable_encoding, ["verifications.csv", "expected UTF-8 or GB18030", "found UTF-16"]),
         (empty_file, ["verifications.csv", "found an empty file"]),
         (under_another_name, ["学籍.csv", "the headers of in_school"]),
-        (sent_twice, ["student_registry.csv", "学籍.csv", "expected the source student_registry once", "found 2 times"]),
+        (
+            sent_twice,
+            ["student_registry.csv", "学籍.csv", "expected the source student_registry once", "found 2 times"],
+        ),
         (a_link_out, ["学籍.csv", "found a link out of it"]),
         (header_only, ["学籍.csv", "expected data rows", "found none"]),
         (torn_archive, ["residents.csv.gz", "found a damaged one"]),
@@ -126,9 +132,16 @@ def test_too_many_bad_rows_stop_the_night_and_the_limit_can_be_raised(first_nigh
 
     assert "contract.few_rows_quarantined" in home.night(DATES[1], code=4).stderr
 
-    (home.folder / "kcb.toml").write_text("[gates.quarantined_share_by_source]\nstudent_registry = 0.5\n", encoding="utf-8")
+    (home.folder / "kcb.toml").write_text(
+        "[gates.quarantined_share_by_source]\nstudent_registry = 0.5\n", encoding="utf-8"
+    )
     home.night(DATES[1])
-    assert home.query("SELECT count(*) FROM quarantined_rows WHERE version = 2 AND rule = 'malformed_row' AND source = 'student_registry'")[0][0] >= 200
+    assert (
+        home.query(
+            "SELECT count(*) FROM quarantined_rows WHERE version = 2 AND rule = 'malformed_row' AND source = 'student_registry'"
+        )[0][0]
+        >= 200
+    )
 
 
 def test_a_setting_that_cannot_be_is_named(first_night, tmp_path):
@@ -145,7 +158,12 @@ def test_a_source_that_stays_away_closes_nothing(first_night, tmp_path):
     shutil.rmtree(folder / "in_school", ignore_errors=True)
     for path in (*folder.glob("in_school*"), *folder.glob("absences*"), *folder.glob("缺勤*"), *folder.glob("在校*")):
         path.unlink()
-    suspected = {child for (child,) in home.query("SELECT child_id FROM school_age_children WHERE status_reason IN ('absent', 'not_in_headcount')")}
+    suspected = {
+        child
+        for (child,) in home.query(
+            "SELECT child_id FROM school_age_children WHERE status_reason IN ('absent', 'not_in_headcount')"
+        )
+    }
     assert suspected
 
     home.night(DATES[1])
@@ -163,7 +181,9 @@ def test_residents_that_stay_away_stay_counted(first_night, tmp_path):
 
     home.night(DATES[1])
 
-    after = home.query("SELECT child_id, population_row, status FROM school_age_children WHERE population_type = 'resident'")
+    after = home.query(
+        "SELECT child_id, population_row, status FROM school_age_children WHERE population_type = 'resident'"
+    )
     assert set(before) <= {child for child, *_ in after}
     assert {row for child, row, _ in after if child in before} == {None}
     assert sum(status == before.get(child) for child, _, status in after) >= 0.95 * len(before)

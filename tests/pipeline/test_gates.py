@@ -53,8 +53,7 @@ SABOTAGE = {
 @pytest.fixture(scope="module")
 def worked(three_nights, tmp_path_factory):
     """The second night as it stood before publication: its working files, with only the first version published."""
-    home = three_nights.copy(tmp_path_factory.mktemp("worked") / "home")
-    return home
+    return three_nights.copy(tmp_path_factory.mktemp("worked") / "home")
 
 
 def night_of(home):

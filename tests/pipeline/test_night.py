@@ -39,7 +39,9 @@ def test_statuses_add_up_and_carry_reasons(first_night):
 def test_the_truth_is_found(three_nights, night):
     """Nearly every child has the status that perfect linkage would give it, and nobody decidable who is out of school is hidden."""
     date = DATES[night]
-    rows = three_nights.query(f"SELECT population_type, population_row, status FROM school_age_children_as_of({night + 1})")
+    rows = three_nights.query(
+        f"SELECT population_type, population_row, status FROM school_age_children_as_of({night + 1})"
+    )
     ours = pl.DataFrame(rows, schema=["population_type", "population_row", "found"], orient="row")
     known = truth(three_nights, date, "children").filter(~pl.col("undecidable"))
 
@@ -54,8 +56,15 @@ def test_the_truth_is_found(three_nights, night):
 
 
 def test_links_are_one_to_one_with_reasons_that_add_up(first_night):
-    linked = first_night.query("SELECT population_type, population_row, registry_row FROM links WHERE decision = 'linked'")
-    weights = [name for (name,) in first_night.query("SELECT column_name FROM duckdb_columns() WHERE table_name = 'links' AND column_name LIKE 'w\\_%' ESCAPE '\\'")]
+    linked = first_night.query(
+        "SELECT population_type, population_row, registry_row FROM links WHERE decision = 'linked'"
+    )
+    weights = [
+        name
+        for (name,) in first_night.query(
+            "SELECT column_name FROM duckdb_columns() WHERE table_name = 'links' AND column_name LIKE 'w\\_%' ESCAPE '\\'"
+        )
+    ]
     [(worst,)] = first_night.query(f"SELECT max(abs(match_weight - ({' + '.join(weights)}))) FROM links")
 
     assert len({(kind, row) for kind, row, _ in linked}) == len({row for _, _, row in linked}) == len(linked)
@@ -66,7 +75,9 @@ def test_links_are_one_to_one_with_reasons_that_add_up(first_night):
 def test_row_accounts_match_the_truth(first_night):
     quarantined = set(first_night.query("SELECT source, row, rule FROM quarantined_rows"))
     expected = truth(first_night, DATES[0], "quarantine").filter(pl.col("rule") != "duplicate_row")
-    [(read, landed, out, duplicates)] = first_night.query("SELECT sum(read), sum(landed), sum(quarantined), sum(duplicate_rows) FROM row_accounts")
+    [(read, landed, out, duplicates)] = first_night.query(
+        "SELECT sum(read), sum(landed), sum(quarantined), sum(duplicate_rows) FROM row_accounts"
+    )
 
     assert quarantined == set(expected.rows())
     assert read == landed + out + duplicates
@@ -86,7 +97,9 @@ def test_every_flagged_child_has_a_case_with_words(first_night):
 
 
 def test_every_table_and_column_is_commented_in_chinese(first_night):
-    tables = first_night.query("SELECT table_name, comment FROM duckdb_tables() UNION ALL SELECT view_name, comment FROM duckdb_views() WHERE NOT internal")
+    tables = first_night.query(
+        "SELECT table_name, comment FROM duckdb_tables() UNION ALL SELECT view_name, comment FROM duckdb_views() WHERE NOT internal"
+    )
     columns = first_night.query("SELECT table_name, column_name, comment FROM duckdb_columns() WHERE NOT internal")
 
     assert [name for name, comment in tables if not comment] == []
@@ -118,7 +131,9 @@ def test_children_keep_their_numbers(three_nights):
 def test_any_version_can_be_asked_for(three_nights):
     for version, date in enumerate(DATES, start=1):
         [(children,)] = three_nights.query(f"SELECT count(*) FROM school_age_children_as_of({version})")
-        [(eligible, comparison_date)] = three_nights.query(f"SELECT eligible, comparison_date FROM ledger_versions WHERE version = {version}")
+        [(eligible, comparison_date)] = three_nights.query(
+            f"SELECT eligible, comparison_date FROM ledger_versions WHERE version = {version}"
+        )
         assert (children, comparison_date) == (eligible, date)
 
 
@@ -126,7 +141,9 @@ def test_changes_between_versions_are_exactly_the_differences(three_nights):
     for ledger in ("school_age_children", "suspected_dropouts", "dropouts"):
         before = dict(three_nights.query(f"SELECT child_id, status FROM {ledger}_as_of(1)"))
         after = dict(three_nights.query(f"SELECT child_id, status FROM {ledger}_as_of(3)"))
-        changes = three_nights.query(f"SELECT child_id, change, status_before, status_after FROM ledger_changes(1, 3) WHERE ledger = '{ledger}'")
+        changes = three_nights.query(
+            f"SELECT child_id, change, status_before, status_after FROM ledger_changes(1, 3) WHERE ledger = '{ledger}'"
+        )
 
         assert {child for child, change, *_ in changes if change == "entered"} == set(after) - set(before)
         assert {child for child, change, *_ in changes if change == "left"} == set(before) - set(after)
@@ -141,7 +158,9 @@ def test_a_quiet_night_writes_few_rows(three_nights):
 
 
 def test_cases_close_only_with_evidence(three_nights):
-    assert three_nights.query("SELECT count(*) FROM cases WHERE state IN ('closed', 'closed_until') AND closing_evidence IS NULL") == [(0,)]
+    assert three_nights.query(
+        "SELECT count(*) FROM cases WHERE state IN ('closed', 'closed_until') AND closing_evidence IS NULL"
+    ) == [(0,)]
     assert three_nights.query("SELECT count(*) FROM case_events WHERE evidence IS NULL OR evidence = ''") == [(0,)]
 
 
@@ -149,7 +168,9 @@ def test_the_chain_verifies_and_one_changed_cell_is_found(three_nights, tmp_path
     assert "3 version(s) verified" in three_nights.kcb("verify").stdout
     home = three_nights.copy(tmp_path / "home")
     with duckdb.connect(str(home.ledgers)) as connection:
-        connection.execute("UPDATE child_facts_history SET school_name = school_name || '二' WHERE child_id = (SELECT min(child_id) FROM child_facts_history WHERE school_name IS NOT NULL)")
+        connection.execute(
+            "UPDATE child_facts_history SET school_name = school_name || '二' WHERE child_id = (SELECT min(child_id) FROM child_facts_history WHERE school_name IS NOT NULL)"
+        )
 
     done = home.kcb("verify", code=6)
 
@@ -168,7 +189,9 @@ def test_the_manifest_says_what_the_version_says(three_nights):
     manifest = json.loads((three_nights.folder / "published/versions/000003/manifest.json").read_text(encoding="utf-8"))
 
     assert manifest["version"] == 3
-    assert [(manifest["content_digest"],)] == three_nights.query("SELECT content_digest FROM ledger_versions WHERE version = 3")
+    assert [(manifest["content_digest"],)] == three_nights.query(
+        "SELECT content_digest FROM ledger_versions WHERE version = 3"
+    )
 
 
 def test_people_can_ask(three_nights):
@@ -195,7 +218,9 @@ def test_an_earlier_date_run_again_restates_it_and_marks_the_later_stale(three_n
 
     home.night(DATES[1])
 
-    [(version, date, base)] = home.query("SELECT version, comparison_date, base_version FROM ledger_versions ORDER BY version DESC LIMIT 1")
+    [(version, date, base)] = home.query(
+        "SELECT version, comparison_date, base_version FROM ledger_versions ORDER BY version DESC LIMIT 1"
+    )
     assert (version, date, base) == (4, DATES[1], 1)
     assert f"stale: {DATES[2]}" in home.kcb("ledgers").stdout
     home.night(DATES[2])

@@ -1,0 +1,103 @@
+"""Writes the parts of the documentation that are made from the code: run it, look at the difference, commit it.
+
+    python docs/generate.py
+
+`tests/unit/docs/test_docs.py` holds the documents to what this would write.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from pathlib import Path
+
+from kcb_pipeline import config
+from kcb_pipeline.ledgers import cases
+
+DOCS = Path(__file__).resolve().parent
+
+
+def configuration() -> str:
+    """Every setting of `kcb.toml`: its default and what it says, from the classes themselves."""
+    tree = ast.parse(inspect.getsource(config))
+    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+    lines = [
+        "# Configuration",
+        "",
+        "A county's own rules stand in `kcb.toml` in its home folder (`KCB_HOME`). A setting that is not there has its default. Every rule but",
+        "those of `[storage]` is part of the `rules_digest` of a version. This page is made from the code (`python docs/generate.py`).",
+        "",
+        "```toml",
+        "[school_age]",
+        "entry_age = 7      # Ganzi",
+        "leaving_age = 16",
+        "",
+        "[[calendar.terms]]",
+        "first = 2026-09-01",
+        "last = 2027-01-20",
+        "",
+        "[gates]",
+        "volume_loss = 0.3  # a school was closed",
+        "```",
+    ]
+    defaults = config.Config()
+    for name in config.Config.model_fields:
+        section = getattr(defaults, name)
+        if not isinstance(section, config._Rules):
+            continue
+        node = classes[type(section).__name__]
+        lines += [
+            "",
+            f"## `[{name}]`",
+            "",
+            ast.get_docstring(node) or "",
+            "",
+            "| setting | default | |",
+            "|---|---|---|",
+        ]
+        for field, words in _fields(node):
+            default = getattr(section, field)
+            shown = "the machine's cores" if field == "threads" else repr(default).replace("'", '"')
+            lines.append(f"| `{field}` | `{shown}` | {words} |")
+    return "\n".join(lines) + "\n"
+
+
+def _fields(node: ast.ClassDef) -> list[tuple[str, str]]:
+    """The annotated fields of a class with the text below each."""
+    found = []
+    for place, statement in enumerate(node.body):
+        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+            after = node.body[place + 1] if place + 1 < len(node.body) else None
+            text = after.value.value if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) else ""
+            found.append((statement.target.id, " ".join(str(text).split())))
+    return found
+
+
+def case_states() -> str:
+    """The state machine of a case, drawn from its transitions."""
+    lines = [
+        "# The life of a case",
+        "",
+        "一人一案: a child has one case for ever. Drawn from `kcb_pipeline/ledgers/cases.py` (`python docs/generate.py`).",
+        "",
+        "```mermaid",
+        "stateDiagram-v2",
+    ]
+    lines += [f"  {state}: {label} {state}" for state, label in cases.STATES.items()]
+    for transition in cases.TRANSITIONS.values():
+        for source in transition.from_states or ("[*]",):
+            target = transition.to_state or source
+            if transition.to_state is not None or source != "[*]":
+                lines.append(f"  {source} --> {target}: {transition.label}")
+    lines += ["```", "", "| event | 事件 | from | to |", "|---|---|---|---|"]
+    for transition in cases.TRANSITIONS.values():
+        source = ", ".join(transition.from_states) or "–"
+        lines.append(f"| `{transition.event}` | {transition.label} | {source} | {transition.to_state or 'the same'} |")
+    return "\n".join(lines) + "\n"
+
+
+PAGES = {"configuration.md": configuration, "cases.md": case_states}
+
+if __name__ == "__main__":
+    for page, write in PAGES.items():
+        (DOCS / page).write_text(write(), encoding="utf-8")

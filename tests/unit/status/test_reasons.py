@@ -1,0 +1,203 @@
+"""Reasons and their words: each means a status of the contract, and is said in Chinese, with the evidence of it."""
+
+import datetime as dt
+import re
+
+import pytest
+
+from kcb_pipeline.extracts.catalogue import sources
+from kcb_pipeline.status.reasons import BY_CODE, REASONS, STATUSES, SUSPECTED_STATUSES, reasons_frame
+from kcb_pipeline.status.wording import evidence_of, proof_of
+
+# published.md, status
+CONTRACT_STATUSES = {
+    "enrolled", "enrolled_elsewhere", "special_provision", "deferred", "on_leave", "completed", "departed", "needs_review",
+    "unenrolled", "suspected", "dropout",
+}  # fmt: skip
+# extracts.md, Which status: the reasons that it names
+NAMED = {
+    "exempted": "special_provision",
+    "absent": "suspected",
+    "long_leave": "suspected",
+    "not_in_headcount": "suspected",
+    "leave_not_approved": "suspected",
+    "leave_expired": "suspected",
+    "primary_graduate_not_in_junior": "suspected",
+    "transferred_out_not_arrived": "suspected",
+    "registry_says_left": "suspected",
+    "no_record": "unenrolled",
+    "deferral_expired": "unenrolled",
+}
+OUT = [reason.code for reason in REASONS if reason.status in ("unenrolled", "suspected", "dropout")]
+IN = [reason.code for reason in REASONS if reason.code not in OUT]
+CHINESE = re.compile("[\u4e00-\u9fff]")
+
+
+def test_the_statuses_are_those_of_the_contract_each_with_a_label():
+    assert set(STATUSES) == CONTRACT_STATUSES
+    assert all(CHINESE.search(label) for label in STATUSES.values())
+    assert len(set(STATUSES.values())) == len(STATUSES)
+
+
+def test_the_suspected_ledger_holds_unenrolled_and_suspected():
+    assert set(SUSPECTED_STATUSES) == {"unenrolled", "suspected"}
+
+
+@pytest.mark.parametrize("reason", REASONS, ids=lambda reason: reason.code)
+def test_a_reason_means_one_status_of_the_contract_and_is_said_in_chinese(reason):
+    assert reason.status in CONTRACT_STATUSES
+    assert CHINESE.search(reason.words)
+    assert reason.severity in (1, 2, 3)
+
+
+def test_every_status_has_a_reason_and_no_reason_stands_twice():
+    assert {reason.status for reason in REASONS} == CONTRACT_STATUSES
+    assert len(BY_CODE) == len(REASONS) == len({reason.words for reason in REASONS})
+
+
+@pytest.mark.parametrize("code", NAMED)
+def test_a_reason_that_the_contract_names_has_the_status_it_names(code):
+    assert BY_CODE[code].status == NAMED[code]
+
+
+def test_the_reasons_as_a_table_are_the_reasons():
+    table = reasons_frame()
+
+    assert table.columns == ["reason", "status", "words", "severity"]
+    assert table.rows() == [(reason.code, reason.status, reason.words, reason.severity) for reason in REASONS]
+
+
+# -- words and proof -----------------------------------------------------------------------------------------------
+
+DAYS = (
+    "verdict_on verdict_until present_on latest_live_change struck_off_on abroad_since leave_until leave_ended_on deferred_until"
+    " deferral_ended_on elsewhere_on absent_from absent_to long_leave_from long_leave_to missed_headcount_on dead_on"
+)
+ROWS = (
+    "verdict_row registry_row present_row struck_off_row abroad_row leave_row deferral_row exemption_row elsewhere_row specialised_row"
+    " disability_row absent_row long_leave_row dead_row graduated_row candidate_row population_row near_row"
+)
+
+
+@pytest.fixture
+def facts():
+    """What is known of a child tonight, as `cases_to_advance` gives it; every date and row is there unless the test takes it away."""
+
+    def make(reason, **known):
+        return {
+            **{name: dt.date(2026, 11, 1) for name in DAYS.split()},
+            **{name: 100 + place for place, name in enumerate(ROWS.split())},
+            "reason": reason,
+            "status": BY_CODE[reason].status,
+            "verdict": None,
+            "struck_off_kind": "死亡",
+            "live_rows": 1,
+            "suspended_rows": 0,
+            "candidates": 0,
+            "match_method": "id_number",
+            "near_why": "姓名不同",
+            "grade": 5,
+            "school_name": "某校",
+            "township_name": "某乡",
+        } | known
+
+    return make
+
+
+@pytest.mark.parametrize("code", OUT)
+def test_a_flagged_child_has_evidence_that_a_caseworker_can_read_and_the_extract_it_is_from(facts, code):
+    words, source = evidence_of(facts(code))
+
+    assert CHINESE.search(words)
+    assert BY_CODE[code].words in words
+    assert "None" not in words
+    assert source.split(":")[0] in sources()
+
+
+@pytest.mark.parametrize(
+    ("code", "missing"),
+    [
+        ("no_record", "near_row"),
+        ("registry_says_left", "dead_on"),
+        ("transferred_out_not_arrived", "dead_on"),
+        ("deferral_expired", "deferral_ended_on"),
+    ],
+)
+def test_evidence_without_a_detail_says_nothing_of_it(facts, code, missing):
+    words, _ = evidence_of(facts(code, **{missing: None}))
+
+    assert CHINESE.search(words)
+    assert "None" not in words
+
+
+@pytest.mark.parametrize("code", REASONS, ids=lambda reason: reason.code)
+def test_words_name_no_value_of_another_child(facts, code):
+    words, _ = evidence_of(facts(code.code))
+
+    assert not re.search(r"\d{15,}", words)
+
+
+def proof(facts, *, case_reason="absent", opened_on=dt.date(2026, 10, 20), sent=("in_school", "absences")):
+    return proof_of(facts, case_reason=case_reason, opened_on=opened_on, sent=frozenset(sent))
+
+
+@pytest.mark.parametrize("code", OUT)
+def test_nothing_that_flags_a_child_closes_its_case(facts, code):
+    assert proof(facts(code)) is None
+
+
+@pytest.mark.parametrize("code", ["candidates", "registry_says_dead", "registry_status_unknown"])
+def test_what_a_person_has_to_decide_closes_nothing(facts, code):
+    assert proof(facts(code)) is None
+
+
+CLOSING = [code for code in IN if BY_CODE[code].status != "needs_review" and code != "leave_in_registry"]
+
+
+@pytest.mark.parametrize("code", CLOSING)
+def test_what_closes_a_case_says_why_and_by_which_row_of_which_extract(facts, code):
+    found = proof(facts(code))
+
+    assert found is not None
+    words, source = found
+    assert CHINESE.search(words)
+    assert "None" not in words
+    extract, _, row = source.partition(":")
+    assert extract in sources()
+    assert row.isdigit(), f"{source} names no row"
+
+
+@pytest.mark.parametrize("case_reason", ["absent", "long_leave", "not_in_headcount"])
+def test_an_absence_is_never_over_because_a_source_did_not_come(facts, case_reason):
+    quiet = facts("live_enrolment", present_on=None, latest_live_change=None)
+
+    assert proof(quiet, case_reason=case_reason, sent=()) is None
+    assert proof(quiet, case_reason=case_reason, sent=("exit_entry", "elsewhere")) is None
+
+
+@pytest.mark.parametrize("case_reason", ["absent", "long_leave", "not_in_headcount"])
+def test_a_headcount_that_shows_the_child_closes(facts, case_reason):
+    seen = facts("live_enrolment", present_on=dt.date(2026, 11, 18), present_row=7, latest_live_change=None)
+
+    found = proof(seen, case_reason=case_reason, sent=("in_school",))
+
+    assert found is not None
+    assert found[1] == "in_school:7"
+    assert "2026-11-18" in found[0]
+
+
+@pytest.mark.parametrize("case_reason", ["confirmed_dropped_out", "confirmed_never_enrolled", "厌学"])
+def test_a_confirmed_dropout_returns_by_the_registry_or_the_headcount_and_nothing_else(facts, case_reason):
+    none = facts("live_enrolment", present_on=None, latest_live_change=None)
+    present = facts("live_enrolment", present_on=dt.date(2026, 11, 18), present_row=7, latest_live_change=None)
+    enrolled = facts("live_enrolment", present_on=None, latest_live_change=dt.date(2026, 11, 10), registry_row=9)
+
+    assert proof(none, case_reason=case_reason) is None
+    assert proof(present, case_reason=case_reason)[1] == "in_school:7"
+    assert proof(enrolled, case_reason=case_reason)[1] == "student_registry:9"
+
+
+def test_a_headcount_before_the_dropout_was_known_is_no_return(facts):
+    before = facts("live_enrolment", present_on=dt.date(2026, 10, 1), latest_live_change=None)
+
+    assert proof(before, case_reason="confirmed_dropped_out", opened_on=dt.date(2026, 10, 20)) is None
