@@ -1,0 +1,27 @@
+"""What the tests of the ledgers share: a database in memory, with the published tables where they are wanted."""
+
+import pytest
+from hypothesis import settings
+
+from kcb_pipeline.engines.embedded import Limits, connect
+from kcb_pipeline.ledgers.schema import TABLES, create_table_sql
+
+# A slow machine is no fault of the code: what these laws hold is values, not times.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
+
+
+@pytest.fixture(scope="module")
+def memory():
+    """A database of one module's tests."""
+    with connect(None, Limits(memory="500MB", threads=1)) as connection:
+        yield connection
+
+
+@pytest.fixture
+def ledgers(memory):
+    """The published tables, empty."""
+    for table in TABLES:
+        memory.execute(f"DROP TABLE IF EXISTS {table.stored_as}")
+        memory.execute(create_table_sql(table))
+    return memory
