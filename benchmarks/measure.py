@@ -64,7 +64,7 @@ def run(command: Sequence[str], *, environment: Mapping[str, str] | None = None,
         return Cost(**json.loads(report.read_text()))
 
 
-def _measure(command: Sequence[str]) -> tuple[Cost, int]:
+def _measure(command: list[str]) -> tuple[Cost, int]:
     began = time.perf_counter()
     pid = os.posix_spawnp(command[0], command, os.environ)
     _, status, usage = os.wait4(pid, 0)

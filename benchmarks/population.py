@@ -28,6 +28,7 @@ arguments give the same rows. Judge with a seed nobody has tuned with.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -437,12 +438,8 @@ def _children_names(
             again = same[equal | short]
             han = own[again] == HAN
             name[again[han], 2] = names.given[CHILDREN, gender].draw(int(han.sum()), chance)
-            others = again[~han]
-            none = np.zeros(len(others), dtype=np.uint16)
-            redrawn = names.names(
-                own[others], sex[others], CHILDREN, inherited[others], inherited[others] + none, chance
-            )
-            name[others] = redrawn
+            rest = again[~han]
+            name[rest] = names.names(own[rest], sex[rest], CHILDREN, inherited[rest], inherited[rest], chance)
     return name
 
 
@@ -593,8 +590,8 @@ def _misspell(
     at = _place(_parts(name[rows], people[rows]), people[rows], chance)
     while len(rows):
         drawn = names.common.draw(len(rows), chance)
-        for other, urns in ((UYGHUR, names.uyghur), (TIBETAN, names.tibetan), (YI, names.yi)):
-            of_these = people[rows] == other
+        for kin, urns in ((UYGHUR, names.uyghur), (TIBETAN, names.tibetan), (YI, names.yi)):
+            of_these = people[rows] == kin
             drawn[of_these] = urns[MALE].draw(int(of_these.sum()), chance)
         same = drawn == name[rows, at]
         name[rows, at] = drawn
@@ -810,3 +807,9 @@ def _damage(world: _World, pupils: _Pupils) -> pl.DataFrame:
             "minority": world.people[family] != HAN,
         }
     )
+
+
+if (
+    __name__ == "__main__"
+):  # persons, seed, folder: in a process of its own, so that its memory is gone before anything is measured
+    write(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]))

@@ -84,10 +84,12 @@ class Cases(_Rules):
 
 
 class Matching(_Rules):
-    """From which probability a pair is linked, and from which a person has to look at it; unset: from the estimated error rates."""
+    """How doubt between two records is weighed."""
 
-    link_probability: Share | None = None
-    review_probability: Share | None = None
+    false_link_cost: Annotated[float, Field(gt=0, le=100_000)] = 50.0
+    """what a false link costs, in missed ones: it hides a child who is out of school, while a missed one is looked at by a person"""
+    review_probability: Share = 0.05
+    """a pair that is not linked is put before a person from this probability on"""
 
 
 class Gates(_Rules):

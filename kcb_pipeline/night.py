@@ -75,7 +75,7 @@ class Night:
     @property
     def rules_digest(self) -> str:
         """sha-256 of everything but the data that a result depends on: rules, matching settings, program."""
-        return self.config.digest(register_settings(self.comparison_date).digest, __version__)
+        return self.config.digest(register_settings(self.comparison_date, self.config.matching).digest, __version__)
 
     # -- what came ---------------------------------------------------------------------------------------------
 
@@ -144,7 +144,7 @@ class Night:
 
     def match(self, *, progress: Progress = SILENT) -> Matched:
         """Comparison ①, 户籍 × 学籍."""
-        return match_registers(self.workspace, progress=progress)
+        return match_registers(self.workspace, self.config.matching, progress=progress)
 
     # -- where each child stands -------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ import logging
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import splink.comparison_level_library as cll
@@ -19,7 +20,7 @@ import splink.comparison_library as cl
 from splink import DuckDBAPI, Linker, SettingsCreator, block_on
 
 
-def comparisons(columns: list[str]) -> list:
+def comparisons(columns: list[str]) -> list[Any]:
     """The comparisons of the columns that are there: term frequencies for names and places, edit distances for numbers and dates."""
     birth = cl.CustomComparison(
         output_column_name="date_of_birth",
@@ -64,7 +65,7 @@ def comparisons(columns: list[str]) -> list:
     return [comparison for name, comparison in every.items() if name in columns]
 
 
-def rules(columns: list[str]) -> list:
+def rules(columns: list[str]) -> list[Any]:
     """Thirteen blocking rules over the columns that are there, the same that our side has (`benchmarks.febrl`)."""
     rules = [
         block_on("date_of_birth"),
@@ -87,7 +88,8 @@ def rules(columns: list[str]) -> list:
 def main(what: str, folder: Path, out: Path) -> None:
     """Link, and write the pairs."""
     logging.disable(logging.WARNING)
-    stages, began = {}, time.perf_counter()
+    stages: dict[str, float] = {}
+    began = time.perf_counter()
 
     def stage(name: str) -> None:
         stages[name] = time.perf_counter() - began - sum(stages.values())

@@ -1,14 +1,16 @@
 """Splink 5 on the two Chinese registers, set up by someone who knows Splink, Chinese names and ID numbers; run by its own Python.
 
-    python splink_population.py expert FOLDER OUT      the model on all records
-    python splink_population.py by-weight FOLDER OUT   the same, but one to one by hand-written SQL in the order of the match weight
-    python splink_population.py keyed FOLDER OUT       equal ID numbers are linked by SQL first, the model weighs the rest
+    python splink_population.py expert FOLDER OUT       the model on all records
+    python splink_population.py all-splink FOLDER OUT   the same, but one to one by Splink's own clustering
+    python splink_population.py keyed FOLDER OUT        equal ID numbers are linked by SQL first, the model weighs the rest
 
-Everything our side knows of the data that can be said in SQL is said here too: check digits, the number after a G, the 15-digit form, the
-family's numbers, names character by character (DuckDB's own distances work on bytes), dots, order and former names, guardians as
-sets. u of the ID number is fixed by hand, as Splink's guide advises for near-unique fields. Splink's own one to one takes the
-pair of the higher *probability* first; two pairs of twins are often both at 1.0 to the last bit, and then chance decides: `by-weight`
-does without that flaw. Writes `pairs.parquet` (left_row, right_row, score, linked) and `stages.json` to OUT, as our side does.
+Everything our side knows of the data that can be said in SQL is said here too: check digits, the number after a G, the 15-digit form,
+the family's numbers, names character by character (DuckDB's own distances work on bytes), dots, order and former names, guardians
+as sets. u of the ID number is fixed by hand, as Splink's guide advises for near-unique fields.
+
+Splink's own one to one takes the pair of the higher *probability* first. Two pairs of twins are often both at 1.0 to the last bit, so
+the lower row number decides. `expert` takes the pair of the higher weight first, which is better and four times as fast.
+Writes `pairs.parquet` (left_row, right_row, score, linked) and `stages.json` to OUT, as our side does.
 """
 
 import json
@@ -16,11 +18,13 @@ import logging
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import splink.comparison_level_library as cll
 import splink.comparison_library as cl
 from splink import DuckDBAPI, Linker, SettingsCreator, block_on
+from splink.internals.splink_dataframe import SplinkDataFrame
 
 WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 CHECK_SUM = " + ".join(f"(ascii(substr(id_number, {i}, 1)) - 48) * {w}" for i, w in enumerate(WEIGHTS, start=1))
@@ -69,7 +73,7 @@ def fixed(level: cll.CustomLevel, u: float) -> cll.CustomLevel:
     return level.configure(u_probability=u, fix_u_probability=True)
 
 
-def comparisons(rows: int) -> list:
+def comparisons(rows: int) -> list[Any]:
     """Six comparisons; `rows` is the size of a table, for the chance that two strangers share a number."""
     # Copies of name and born: EM leaves out of a session every comparison that names a column of its blocking rule.
     known = "(coalesce(same_name_l = same_name_r, false) or coalesce(same_born_l = same_born_r, false))"
@@ -178,7 +182,7 @@ RULES = [
 ]
 
 
-def _one_to_one(connection: duckdb.DuckDBPyConnection, linker: Linker, predictions) -> str:  # noqa: ANN001
+def _one_to_one(connection: duckdb.DuckDBPyConnection, linker: Linker, predictions: SplinkDataFrame) -> str:
     """A query of the pairs (l, r) that Splink's own clustering leaves."""
     # DuckDB 2.0 may join two small tables of it by their inequality first (a product of all rows); the order as written is right.
     connection.execute("SET disabled_optimizers = 'join_order'").fetchall()
@@ -215,7 +219,8 @@ def _one_to_one_by_weight(connection: duckdb.DuckDBPyConnection, predictions: st
 def main(what: str, folder: Path, out: Path) -> None:
     """Link, and write the pairs."""
     logging.disable(logging.WARNING)
-    stages, began = {}, time.perf_counter()
+    stages: dict[str, float] = {}
+    began = time.perf_counter()
 
     def stage(name: str) -> None:
         stages[name] = time.perf_counter() - began - sum(stages.values())
@@ -269,10 +274,10 @@ def main(what: str, folder: Path, out: Path) -> None:
     stage("EM")
     predictions = linker.inference.predict(threshold_match_probability=0.001)
     stage("predict")
-    if what == "by-weight":
-        linked = _one_to_one_by_weight(connection, predictions.physical_name)
-    else:
+    if what == "all-splink":
         linked = _one_to_one(connection, linker, predictions)
+    else:
+        linked = _one_to_one_by_weight(connection, predictions.physical_name)
     stage("one to one")
     pairs = (
         "SELECT p.unique_id_l AS left_row, p.unique_id_r AS right_row, p.match_weight AS score, k.l IS NOT NULL AS linked "

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+
+MALFORMED_ROW: Final = "malformed_row"
+"""The rule a record breaks that cannot be read as cells at all (extracts.md, Cells and rows)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -153,9 +154,9 @@ _PLAIN_NUMBER_LENGTHS = (18, 19)
 
 def _read_numbers(cells: pa.Array, *, tidy: bool) -> tuple[pa.Array, list[int]]:
     """ID and student numbers in one spelling (ASCII, capital X, no blanks), and the positions of those a spreadsheet ruined."""
-    lengths = pc.value_counts(pc.binary_length(cells))
-    usual = all(entry["values"] is None or entry["values"] in _PLAIN_NUMBER_LENGTHS for entry in lengths.to_pylist())
-    if tidy and usual and not pc.any(pc.match_substring(cells, "x")).as_py():
+    lengths = pc.value_counts(pc.binary_length(cells)).to_pylist()
+    usual = all(entry["values"] is None or entry["values"] in _PLAIN_NUMBER_LENGTHS for entry in lengths)
+    if tidy and usual and _only_digits_and_capitals(cells):
         return cells, []
     texts = pl.Series(cells, dtype=pl.String)
     ruined = id_number.is_numeric_ruin(texts)
@@ -165,6 +166,19 @@ def _read_numbers(cells: pa.Array, *, tidy: bool) -> tuple[pa.Array, list[int]]:
             "t"
         ]
     return _arrow(cleaned), ruined.arg_true().to_list()
+
+
+def _only_digits_and_capitals(cells: pa.Array) -> bool:
+    """Whether the texts hold nothing but `0-9A-Z`, looked at as one run of bytes."""
+    if not len(cells):
+        return True
+    offsets, data = cells.buffers()[1:]
+    if data is None:
+        return True
+    bounds = np.frombuffer(offsets, np.int32)[cells.offset : cells.offset + len(cells) + 1]
+    written = np.frombuffer(data, np.uint8)[bounds[0] : bounds[-1]]
+    digits = (written - np.uint8(ord("0"))) <= 9
+    return bool((digits | ((written - np.uint8(ord("A"))) <= 25)).all())
 
 
 # -- parsers of coded cells ----------------------------------------------------------------------------------------

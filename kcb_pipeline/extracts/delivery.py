@@ -43,7 +43,7 @@ class ExtractFile:
 
     def open(self) -> Reader:
         """The file, opened with the reader for its kind."""
-        suffix = _extension(self.path.name)
+        suffix = _extension(self.shown)  # a link's own name says what it is, whatever the name of what it leads to
         if suffix == ".xlsx":
             return Workbook(self.path, self.source, shown=self.shown)
         if suffix == ".parquet":
@@ -169,6 +169,10 @@ def _files_in(folder: Path) -> tuple[list[Path], list[str]]:
     files, others = [], []
     for path in sorted(folder.rglob("*"), key=lambda path: path.relative_to(folder).as_posix().encode()):
         relative = path.relative_to(folder).as_posix()
+        if path.is_symlink() and path.is_dir():
+            raise ContractError(
+                file=f"{folder.name}/{relative}", expected="a folder of the extracts folder", found="a link to a folder"
+            )
         if (
             path.is_dir()
             or any(part.startswith(".") for part in relative.split("/"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -10,9 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from kcb_pipeline.errors import ContractError
-from kcb_pipeline.extracts.batches import RawBatch
+from kcb_pipeline.extracts.batches import MALFORMED_ROW, RawBatch
 from kcb_pipeline.extracts.catalogue import MISSING
 
 BATCH_ROWS: Final = 1 << 17
@@ -46,9 +47,14 @@ class ParquetFile:
                 if batch is None:
                     return
                 columns = {name: _texts(batch.column(header)) for name, header in names.items()}
+                rows = np.arange(row + 1, row + batch.num_rows + 1, dtype=np.int64)
+                torn = _torn(columns.values(), batch.num_rows)
             except (pa.ArrowException, OSError) as error:
                 raise self._damaged(error) from None
-            yield RawBatch(np.arange(row + 1, row + batch.num_rows + 1, dtype=np.int64), columns)
+            if torn.any():
+                kept = pa.array(~torn)
+                columns = {name: cells.filter(kept) for name, cells in columns.items()}
+            yield RawBatch(rows[~torn], columns, [(int(place), MALFORMED_ROW) for place in rows[torn]])
             row += batch.num_rows
             self.position = self._size * row // max(self._file.metadata.num_rows, 1)
 
@@ -56,6 +62,26 @@ class ParquetFile:
         return ContractError(
             file=self._shown, expected="a readable Parquet file", found=f"a damaged one ({type(error).__name__})"
         )
+
+
+def _torn(columns: Iterable[pa.Array], size: int) -> NDArray[np.bool_]:
+    """Which rows have a cell that is no text: bytes that are not UTF-8, or a NUL."""
+    torn = np.zeros(size, dtype=bool)
+    for cells in columns:
+        try:
+            cells.validate(full=True)
+            suspects = pc.indices_nonzero(pc.fill_null(pc.match_substring(cells, "\0"), fill_value=False)).to_numpy()
+        except pa.ArrowInvalid:
+            suspects = [place for place, cell in enumerate(cells.cast(pa.binary())) if not _is_text(cell.as_py())]
+        torn[suspects] = True
+    return torn
+
+
+def _is_text(cell: bytes | None) -> bool:
+    try:
+        return cell is None or "\0" not in cell.decode()
+    except UnicodeDecodeError:
+        return False
 
 
 def _texts(cells: pa.Array) -> pa.Array:
@@ -71,6 +97,7 @@ def _texts(cells: pa.Array) -> pa.Array:
     elif pa.types.is_boolean(kind):
         cells = cells.cast(pa.int8())
     elif pa.types.is_floating(kind):
+        cells = pc.if_else(pc.is_finite(cells), cells, None)
         whole = pc.and_(pc.equal(cells, pc.floor(cells)), pc.less(pc.abs(cells), 1e15))
         as_whole = pc.if_else(whole, cells, None).cast(pa.int64()).cast(pa.string())
         cells = pc.coalesce(as_whole, _scientific(pc.if_else(whole, None, cells)))

@@ -23,7 +23,7 @@ import pyarrow.csv as pa_csv
 from numpy.typing import NDArray
 
 from kcb_pipeline.errors import ContractError
-from kcb_pipeline.extracts.batches import RawBatch
+from kcb_pipeline.extracts.batches import MALFORMED_ROW, RawBatch
 from kcb_pipeline.extracts.catalogue import MISSING, Source, header_key
 
 BLOCK_BYTES: Final = 1 << 24
@@ -55,6 +55,7 @@ class TextFile:
     def __init__(self, path: Path, source: Source, *, shown: str) -> None:
         self._path = path
         self._shown = shown
+        self._is_packed = shown.lower().endswith(".gz")  # a link's own name says what it is
         self.position = 0
         self._dialect = self._find_dialect(source)
 
@@ -66,7 +67,7 @@ class TextFile:
     @property
     def form(self) -> str:
         """Encoding and separator found."""
-        packed = ", gz" if self._path.suffix == ".gz" else ""
+        packed = ", gz" if self._is_packed else ""
         mark = " with mark" if self._dialect.mark else ""
         return f"csv{packed}, {self._dialect.encoding}{mark}, {_SEPARATOR_NAMES[self._dialect.separator]}"
 
@@ -95,7 +96,7 @@ class TextFile:
                 yield block
 
     def _unpacked(self, file: BinaryIO) -> BinaryIO:
-        return cast("BinaryIO", gzip.GzipFile(fileobj=file)) if self._path.suffix == ".gz" else file
+        return cast("BinaryIO", gzip.GzipFile(fileobj=file)) if self._is_packed else file
 
     def _error(self, expected: str, found: str) -> ContractError:
         return ContractError(file=self._shown, expected=expected, found=found)
@@ -332,7 +333,7 @@ class _Splitter:
 
 _NEEDS_MORE = -1
 _GOOD, _PART_OF_RECORD, _BLANK, _MALFORMED, _OVERLONG = range(5)
-_RULES = {_MALFORMED: "malformed_row", _OVERLONG: "too_long"}
+_RULES = {_MALFORMED: MALFORMED_ROW, _OVERLONG: "too_long"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ import pyarrow as pa
 from python_calamine import CalamineError, CalamineWorkbook
 
 from kcb_pipeline.errors import ContractError
-from kcb_pipeline.extracts.batches import RawBatch
+from kcb_pipeline.extracts.batches import MALFORMED_ROW, RawBatch
 from kcb_pipeline.extracts.catalogue import Source, header_key
 
 HEADER_WITHIN: Final = 10
@@ -63,7 +63,7 @@ class Workbook:
         }
         rows = np.arange(last_row - len(records) + 1, last_row + 1, dtype=np.int64)
         refused = [
-            (int(row), "malformed_row")
+            (int(row), MALFORMED_ROW)
             for row, record in zip(rows, records, strict=True)
             if any(isinstance(cell, str) and "\x00" in cell for cell in record)
         ]

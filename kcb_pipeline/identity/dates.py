@@ -23,6 +23,8 @@ _SERIAL = re.compile(r"(\d{1,5})(\.\d+)?")
 _MILLISECONDS = re.compile(r"(-?\d{11,13})(\.0+)?")
 _EXCEL_EPOCH = dt.date(1899, 12, 30)
 _FIRST_SERIAL = 61  # 1 March 1900: before it Excel counts a 29 February 1900 that never was
+_YEARS = range(1900, 2101)
+"""Read as serial numbers these are days of 1905; whoever writes one means a year, and a year is no day."""
 _MONTH = re.compile(r"(\d{4})\s*[-/.年]?\s*(\d{1,2})\s*月?")
 
 
@@ -40,7 +42,7 @@ def parse_date(text: str) -> dt.date | None:
     if match:
         return dt.datetime.fromtimestamp(int(match[1]) / 1000, tz=SHANGHAI).date()
     match = _SERIAL.fullmatch(plain)
-    if match and int(match[1]) >= _FIRST_SERIAL:
+    if match and int(match[1]) >= _FIRST_SERIAL and int(match[1]) not in _YEARS:
         return _EXCEL_EPOCH + dt.timedelta(days=int(match[1]))
     return None
 

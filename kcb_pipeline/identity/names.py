@@ -36,7 +36,7 @@ _LATIN = POINTS + 1
 
 _PLAIN = r"^[\x{3400}-\x{4dbf}\x{4e00}-\x{9fff}]+$"
 _DOTS_AND_BLANKS = "[" + re.escape(DOTS) + r"\s　\x{200b}-\x{200f}\x{2060}\x{feff}]"
-_DOT_LIKE_BULLET = re.compile(r"(?<=[\u3400-\u9fff]{2})[●○](?=[\u3400-\u9fff]{2})")
+_DOT_LIKE_BULLET = re.compile(r"(?<=[\u3400-\u9fff]{2})\s*[●○]\s*(?=[\u3400-\u9fff]{2})")
 
 
 def plain_key(names: pl.Series) -> pl.Series:
@@ -53,6 +53,7 @@ def plain_key(names: pl.Series) -> pl.Series:
     keys = (
         odd["name"]
         .map_elements(lambda name: _DOT_LIKE_BULLET.sub("·", name), return_dtype=pl.String)
+        .str.replace_all("\u02d9", "")  # NFKC would make a blank and a combining dot of it
         .str.normalize("NFKC")
         .str.replace_many(list(PRIVATE_USE_REPAIRS), list(PRIVATE_USE_REPAIRS.values()))
         .str.replace_all(_DOTS_AND_BLANKS, "")
@@ -137,6 +138,8 @@ class NameTable:
             self.tokens[place, at] = folded
             self.written[place, at] = written
             self.readings[place, at, : len(readings)] = readings[:READINGS]
+        if tokens and tokens[0][0] < POINTS and (surname := character.surname_reading[tokens[0][0]]):
+            self.readings[place, 0] = (surname, 0, 0)
         self.lengths[place] = min(len(tokens), width)
 
     def folded_keys(self) -> NDArray[np.uint64]:

@@ -190,7 +190,7 @@ def advance(
         if story.case is not None and story.case.state != CLOSED:
             story.move("closed_over_age", _OVER_AGE, "school_age", on, _closing("over_age", _OVER_AGE, on))
     elif story.case is None:
-        if standing.status in SUSPECTED_STATUSES:
+        if standing.status in (*SUSPECTED_STATUSES, "dropout"):
             _open(story, child_id, standing, on, terms)
     else:
         _stood(story, standing, on, terms)
@@ -203,7 +203,9 @@ def case_id_of(child_id: str) -> str:
 
 
 def _answer_order(answer: Answer) -> tuple[object, ...]:
-    return (answer.verified_on, list(RESULTS).index(answer.result), answer.source_row)
+    """By day; within a day by result, a measure after the result it followed, so that the order of the rows says nothing."""
+    measure = MEASURES.index(answer.measure) if answer.measure else -1
+    return (answer.verified_on, list(RESULTS).index(answer.result), measure, answer.source_row)
 
 
 def _closing(reason: str, evidence: str, on: dt.date, until: dt.date | None = None) -> dict[str, object]:

@@ -159,7 +159,7 @@ def _judge(answers: pl.DataFrame, on: dt.date) -> pl.DataFrame:
     lacks = (
         ((needs == "student_number") & pl.col("student_number").is_null())
         | ((needs == "evidence") & pl.col("evidence").is_null())
-        | ((needs == "placement") & pl.col("placement").is_null() & pl.col("evidence").is_null())
+        | ((needs == "placement") & pl.col("placement").is_null())
         | ((needs == "until") & pl.col("until").is_null())
     ).fill_null(value=False)
     contradicts = (pl.col("result").n_unique().over("case_id", "verified_on") > 1) & pl.col("case_id").is_not_null()

@@ -19,58 +19,130 @@ TIE = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """For each pair: whether it is chosen, and by how much (log2) the best assignment with it beats the best without it.
+    """For each pair whether it is chosen, and by how much (log2).
 
-    A pair that is not chosen has a gap of minus what choosing it would cost.
+    gap: how much the best assignment with the pair beats the best without it; for a pair that is not chosen, minus what
+        choosing it would cost. A pair on its own has its weight as gap.
+    rivalry: the same against other pairs only: a pair on its own has no rival and infinite rivalry.
     """
 
     chosen: NDArray[np.bool_]
     gap: NDArray[np.float64]
+    rivalry: NDArray[np.float64]
 
 
 def assign(left: NDArray[np.int64], right: NDArray[np.int64], weights: NDArray[np.float64]) -> Assignment:
-    """Choose among pairs of positive weight (posterior log2 odds; a pair below 0 never improves a sum)."""
+    """Choose among pairs by weight (posterior log2 odds), each record in one pair at most.
+
+    First the pairs of positive weight, together; then, among records still free, those below: a pair below 0 never
+    improves a sum, but the best of two that are left may yet be one person, and its probability says how likely.
+    """
+    weights = np.asarray(weights, dtype=np.float64)
     chosen = np.zeros(len(left), dtype=bool)
-    gap = np.asarray(weights, dtype=np.float64).copy()
-    places = np.flatnonzero(weights > 0)
-    if not places.size:
-        return Assignment(chosen, gap)
-    lefts, a = np.unique(left[places], return_inverse=True)
-    rights, b = np.unique(right[places], return_inverse=True)
-    w = gap[places]
+    gap = weights.copy()
+    above = np.flatnonzero(weights > 0)
+    _assign_positive(left[above], right[above], weights[above], chosen, gap, above)
+    free = ~np.isin(left, left[chosen]) & ~np.isin(right, right[chosen]) & (weights <= 0)
+    for place in _mutual_best(left, right, weights, np.flatnonzero(free)):
+        chosen[place] = True
+    rivalry = _against_rivals(left, right, weights, chosen, gap)
+    return Assignment(chosen, gap, rivalry)
+
+
+def _assign_positive(
+    left: NDArray[np.int64],
+    right: NDArray[np.int64],
+    w: NDArray[np.float64],
+    chosen: NDArray[np.bool_],
+    gap: NDArray[np.float64],
+    places: NDArray[np.int64],
+) -> None:
+    """Fill `chosen` and `gap` at `places` for the pairs given, by exact assignment inside connected components."""
+    if not len(left):
+        return
+    lefts, a = np.unique(left, return_inverse=True)
+    rights, b = np.unique(right, return_inverse=True)
     alone = (np.bincount(a)[a] == 1) & (np.bincount(b)[b] == 1)
     chosen[places[alone]] = True
     crowded = np.flatnonzero(~alone)
-    if crowded.size:
-        size = len(lefts) + len(rights)
-        graph = coo_array((np.ones(len(crowded)), (a[crowded], len(lefts) + b[crowded])), shape=(size, size))
-        _, component = connected_components(graph, directed=False)
-        of_pair = component[a[crowded]]
-        order = np.lexsort((b[crowded], a[crowded], of_pair))
-        bounds = np.flatnonzero(np.diff(of_pair[order], prepend=-1))
-        for start, end in zip(bounds, [*bounds[1:], len(order)], strict=True):
-            members = crowded[order[start:end]]
-            picked, by = _assign_component(a[members], b[members], w[members])
-            chosen[places[members]] = picked
-            gap[places[members]] = by
-    return Assignment(chosen, gap)
+    if not crowded.size:
+        return
+    size = len(lefts) + len(rights)
+    graph = coo_array((np.ones(len(crowded)), (a[crowded], len(lefts) + b[crowded])), shape=(size, size))
+    _, component = connected_components(graph, directed=False)
+    of_pair = component[a[crowded]]
+    order = np.lexsort((b[crowded], a[crowded], of_pair))
+    bounds = np.flatnonzero(np.diff(of_pair[order], prepend=-1))
+    for start, end in zip(bounds, [*bounds[1:], len(order)], strict=True):
+        members = crowded[order[start:end]]
+        picked, by = _assign_component(a[members], b[members], w[members])
+        chosen[places[members]] = picked
+        gap[places[members]] = by
+
+
+def _mutual_best(
+    left: NDArray[np.int64], right: NDArray[np.int64], weights: NDArray[np.float64], places: NDArray[np.int64]
+) -> list[int]:
+    """Among pairs of free records, those that are the best of both, round by round until none is left; a tie chooses neither."""
+    found: list[int] = []
+    while places.size:
+        best_l, best_r = _best_of(left[places], weights[places]), _best_of(right[places], weights[places])
+        mutual = places[best_l & best_r]
+        if not mutual.size:
+            break
+        found += mutual.tolist()
+        places = places[~np.isin(left[places], left[mutual]) & ~np.isin(right[places], right[mutual])]
+    return found
+
+
+def _best_of(records: NDArray[np.int64], weights: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Whether each pair is the one best of its record; where two are equally good neither is."""
+    order = np.lexsort((-weights, records))
+    first = np.flatnonzero(np.diff(records[order], prepend=records[order[0]] - 1))
+    second = np.minimum(first + 1, len(order) - 1)
+    has_second = np.diff([*first, len(order)]) > 1
+    tied = has_second & (weights[order[first]] - weights[order[second]] <= TIE)
+    best = np.zeros(len(records), dtype=bool)
+    best[order[first[~tied]]] = True
+    return best
+
+
+def _against_rivals(
+    left: NDArray[np.int64],
+    right: NDArray[np.int64],
+    weights: NDArray[np.float64],
+    chosen: NDArray[np.bool_],
+    gap: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """By how much each chosen pair beats the pairs that share a record with it; -gap's loss for the others."""
+    rivalry = np.where(chosen, np.inf, gap)
+    for records in (left, right):
+        best_other = second_best(records, weights, chosen)
+        rivalry = np.where(chosen, np.minimum(rivalry, weights - best_other), rivalry)
+    # Where rivals are themselves better off elsewhere (twins), the assignment as a whole is surer than the pair alone.
+    return np.where(chosen & (gap < weights), np.maximum(rivalry, gap), rivalry)
+
+
+def second_best(
+    records: NDArray[np.int64], weights: NDArray[np.float64], chosen: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """For each pair the greatest weight among the *other* pairs of its record that are not chosen; -inf where there is none."""
+    others = np.full(int(records.max(initial=-1)) + 1, -np.inf)
+    np.maximum.at(others, records[~chosen], weights[~chosen])
+    return others[records]
 
 
 def assign_each(right: NDArray[np.int64], weights: NDArray[np.float64]) -> Assignment:
-    """Choose for each right record its best pair, whoever else that person has; by how much it beats the second best."""
+    """Choose for each right record its best pair, whoever else that person has."""
+    weights = np.asarray(weights, dtype=np.float64)
     chosen = np.zeros(len(right), dtype=bool)
-    gap = np.asarray(weights, dtype=np.float64).copy()
-    if not len(right):
-        return Assignment(chosen, gap)
-    order = np.lexsort((-gap, right))
-    first = np.flatnonzero(np.diff(right[order], prepend=right[order[0]] - 1))
-    sizes = np.diff([*first, len(order)])
-    best = order[first]
-    second = np.where(sizes > 1, weights[order[np.minimum(first + 1, len(order) - 1)]], 0.0)
-    gap -= np.repeat(weights[best], sizes)[np.argsort(order)]
-    gap[best] = weights[best] - np.maximum(second, 0.0)
-    chosen[best] = (weights[best] > 0) & (gap[best] > TIE)
-    return Assignment(chosen, gap)
+    if len(right):
+        chosen = _best_of(right, weights)
+    others = second_best(right, weights, chosen)
+    best = np.full(int(right.max(initial=-1)) + 1, -np.inf)
+    np.maximum.at(best, right, weights)
+    gap = np.where(chosen, weights - np.maximum(others, 0.0), weights - best[right])
+    return Assignment(chosen, gap, np.where(chosen, weights - others, gap))
 
 
 def _assign_component(

@@ -13,13 +13,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from kcb_pipeline.matching.assignment import assign, assign_each
+from kcb_pipeline.matching.assignment import TIE, assign, assign_each, second_best
 from kcb_pipeline.matching.blocking import candidates
+from kcb_pipeline.matching.calibration import Quality, calibrate, compete, unblocked_pairs
 from kcb_pipeline.matching.comparisons import MISSING, Levels
 from kcb_pipeline.matching.model import Kin, Model, Patterns, estimate_kin, estimate_m, estimate_u, silence
 from kcb_pipeline.matching.settings import (
-    DEFAULT_LINK_PROBABILITY,
-    DEFAULT_REVIEW_PROBABILITY,
     KeyRule,
     Settings,
 )
@@ -48,13 +47,14 @@ class LinkResult:
     links: one row a pair that was decided on: `left_row`, `right_row` (0-based positions), `decision`, `method`, `reason`,
         `match_weight` (log2 posterior odds: `w_prior` and all `w_<comparison>` add up to it), `probability` (after the
         competition of other pairs), `runner_up_gap` (log2), and `level_<comparison>`. Sorted by left_row, right_row.
-    model, settings: what weighed them. blocking: pairs by rule. left, right: the records as prepared.
+    model, settings: what weighed them. blocking: pairs by rule. quality: estimated errors. left, right: the records as prepared.
     """
 
     links: pl.DataFrame
     model: Model
     settings: Settings
     blocking: pl.DataFrame
+    quality: Quality
     left: pl.DataFrame
     right: pl.DataFrame
 
@@ -118,8 +118,8 @@ def link(
     progress.update("settle by key", 2, 5, rows=len(settled.left))
     rest_l, rest_r = _residual(lefts, settled.left, settings), _residual(rights, settled.right, settings)
     found = candidates(rest_l, rest_r, settings.blocking, largest_block=settings.largest_block)
-    pairs_l, pairs_r = _without_refused(
-        rest_l["__row"].to_numpy()[found.left], rest_r["__row"].to_numpy()[found.right], reviewed
+    pairs_l, pairs_r, rules = _without_refused(
+        rest_l["__row"].to_numpy()[found.left], rest_r["__row"].to_numpy()[found.right], reviewed, found.rules
     )
     rows_l, rows_r = np.concatenate([settled.left, pairs_l]), np.concatenate([settled.right, pairs_r])
     progress.update("block", 3, 5, rows=len(rows_l))
@@ -132,17 +132,24 @@ def link(
         u = estimate_u(settings, *_u_evidence(settings, lefts, rights))
         expected = settings.expected_matches or max(len(settled.left), 0.5 * min(left.height, right.height))
         kin = _kin(settings, lefts, right.height, expected) if settings.relatives else None
-        pairs = float(max(left.height * right.height, 1))
-        model = estimate_m(settings, patterns, u, pairs=pairs, expected_matches=expected, kin=kin)
+        whole = float(max(left.height * right.height, 1))
+        model = estimate_m(settings, patterns, u, pairs=whole, expected_matches=expected, kin=kin)
     progress.update("estimate", 4, 5, rows=len(rows_l))
     weights = {c.name: model.weights(c.name)[heard[c.name]] for c in settings.comparisons}
     adjustments = _term_frequencies(settings, lefts, rights, lefts[rows_l], rights[rows_r], levels, model)
     for name, adjustment in adjustments.items():
         weights[name] = weights[name] + adjustment
     weights["relatives"] = model.relatives_weight(_likeness(settings, model, levels, heard, adjustments))
-    links = _decide(settings, model, rows_l, rows_r, len(settled.left), settled.method, weights, levels)
+    pairs = _Pairs(
+        rows_l,
+        rows_r,
+        len(settled.left),
+        settled.method,
+        np.concatenate([np.zeros(len(settled.left), dtype=np.int64), rules]),
+    )
+    links, quality = _decide(settings, model, pairs, weights, levels, sizes=(left.height, right.height))
     progress.update("decide", 5, 5, rows=links.height)
-    return LinkResult(links, model, settings, found.report, lefts, rights)
+    return LinkResult(links, model, settings, found.report, quality, lefts, rights)
 
 
 # -- the steps -----------------------------------------------------------------------------------------------------
@@ -179,7 +186,8 @@ def _settle(left: pl.DataFrame, right: pl.DataFrame, settings: Settings, reviewe
         for name, last in rule.plausible:
             levels = settings.comparison(name).levels_of(left[a], right[b])
             plausible &= levels <= last
-        a, b = _without_refused(a[plausible], b[plausible], reviewed)
+        a, b = a[plausible], b[plausible]
+        a, b, _ = _without_refused(a, b, reviewed, np.zeros(len(a), dtype=np.int64))
         taken_l[a] = taken_r[b] = True
         lefts.append(a)
         rights.append(b)
@@ -191,17 +199,17 @@ def _settle(left: pl.DataFrame, right: pl.DataFrame, settings: Settings, reviewe
 
 
 def _without_refused(
-    rows_l: NDArray[np.int64], rows_r: NDArray[np.int64], reviewed: pl.DataFrame | None
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The pairs without those that a person has said are two people."""
+    rows_l: NDArray[np.int64], rows_r: NDArray[np.int64], reviewed: pl.DataFrame | None, rules: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """The pairs (with what gave them) without those that a person has said are two people."""
     refused = None if reviewed is None else reviewed.filter(~pl.col("is_match"))
     if refused is None or refused.is_empty():
-        return rows_l, rows_r
-    pairs = pl.DataFrame({"left_row": rows_l, "right_row": rows_r})
+        return rows_l, rows_r, rules
+    pairs = pl.DataFrame({"left_row": rows_l, "right_row": rows_r, "rules": rules})
     kept = pairs.join(
         refused.select("left_row", "right_row"), on=["left_row", "right_row"], how="anti", maintain_order="left"
     )
-    return kept["left_row"].to_numpy(), kept["right_row"].to_numpy()
+    return kept["left_row"].to_numpy(), kept["right_row"].to_numpy(), kept["rules"].to_numpy()
 
 
 def _unique_key_pairs(
@@ -339,59 +347,85 @@ def _likeness(
     return total
 
 
+@dataclass(frozen=True, slots=True)
+class _Pairs:
+    """The pairs to decide on: first those that a person or a key settled, with how, then the candidates, with the rules that gave them."""
+
+    left: NDArray[np.int64]
+    right: NDArray[np.int64]
+    settled: int
+    methods: list[str]
+    rules: NDArray[np.int64]
+
+
 def _decide(
     settings: Settings,
     model: Model,
-    rows_l: NDArray[np.int64],
-    rows_r: NDArray[np.int64],
-    settled: int,
-    methods: list[str],
+    pairs: _Pairs,
     weights: dict[str, NDArray[np.float64]],
     levels: dict[str, Levels],
-) -> pl.DataFrame:
-    total = np.full(len(rows_l), model.prior_weight)
+    *,
+    sizes: tuple[int, int],
+) -> tuple[pl.DataFrame, Quality]:
+    total = np.full(len(pairs.left), model.prior_weight)
     for weight in weights.values():
         total += weight
-    is_settled = np.arange(len(rows_l)) < settled
-    chosen, gap = np.ones(len(rows_l), dtype=bool), total.copy()
+    is_settled = np.arange(len(total)) < pairs.settled
     one_to_one = settings.policy == "one-to-one"
-    undecided = slice(settled, None)
-    outcome = (
-        assign(rows_l[undecided], rows_r[undecided], total[undecided])
-        if one_to_one
-        else assign_each(rows_r[undecided], total[undecided])
+    undecided = slice(pairs.settled, None)
+    left, right, w = pairs.left[undecided], pairs.right[undecided], total[undecided]
+    outcome = assign(left, right, w) if one_to_one else assign_each(right, w)
+    # One-to-one either side may be said to choose; of many records of one person it is the records that choose.
+    calibration = calibrate(
+        w[outcome.chosen],
+        second_best(left if one_to_one else right, w, outcome.chosen)[outcome.chosen],
+        choosers=sizes[0] - pairs.settled if one_to_one else sizes[1] - pairs.settled,
+        others=sizes[1] - pairs.settled if one_to_one else sizes[0],
+        exclusive=one_to_one,
     )
+    chosen, gap = np.ones(len(total), dtype=bool), total.copy()
     chosen[undecided], gap[undecided] = outcome.chosen, outcome.gap
-    probability = 1 / (1 + np.exp2(-np.clip(gap, -300, 300)))
-    link_at = settings.link_probability or DEFAULT_LINK_PROBABILITY
-    review_at = settings.review_probability or DEFAULT_REVIEW_PROBABILITY
-    linked = is_settled | (chosen & (probability >= link_at))
-    taken_l, taken_r = (np.zeros(int(rows.max(initial=-1)) + 1, dtype=bool) for rows in (rows_l, rows_r))
-    taken_l[rows_l[linked]] = True
-    taken_r[rows_r[linked]] = True
-    left_free, right_free = ~taken_l[rows_l], ~taken_r[rows_r]
+    probability = 1 / (1 + np.exp2(-np.clip(total, -300, 300)))
+    probability[undecided] = np.where(
+        outcome.chosen,
+        compete(calibration.probability(w), outcome.rivalry),
+        1 / (1 + np.exp2(-np.clip(outcome.gap, -300, 300))),
+    )
+    linked = is_settled | (chosen & (probability >= settings.link_probability))
+    taken_l, taken_r = (np.zeros(int(rows.max(initial=-1)) + 1, dtype=bool) for rows in (pairs.left, pairs.right))
+    taken_l[pairs.left[linked]] = True
+    taken_r[pairs.right[linked]] = True
+    left_free, right_free = ~taken_l[pairs.left], ~taken_r[pairs.right]
     free = (left_free & right_free) if one_to_one else right_free
-    tie = ~linked & free & (total > 0) & (np.abs(gap) < 1e-6)
-    review = ~linked & free & ((probability >= review_at) | (total > 0))
-    decision = np.where(linked, LINKED, np.where(review, REVIEW, REJECTED))
+    tie = ~linked & free & (total > 0) & (np.abs(gap) < TIE)
+    review = ~linked & free & (probability >= settings.review_probability)
+    decision = np.where(linked, LINKED, np.where(review | tie, REVIEW, REJECTED))
     reason = np.select(
         [is_settled, linked, tie, review, ~right_free & ~linked, ~left_free & ~linked],
         [REASON_KEY, REASON_BEST, REASON_TIE, REASON_DOUBT, REASON_TAKEN, REASON_BETTER],
         default=REASON_WEAK,
     )
-    method = np.array([*methods, *([PROBABILISTIC] * (len(rows_l) - settled))], dtype=object)
+    method = np.array([*pairs.methods, *([PROBABILISTIC] * (len(total) - pairs.settled))], dtype=object)
     reason = np.where(method == REVIEWED, REASON_REVIEWED, reason)
-    keep = linked | review
-    keep[_near_misses(rows_l, rows_r, total, ~keep & left_free, settings.near_misses)] = True
+    quality = Quality(
+        links=int(linked.sum()),
+        false_links=float((1 - probability[linked]).sum()),
+        missed=float(probability[chosen & ~linked].sum()),
+        unblocked=unblocked_pairs(pairs.rules[undecided][outcome.chosen], probability[undecided][outcome.chosen]),
+    )
+    keep = linked | review | tie
+    keep[_near_misses(pairs.left, pairs.right, total, ~keep & left_free, settings.near_misses)] = True
     columns: dict[str, NDArray[np.generic]] = {
-        "left_row": rows_l, "right_row": rows_r, "decision": decision, "method": method, "reason": reason,
+        "left_row": pairs.left, "right_row": pairs.right, "decision": decision, "method": method, "reason": reason,
         "match_weight": total, "probability": probability, "runner_up_gap": gap,
-        "w_prior": np.full(len(rows_l), model.prior_weight),
+        "w_prior": np.full(len(total), model.prior_weight),
         **{f"w_{name}": weight for name, weight in weights.items()},
         **{f"level_{name}": level for name, level in levels.items()},
     }  # fmt: skip
     frame = pl.DataFrame({name: values[keep] for name, values in columns.items()})
-    return frame.with_columns(pl.col("decision", "method", "reason").cast(pl.String)).sort("left_row", "right_row")
+    return frame.with_columns(pl.col("decision", "method", "reason").cast(pl.String)).sort(
+        "left_row", "right_row"
+    ), quality
 
 
 def _near_misses(

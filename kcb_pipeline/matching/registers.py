@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import duckdb
 import polars as pl
 
+from kcb_pipeline.config import Matching
 from kcb_pipeline.engines.embedded import create, frame
 from kcb_pipeline.engines.workspace import Workspace
 from kcb_pipeline.matching.chinese import (
@@ -61,7 +62,7 @@ ORDER BY s.student
 """
 
 
-def register_settings(on: dt.date) -> Settings:
+def register_settings(on: dt.date, rule: Matching) -> Settings:
     """How a child of the population register is recognised in the student registry, on the day `on`."""
     return Settings(
         comparisons=(
@@ -113,6 +114,8 @@ def register_settings(on: dt.date) -> Settings:
             block_on("guardians.first_phone", name="one guardian's phone"),
         ),
         largest_block=200_000,
+        false_link_cost=rule.false_link_cost,
+        review_probability=rule.review_probability,
     )
 
 
@@ -126,7 +129,7 @@ class Matched:
     review: int
 
 
-def match_registers(workspace: Workspace, *, progress: Progress = SILENT) -> Matched:
+def match_registers(workspace: Workspace, rule: Matching, *, progress: Progress = SILENT) -> Matched:
     """Fill `matched.links` and `matched.blocking`, and keep the model in `matched.model`.
 
     `matched.links`: person, student, population_type, population_row, registry_row, decision, method, reason, match_weight,
@@ -134,7 +137,7 @@ def match_registers(workspace: Workspace, *, progress: Progress = SILENT) -> Mat
     """
     with workspace.connect() as connection:
         persons, students = frame(connection, _PERSONS), frame(connection, _STUDENTS)
-        settings = register_settings(workspace.comparison_date)
+        settings = register_settings(workspace.comparison_date, rule)
         reviewed = _reviewed(connection, persons, students)
         result = link(persons, students, settings, reviewed=reviewed, progress=progress)
         create(connection, "matched.links", _with_rows(result, persons, students))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 
 import polars as pl
 
@@ -68,8 +68,9 @@ class Settings:
     """How two tables of persons are linked.
 
     expected_matches: how many pairs are expected to be one person; estimated where it is not given.
-    link_probability, review_probability: a pair is linked from the first, put before a person from the second; where they
-        are not given they are set from the estimated error rates.
+    false_link_cost: what a false link costs, in missed links. A pair is linked from the probability at which linking it costs
+        less than leaving it: 1/2 for a cost of 1 (the greatest F1), 0.98 for 50 (a false link hides a child who is out of school).
+    review_probability: a pair that is not linked is put before a person from this probability on.
     largest_block: a value of a blocking key that would make more pairs than this is left to the other rules, and reported.
     near_misses: how many candidates are kept for each record that found nobody.
     relatives: rules by which two *different* records of one table are of one family. What such pairs agree on says how much
@@ -84,10 +85,15 @@ class Settings:
     expected_matches: float | None = None
     policy: Literal["one-to-one", "many-to-one"] = "one-to-one"
     relatives: tuple[BlockingRule, ...] = ()
-    link_probability: float | None = None
-    review_probability: float | None = None
+    false_link_cost: float = 1.0
+    review_probability: float = 0.05
     largest_block: int = 1_000_000
     near_misses: int = 3
+
+    @property
+    def link_probability(self) -> float:
+        """The probability from which a pair is linked."""
+        return self.false_link_cost / (1 + self.false_link_cost)
 
     def comparison(self, name: str) -> Comparison:
         """The comparison of that name; KeyError where there is none."""
@@ -100,7 +106,3 @@ class Settings:
     def digest(self) -> str:
         """sha-256 of everything these settings say, for the record of a run."""
         return hashlib.sha256(repr(self).encode()).hexdigest()
-
-
-DEFAULT_LINK_PROBABILITY: Final = 0.95
-DEFAULT_REVIEW_PROBABILITY: Final = 0.05

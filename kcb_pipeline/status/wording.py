@@ -76,7 +76,7 @@ def proof_of(facts: Facts, *, case_reason: str, opened_on: dt.date, sent: frozen
                 "deregistrations", facts["struck_off_row"]
             )
         case "registered_dead" | "registered_emigrated" | "moved_out" | "no_longer_live" | "duplicate_registration":
-            return words, "population"
+            return words, _source("population", facts["population_row"])
         case "registry_abroad":
             return words, _source("student_registry", facts["dead_row"])
         case "abroad":

@@ -508,3 +508,68 @@ def test_what_was_written_lands_as_written(desk, encoding):
     desk.land("in_school")
 
     assert list(desk.landed("in_school", "name").values()) == written
+
+
+def test_a_character_whose_bytes_hold_a_separator_is_one_character(desk):
+    names = ["王" + bytes([lead, 0x7C]).decode("gb18030") for lead in range(0xB0, 0xF8)]
+    lines = [f"G{n}|{name}|20261118|是" for n, name in enumerate(names)]
+    desk.put("in_school.csv", ["全国学籍号|姓名|清点日期|是否在校", *lines], encoding="gb18030")
+
+    desk.land("in_school")
+
+    assert list(desk.landed("in_school", "name").values()) == names
+
+
+def test_bad_bytes_under_a_gb18030_header_cost_their_row_only(desk):
+    header, good = "全国学籍号,缺勤日期,缺勤类型\n", "G{n},20261118,无故\n"
+    data = (
+        header.encode("gb18030")
+        + good.format(n=1).encode("gb18030")
+        + b"G2,20261118,\xff\xfe\n"
+        + good.format(n=3).encode("gb18030")
+    )
+    desk.put("absences.csv", data)
+
+    desk.land("absences")
+
+    assert desk.landed("absences", "student_number") == {1: "G1", 3: "G3"}
+    assert desk.quarantined("absences") == {2: "malformed_row"}
+
+
+def test_bad_bytes_in_a_parquet_file_cost_their_row_only(desk):
+    torn = pa.Array.from_buffers(
+        pa.string(), 2, [None, pa.array([0, 3, 5], pa.int32()).buffers()[1], pa.py_buffer(b"\xff\xfe\xfa33")]
+    )
+    desk.put(
+        "absences.parquet",
+        parquet(
+            ["全国学籍号", "缺勤日期", "缺勤类型", "学校标识码"], [["G1", "G2"], ["20261118"] * 2, ["无故"] * 2, torn]
+        ),
+    )
+
+    desk.land("absences")
+
+    assert desk.landed("absences", "student_number") == {2: "G2"}
+    assert desk.quarantined("absences") == {1: "malformed_row"}
+
+
+def test_a_float_that_is_no_number_is_missing(desk):
+    columns = {
+        "id_number": pa.array([None, None], pa.string()), "name": ["王", "李"], "sex": pa.array([1.0, float("nan")]), "birth_date": ["20150312"] * 2,
+        "household_id": ["1", "2"], "division_code": ["533123"] * 2, "guardian_phone": pa.array([13800000001.0, float("nan")]),
+    }  # fmt: skip
+    desk.put("population.parquet", parquet(columns, columns.values()))
+
+    desk.land("population")
+
+    assert desk.landed("population", "sex", "guardian_phone") == {1: ("1", "13800000001"), 2: (None, None)}
+
+
+def test_a_linked_file_is_read_as_what_it_was_sent_as(desk):
+    desk.put(".store/0a1b.gz", separated([("全国学籍号", "缺勤日期", "缺勤类型"), ("G1", "20261118", "无故")]))
+    (desk.extracts / ".store/0a1b.gz").rename(desk.extracts / ".store/0a1b")
+    (desk.extracts / "absences.csv.gz").symlink_to(".store/0a1b")
+
+    desk.land("absences")
+
+    assert desk.landed("absences", "student_number") == {1: "G1"}

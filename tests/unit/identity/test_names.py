@@ -199,9 +199,9 @@ def test_a_surname_keeps_its_reading_beside_pinyin_or_a_placeholder(table_of, wr
     assert read == [reading for reading, _ in SURNAMES.values()]
 
 
-@pytest.mark.parametrize("traditional", ["單小明", "區小明", "繆小明"])
+@pytest.mark.parametrize("traditional", ["單小明", "區小明", "繆小明", "尉遲明", "萬俟雪"])
 def test_a_surname_in_traditional_form_has_the_same_reading(table_of, traditional):
-    simplified = traditional.translate(str.maketrans("單區繆", "单区缪"))
+    simplified = traditional.translate(str.maketrans("單區繆遲萬", "单区缪迟万"))
 
     assert len(set(table_of(traditional, simplified).pinyin_keys().tolist())) == 1
 

@@ -11,17 +11,18 @@ settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def memory():
-    """A database of one module's tests."""
+    """A database in memory with the published tables, which no test leaves anything in."""
     with connect(None, Limits(memory="500MB", threads=1)) as connection:
+        for table in TABLES:
+            connection.execute(create_table_sql(table))
         yield connection
 
 
 @pytest.fixture
 def ledgers(memory):
-    """The published tables, empty."""
-    for table in TABLES:
-        memory.execute(f"DROP TABLE IF EXISTS {table.stored_as}")
-        memory.execute(create_table_sql(table))
-    return memory
+    """The published tables, empty: what a test writes is undone after it."""
+    memory.execute("BEGIN")
+    yield memory
+    memory.execute("ROLLBACK")

@@ -1,0 +1,132 @@
+"""How likely a chosen pair is one person, and how many links are wrong or missing, without labels.
+
+A Fellegi–Sunter weight assumes that comparisons err independently. They do not: a careless clerk errs in several, so true pairs with
+several errors weigh too little, and no fixed cut of the weight is right everywhere. But linking shows what false pairs look like:
+for a record that has surely found its own, the *second best* candidate is somebody else. How often second bests reach a weight is how
+often a record without a partner would be given a false one, if that candidate were free. From it follow the number of false links
+above any weight, and from the pairs really found there the probability at each weight (a local false discovery rate; Efron 2004),
+with no label and whatever the dependence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import isotonic_regression
+
+SURE: Final = 7.0
+"""Weight (log2 odds) from which a chosen pair is taken for true when false ones are being studied: 1 in 129 is not."""
+FURTHER_RECORD: Final = 10.0
+"""A second best above this is more likely a second record of the person than somebody else; it is no witness."""
+_BELIEF: Final = 1.0
+"""How many false links' worth of belief the model's own count of them gets: the shape of a gamma prior on their rate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Probabilities of chosen pairs by weight, and the counts behind them.
+
+    weights, probabilities: falling; a pair's probability is read at its weight.
+    matches: estimated true pairs among those that were compared (settled pairs not counted).
+    witnesses: second bests that were studied.
+    """
+
+    weights: NDArray[np.float64]
+    probabilities: NDArray[np.float64]
+    matches: float
+    witnesses: int
+
+    def probability(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The probability of chosen pairs of these weights, before the competition of other pairs."""
+        if not len(self.weights):
+            return _odds(weights)
+        rising = self.weights[::-1]
+        found: NDArray[np.float64] = np.interp(weights, rising, self.probabilities[::-1])
+        return found
+
+
+def calibrate(
+    chosen: NDArray[np.float64], second: NDArray[np.float64], *, choosers: int, others: int, exclusive: bool
+) -> Calibration:
+    """Learn from the weights of chosen pairs and, for each, of its choosing record's second best candidate (-inf where none).
+
+    choosers: records that choose a partner and that no key settled. others: the records they choose from.
+    exclusive: whether a record that is somebody's partner is no longer free for another (one-to-one).
+    """
+    if not len(chosen):
+        return Calibration(np.empty(0), np.empty(0), 0.0, 0)
+    witness = second[(chosen >= SURE) & (second < FURTHER_RECORD)]
+    order = np.argsort(-chosen, kind="stable")
+    falling = chosen[order]
+    above = len(witness) - np.searchsorted(np.sort(witness), falling, side="left")
+    by_model = np.cumsum(1 - _odds(falling)) + 1e-12
+    count = np.arange(1, len(falling) + 1)
+    matches = float(min(len(falling), choosers))
+    for _ in range(50):  # how many have no partner, and how many candidates are free, follow from how many match
+        alone = max(choosers - matches, 0.5)
+        free = max(others - matches, 0.5) / max(others, 1) if exclusive else 1.0
+        # The chance that a record without a partner is given a false one above each weight: as often as witnesses met one,
+        # shrunk to what the model says where they are few (the mean of a gamma posterior).
+        false = alone * free * (above + _BELIEF) / (len(witness) + _BELIEF * alone * free / by_model)
+        updated = float(np.maximum(count - false, 0).max())
+        if abs(updated - matches) < 1e-6 * max(matches, 1):
+            break
+        matches = updated
+    rate = isotonic_regression(np.clip(np.diff(false, prepend=0.0), 0, 1), increasing=True).x
+    probability = np.clip(1 - rate, 0.0, 1 - 1e-9)
+    return Calibration(falling, probability, matches, len(witness))
+
+
+def _odds(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    return 1 / (1 + np.exp2(-np.clip(weights, -300, 300)))
+
+
+def compete(probability: NDArray[np.float64], rivalry: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A chosen pair's probability when others could have been chosen instead: `rivalry` is by how much (log2) it beat them."""
+    return probability * _odds(rivalry)
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """What is estimated of a result, without labels.
+
+    false_links: of the links, how many are wrong. missed: true pairs that were compared and not linked. unblocked: true pairs
+    that no blocking rule brought together (Chao's lower bound, see `unblocked_pairs`).
+    """
+
+    links: int
+    false_links: float
+    missed: float
+    unblocked: float
+
+    @property
+    def precision(self) -> float:
+        """Estimated share of the links that are right."""
+        return 1 - self.false_links / self.links if self.links else 1.0
+
+    @property
+    def recall(self) -> float:
+        """Estimated share of all true pairs that are linked."""
+        right = self.links - self.false_links
+        whole = right + self.missed + self.unblocked
+        return right / whole if whole else 1.0
+
+    @property
+    def blocking_recall(self) -> float:
+        """Estimated share of all true pairs that were compared at all."""
+        compared = self.links - self.false_links + self.missed
+        return compared / (compared + self.unblocked) if compared + self.unblocked else 1.0
+
+
+def unblocked_pairs(rules: NDArray[np.int64], weights: NDArray[np.float64]) -> float:
+    """True pairs that no rule brought together, from how many rules brought the others (Chao 1987, bias-corrected).
+
+    rules: a bit for each rule that gave the pair. weights: probability of each pair being true. Pairs caught by one rule only,
+    against those caught by two, tell how many were caught by none; it is a lower bound where rules depend on each other.
+    """
+    caught = np.bitwise_count(rules.astype(np.uint64))
+    once, twice = float(weights[caught == 1].sum()), float(weights[caught == 2].sum())
+    return once * max(once - 1, 0.0) / (2 * (twice + 1))
