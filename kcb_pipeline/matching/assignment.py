@@ -124,11 +124,11 @@ def _against_rivals(
 
 
 def second_best(
-    records: NDArray[np.int64], weights: NDArray[np.float64], chosen: NDArray[np.bool_]
+    records: NDArray[np.int64], weights: NDArray[np.float64], left_out: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """For each pair the greatest weight among the *other* pairs of its record that are not chosen; -inf where there is none."""
+    """For each pair the greatest weight among those pairs of its record that are not left out; -inf where there is none."""
     others = np.full(int(records.max(initial=-1)) + 1, -np.inf)
-    np.maximum.at(others, records[~chosen], weights[~chosen])
+    np.maximum.at(others, records[~left_out], weights[~left_out])
     return others[records]
 
 

@@ -2,8 +2,8 @@
 
 A Fellegi–Sunter weight assumes that comparisons err independently. They do not: a careless clerk errs in several, so true pairs with
 several errors weigh too little, and no fixed cut of the weight is right everywhere. But linking shows what false pairs look like:
-for a record that has surely found its own, the *second best* candidate is somebody else. How often second bests reach a weight is how
-often a record without a partner would be given a false one, if that candidate were free. From it follow the number of false links
+for a record that has surely found its own, the best *other* candidate that it could have had is somebody else. How often such a
+second best reaches a weight is how often a record without a partner would be given a false one. From it follow the number of false links
 above any weight, and from the pairs really found there the probability at each weight (a local false discovery rate; Efron 2004),
 with no label and whatever the dependence.
 """
@@ -48,13 +48,11 @@ class Calibration:
         return found
 
 
-def calibrate(
-    chosen: NDArray[np.float64], second: NDArray[np.float64], *, choosers: int, others: int, exclusive: bool
-) -> Calibration:
-    """Learn from the weights of chosen pairs and, for each, of its choosing record's second best candidate (-inf where none).
+def calibrate(chosen: NDArray[np.float64], second: NDArray[np.float64], *, choosers: int) -> Calibration:
+    """Learn from the weights of chosen pairs and, for each, of its choosing record's best other candidate that
+    nobody holds with a greater weight (-inf where none).
 
-    choosers: records that choose a partner and that no key settled. others: the records they choose from.
-    exclusive: whether a record that is somebody's partner is no longer free for another (one-to-one).
+    choosers: records that choose a partner and that no key settled.
     """
     if not len(chosen):
         return Calibration(np.empty(0), np.empty(0), 0.0, 0)
@@ -65,17 +63,17 @@ def calibrate(
     by_model = np.cumsum(1 - _odds(falling)) + 1e-12
     count = np.arange(1, len(falling) + 1)
     matches = float(min(len(falling), choosers))
-    for _ in range(50):  # how many have no partner, and how many candidates are free, follow from how many match
+    for _ in range(50):  # how many have no partner follows from how many match
         alone = max(choosers - matches, 0.5)
-        free = max(others - matches, 0.5) / max(others, 1) if exclusive else 1.0
         # The chance that a record without a partner is given a false one above each weight: as often as witnesses met one,
         # shrunk to what the model says where they are few (the mean of a gamma posterior).
-        false = alone * free * (above + _BELIEF) / (len(witness) + _BELIEF * alone * free / by_model)
+        false = alone * (above + _BELIEF) / (len(witness) + _BELIEF * alone / by_model)
         updated = float(np.maximum(count - false, 0).max())
         if abs(updated - matches) < 1e-6 * max(matches, 1):
             break
         matches = updated
-    rate = isotonic_regression(np.clip(np.diff(false, prepend=0.0), 0, 1), increasing=True).x
+    # Many pairs share a weight, so the count of false ones rises in leaps: they are spread before anything is cut to [0, 1].
+    rate = isotonic_regression(np.diff(false, prepend=0.0), increasing=True).x
     probability = np.clip(1 - rate, 0.0, 1 - 1e-9)
     return Calibration(falling, probability, matches, len(witness))
 

@@ -376,12 +376,15 @@ def _decide(
     left, right, w = pairs.left[undecided], pairs.right[undecided], total[undecided]
     outcome = assign(left, right, w) if one_to_one else assign_each(right, w)
     # One-to-one either side may be said to choose; of many records of one person it is the records that choose.
+    choosing, others = (left, right) if one_to_one else (right, left)
+    holding = np.full(int(others.max(initial=-1)) + 1, -np.inf)
+    if one_to_one:
+        holding[others[outcome.chosen]] = w[outcome.chosen]
+    is_taken = w <= holding[others]
     calibration = calibrate(
         w[outcome.chosen],
-        second_best(left if one_to_one else right, w, outcome.chosen)[outcome.chosen],
-        choosers=sizes[0] - pairs.settled if one_to_one else sizes[1] - pairs.settled,
-        others=sizes[1] - pairs.settled if one_to_one else sizes[0],
-        exclusive=one_to_one,
+        second_best(choosing, w, outcome.chosen | is_taken)[outcome.chosen],
+        choosers=sizes[0 if one_to_one else 1] - pairs.settled,
     )
     chosen, gap = np.ones(len(total), dtype=bool), total.copy()
     chosen[undecided], gap[undecided] = outcome.chosen, outcome.gap
