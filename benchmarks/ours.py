@@ -22,8 +22,6 @@ import polars as pl
 from benchmarks import febrl
 from benchmarks.population import LEFT_COLUMNS, RIGHT_COLUMNS
 from kcb_pipeline import matching
-from kcb_pipeline.identity import id_number
-from kcb_pipeline.identity.codes import citizen_numbers_of
 from kcb_pipeline.matching import Implied, KeyRule, Settings, block_on, link
 from kcb_pipeline.matching.chinese import (
     ID_BY_G_NUMBER,
@@ -53,6 +51,9 @@ _RIGHT_NAMES: Final = {
 }
 
 
+_BIRTH_YEAR: Final = pl.col("birth_date").dt.year()
+
+
 def population_settings() -> Settings:
     """How a child of the population register is recognised in the student registry: the pipeline's own way, less what these tables lack."""
     return Settings(
@@ -65,23 +66,25 @@ def population_settings() -> Settings:
             Place("division", home="division_code"),
         ),
         keys=(
-            KeyRule("id_number", "id_key", "id_key", plausible=(("name", REORDERED),)),
-            KeyRule("id_number", "id_key", "other_key", plausible=(("name", REORDERED), ("birth_date", 3))),
+            KeyRule("id_number", "id_number.key", "id_number.key", plausible=(("name", REORDERED),)),
+            KeyRule(
+                "id_number", "id_number.key", "id_number.second_key", plausible=(("name", REORDERED), ("birth_date", 3))
+            ),
         ),
         implied=(Implied("id_number", (ID_EQUAL, ID_BY_G_NUMBER), ("birth_date", "sex", "division")),),
         blocking=(
-            block_on("id_key", name="same valid number"),
-            block_on("id_key", right=("other_key",), name="number after G"),
+            block_on("id_number.key", name="same valid number"),
+            block_on("id_number.key", right=("id_number.second_key",), name="number after G"),
             block_on("name.folded", "birth_date", name="name, birth date"),
             block_on("name.pinyin", "birth_date", name="sound of name, birth date"),
             block_on("name.sorted", "birth_date", name="characters of name, birth date"),
             block_on("birth_date", "sex", "division_code", name="birth date, sex, county of 户籍"),
-            block_on("name.folded", "birth_year", "division_code", name="name, year, county of 户籍"),
-            block_on("name.pinyin", "birth_year", "division_code", name="sound of name, year, county"),
+            block_on("name.folded", _BIRTH_YEAR, "division_code", name="name, year, county of 户籍"),
+            block_on("name.pinyin", _BIRTH_YEAR, "division_code", name="sound of name, year, county"),
             block_on("name.given", "birth_date", name="given name, birth date"),
             block_on("id_number.tail", name="last eight places of the number"),
             block_on("id_number.head", name="first fourteen places of the number"),
-            block_on("guardians.first_id", "birth_year", name="guardian's number, year"),
+            block_on("guardians.first_id", _BIRTH_YEAR, name="guardian's number, year"),
             block_on("guardians.first_id", "sex", name="guardian's number, sex"),
             block_on("guardians.first_phone", "sex", name="guardian's phone, sex"),
             block_on("guardians.first_name", "name.folded", name="guardian's and child's name"),
@@ -96,21 +99,11 @@ def population_settings() -> Settings:
     )
 
 
-def _registers(folder: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
-    left = pl.read_parquet(folder / "left.parquet", columns=[c for c in LEFT_COLUMNS if c != "household"])
-    right = pl.read_parquet(folder / "right.parquet", columns=list(RIGHT_COLUMNS))
-    none = pl.Series("other_key", [None], dtype=pl.Int64)
-    left = left.rename(_LEFT_NAMES).with_columns(
-        id_number.key(left["id_number"], on=ON).alias("id_key"),
-        pl.col("birth_date").dt.year().alias("birth_year"),
-        none.new_from_index(0, left.height),
-    )
-    right = right.rename(_RIGHT_NAMES).with_columns(
-        id_number.key(right["id_number"], on=ON).alias("id_key"),
-        pl.col("birth_date").dt.year().alias("birth_year"),
-        id_number.key(citizen_numbers_of(right["student_number"]), on=ON).alias("other_key"),
-    )
-    return left, right
+def _registers(folder: Path) -> tuple[pl.LazyFrame, pl.LazyFrame]:
+    """The two registers, not read yet: `link` reads them piece by piece."""
+    left = pl.scan_parquet(folder / "left.parquet").select([c for c in LEFT_COLUMNS if c != "household"])
+    right = pl.scan_parquet(folder / "right.parquet").select(list(RIGHT_COLUMNS))
+    return left.rename(_LEFT_NAMES), right.rename(_RIGHT_NAMES)
 
 
 def _febrl(folder: Path, side: str) -> pl.DataFrame:

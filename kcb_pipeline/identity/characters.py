@@ -1,16 +1,20 @@
 """What one character may be instead of another: variant forms, readings, look-alikes, dots, blanks and placeholders.
 
 These are *keys*: they say what two spellings have in common and never replace what an agency wrote (`opencc` alters
-22 of the 8,105 standard characters, some of them name characters; domain.md §6). Tables are arrays by code point, built once
-a process from `opencc` (Apache-2.0) and `pypinyin` (MIT) and from the short lists here.
+22 of the 8,105 standard characters, some of them name characters; domain.md §6). Tables are arrays by code point, built from
+`opencc` (Apache-2.0), `pypinyin` (MIT) and the short lists here, and kept in `characters.npz` beside this module, so that a
+program starts in no time and does not depend on the day's release of either: `python -m kcb_pipeline.identity.characters`
+builds the file anew, and a test holds it to what would be built.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import unicodedata
 from dataclasses import dataclass
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,9 +116,28 @@ class CharacterTables:
     """syllable × syllable: whether one begins the other (ji and jie, du and duo), one sound of Tibetan, Yi or Uyghur names"""
 
 
+_FILE: Final = Path(__file__).with_suffix(".npz")
+
+
 @functools.cache
 def tables() -> CharacterTables:
-    """The tables, built once a process (about half a second)."""
+    """The tables, read once a process."""
+    with np.load(_FILE, allow_pickle=False) as kept:
+        arrays = {name: kept[name] for name in kept.files}
+    syllables = tuple(str(syllable) for syllable in arrays.pop("syllables"))
+    numbers = {syllable: number for number, syllable in enumerate(syllables)}
+    return CharacterTables(syllables=syllables, numbers=numbers, **arrays)
+
+
+def keep(built: CharacterTables, file: Path = _FILE) -> None:
+    """Write the tables to the file they are read from."""
+    names = [field.name for field in dataclasses.fields(built) if field.name != "numbers"]
+    arrays: dict[str, Any] = {name: np.asarray(getattr(built, name)) for name in names}
+    np.savez_compressed(file, **arrays)
+
+
+def build() -> CharacterTables:
+    """The tables from their sources (about two seconds; wants `opencc` and `pypinyin`)."""
     folded = _fold_table()
     readings_of = _toneless_readings()
     syllables = (
@@ -216,3 +239,7 @@ def _look_alike_table() -> NDArray[np.int16]:
             place = 0 if table[ord(character), 0] == 0 else 1
             table[ord(character), place] = number
     return table
+
+
+if __name__ == "__main__":
+    keep(build())

@@ -57,18 +57,15 @@ def clean(numbers: pl.Series) -> pl.Series:
     >>> clean(pl.Series(["'11010519491231002x", "１１０１０５ 19491231 002Ｘ"])).to_list()
     ['11010519491231002X', '11010519491231002X']
     """
-    plain = numbers.str.contains(r"^[0-9]{17}[0-9X]$").fill_null(value=True)
-    if plain.all():
+    odd = (~numbers.str.contains(r"^[0-9]{17}[0-9X]$")).fill_null(value=False).arg_true()
+    if not len(odd):
         return numbers
-    distinct = numbers.filter(~plain).unique()
+    distinct = numbers.gather(odd).unique().sort()
     cleaned = distinct.str.replace_all(_NOT_A_NUMBER, "").map_elements(
         lambda text: text.translate(_FULL_WIDTH).upper(), return_dtype=pl.String
     )
-    name = numbers.name
-    changed = numbers.to_frame("number").with_columns(
-        pl.col("number").replace(distinct.to_list(), cleaned.to_list()).alias("number")
-    )
-    return changed["number"].set(changed["number"] == "", None).alias(name)
+    cleaned = cleaned.set(cleaned == "", None)
+    return numbers.clone().scatter(odd, numbers.gather(odd).replace(distinct, cleaned))
 
 
 def is_numeric_ruin(numbers: pl.Series) -> pl.Series:
@@ -160,8 +157,12 @@ def _birth_days(places: NDArray[np.uint8]) -> NDArray[np.int32]:
 
 def key(numbers: pl.Series, *, on: dt.date) -> pl.Series:
     """The first 17 digits of each valid number as Int64 (the check digit adds nothing); missing where it is not valid."""
-    ok = valid(numbers, on=on)
-    return pl.DataFrame({"number": numbers, "ok": ok}).select(
+    return key_of_valid(numbers, valid(numbers, on=on))
+
+
+def key_of_valid(numbers: pl.Series, is_valid: pl.Series) -> pl.Series:
+    """`key` of numbers whose validity is known."""
+    return pl.DataFrame({"number": numbers, "ok": is_valid}).select(
         pl.when("ok").then(pl.col("number").str.slice(0, 17)).cast(pl.Int64, strict=False).alias(numbers.name)
     )[numbers.name]
 

@@ -45,22 +45,20 @@ def plain_key(names: pl.Series) -> pl.Series:
     >>> plain_key(pl.Series(["买买提•艾力", " 王 小明", "ＷＡＮＧ xiao"])).to_list()
     ['买买提艾力', '王小明', 'WANGXIAO']
     """
-    frame = pl.DataFrame({"name": names})
-    is_plain = pl.col("name").str.contains(_PLAIN)
-    odd = frame.filter(~is_plain).unique()
-    if odd.is_empty():
+    odd = (~names.str.contains(_PLAIN)).fill_null(value=False).arg_true()
+    if not len(odd):
         return names
+    distinct = names.gather(odd).unique().sort()
     keys = (
-        odd["name"]
-        .map_elements(lambda name: _DOT_LIKE_BULLET.sub("·", name), return_dtype=pl.String)
+        distinct.map_elements(lambda name: _DOT_LIKE_BULLET.sub("·", name), return_dtype=pl.String)
         .str.replace_all("\u02d9", "")  # NFKC would make a blank and a combining dot of it
         .str.normalize("NFKC")
         .str.replace_many(list(PRIVATE_USE_REPAIRS), list(PRIVATE_USE_REPAIRS.values()))
         .str.replace_all(_DOTS_AND_BLANKS, "")
         .str.to_uppercase()
     )
-    keyed = frame.with_columns(pl.col("name").replace(odd["name"].to_list(), keys.to_list()).alias("key"))["key"]
-    return pl.DataFrame({"key": keyed}).select(pl.when(pl.col("key") != "").then("key").alias(names.name))[names.name]
+    keys = keys.set(keys == "", None)
+    return names.clone().scatter(odd, names.gather(odd).replace(distinct, keys))
 
 
 @dataclass(frozen=True, slots=True)

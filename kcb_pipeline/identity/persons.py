@@ -21,6 +21,7 @@ from kcb_pipeline.engines.embedded import create, frame, scalar
 from kcb_pipeline.engines.sql import run_step, statement
 from kcb_pipeline.engines.workspace import Workspace
 from kcb_pipeline.matching.chinese import FORMER_NAME, LOST_OR_ADDED, Guardians, name_levels
+from kcb_pipeline.matching.comparisons import Pairs
 
 OLDEST_PUPIL_YEARS = 25
 """Population rows born longer ago than this are nobody's pupil: they stay out of the comparison."""
@@ -173,10 +174,12 @@ def _namesakes_of_one_family(
     connection.unregister("wanted")
     prepared = guardians.select("ref").hstack(GUARDIANS.prepare(guardians))
     sides = [
-        namesakes.select(pl.col(side).alias("ref")).join(prepared, on="ref", how="left", maintain_order="left")
+        namesakes.select(pl.col(side).alias("ref"))
+        .join(prepared, on="ref", how="left", maintain_order="left")
+        .with_columns(pl.exclude("ref").fill_null(0))
         for side in ("ref_a", "ref_b")
     ]
-    level = GUARDIANS.levels_of(*sides)
+    level = GUARDIANS.levels(Pairs.aligned(*sides))
     same = (level == 0) | (level == 1)
     return namesakes.filter(pl.Series(same)).to_numpy().astype(np.int64).reshape(-1, 2)
 

@@ -10,9 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 TIE = 1e-9
 
@@ -31,8 +28,12 @@ class Assignment:
     rivalry: NDArray[np.float64]
 
 
-def assign(left: NDArray[np.int64], right: NDArray[np.int64], weights: NDArray[np.float64]) -> Assignment:
+def assign(
+    left: NDArray[np.int64], right: NDArray[np.int64], weights: NDArray[np.float64], *, own: float = np.inf
+) -> Assignment:
     """Choose among pairs by weight (posterior log2 odds), each record in one pair at most.
+
+    own: a left record's further candidate of this weight is one more record of the same person, and casts no doubt on the first.
 
     First the pairs of positive weight, together; then, among records still free, those below: a pair below 0 never
     improves a sum, but the best of two that are left may yet be one person, and its probability says how likely.
@@ -45,7 +46,7 @@ def assign(left: NDArray[np.int64], right: NDArray[np.int64], weights: NDArray[n
     free = ~np.isin(left, left[chosen]) & ~np.isin(right, right[chosen]) & (weights <= 0)
     for place in _mutual_best(left, right, weights, np.flatnonzero(free)):
         chosen[place] = True
-    rivalry = _against_rivals(left, right, weights, chosen, gap)
+    rivalry = _against_rivals(left, right, weights, chosen, gap, own)
     return Assignment(chosen, gap, rivalry)
 
 
@@ -67,6 +68,9 @@ def _assign_positive(
     crowded = np.flatnonzero(~alone)
     if not crowded.size:
         return
+    from scipy.sparse import coo_array  # SciPy takes half a second to import: only where there is a tangle to solve
+    from scipy.sparse.csgraph import connected_components
+
     size = len(lefts) + len(rights)
     graph = coo_array((np.ones(len(crowded)), (a[crowded], len(lefts) + b[crowded])), shape=(size, size))
     _, component = connected_components(graph, directed=False)
@@ -113,11 +117,12 @@ def _against_rivals(
     weights: NDArray[np.float64],
     chosen: NDArray[np.bool_],
     gap: NDArray[np.float64],
+    own: float,
 ) -> NDArray[np.float64]:
     """By how much each chosen pair beats the pairs that share a record with it; -gap's loss for the others."""
     rivalry = np.where(chosen, np.inf, gap)
-    for records in (left, right):
-        best_other = second_best(records, weights, chosen)
+    for records, left_out in ((left, chosen | (weights >= own)), (right, chosen)):
+        best_other = second_best(records, weights, left_out)
         rivalry = np.where(chosen, np.minimum(rivalry, weights - best_other), rivalry)
     # Where rivals are themselves better off elsewhere (twins), the assignment as a whole is surer than the pair alone.
     return np.where(chosen & (gap < weights), np.maximum(rivalry, gap), rivalry)
@@ -175,6 +180,8 @@ def _assign_component(
 
 
 def _best(table: NDArray[np.float64]) -> tuple[float, set[tuple[int, int]]]:
+    from scipy.optimize import linear_sum_assignment
+
     rows, columns = linear_sum_assignment(table, maximize=True)
     pairs = {(int(x), int(y)) for x, y in zip(rows, columns, strict=True) if table[x, y] > 0}
     return float(table[rows, columns].sum()), pairs

@@ -44,7 +44,7 @@ def candidates(
     width = max(right.height, 1)
     for number, rule in enumerate(rules):
         a, b, largest, capped_blocks, capped_pairs = _join(
-            _hashes(left, rule.left), _hashes(right, rule.right), largest_block
+            key_hashes(left, rule.left), key_hashes(right, rule.right), largest_block
         )
         if within:
             earlier = a < b
@@ -73,7 +73,7 @@ def candidates(
     return Candidates(pair[first] // width, pair[first] % width, masks, report)
 
 
-def _hashes(records: pl.DataFrame, keys: tuple[Key, ...]) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+def key_hashes(records: pl.DataFrame, keys: tuple[Key, ...]) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
     """Rows that have all the keys, and one integer for the values of each."""
     columns = [(pl.col(key) if isinstance(key, str) else key).alias(f"k{place}") for place, key in enumerate(keys)]
     there = records.select(*columns).with_row_index("row").drop_nulls()
@@ -87,25 +87,19 @@ def _join(
     largest_block: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], int, int, int]:
     """Equal keys joined: left rows, right rows, pairs of the largest block, blocks and pairs above the limit."""
-    (rows_l, keys_l), (rows_r, keys_r) = left, right
-    order_r = np.argsort(keys_r, kind="stable")
-    sorted_r = keys_r[order_r]
-    start = np.searchsorted(sorted_r, keys_l, side="left")
-    matches = np.searchsorted(sorted_r, keys_l, side="right") - start
-    has = matches > 0
-    rows_l, keys_l, start, matches = rows_l[has], keys_l[has], start[has], matches[has]
-    if not len(rows_l):
-        empty = np.empty(0, dtype=np.int64)
-        return empty, empty, 0, 0, 0
-    values, inverse, members = np.unique(keys_l, return_inverse=True, return_counts=True)
-    per_value = np.zeros(len(values), dtype=np.int64)
-    per_value[inverse] = matches
-    block = per_value * members
-    capped = block > largest_block
-    if capped.any():
-        keep = ~capped[inverse]
-        rows_l, start, matches = rows_l[keep], start[keep], matches[keep]
-    total = int(matches.sum())
-    offsets = np.arange(total) - np.repeat(np.cumsum(matches) - matches, matches)
-    rows_right = rows_r[order_r[np.repeat(start, matches) + offsets]]
-    return np.repeat(rows_l, matches), rows_right, int(block.max()), int(capped.sum()), int(block[capped].sum())
+    sides = [
+        pl.DataFrame({"key": keys, "row": rows}, schema={"key": pl.UInt64, "row": pl.Int64})
+        for rows, keys in (left, right)
+    ]
+    members = [side.group_by("key").len("members") for side in sides]
+    blocks = (
+        members[0]
+        .join(members[1], on="key")
+        .select("key", pairs=pl.col("members").cast(pl.Int64) * pl.col("members_right").cast(pl.Int64))
+    )
+    capped = blocks.filter(pl.col("pairs") > largest_block)
+    if capped.height:
+        sides[0] = sides[0].join(capped, on="key", how="anti")
+    pairs = sides[0].join(sides[1], on="key")
+    largest, capped_pairs = int(blocks["pairs"].max() or 0), int(capped["pairs"].sum())  # type: ignore[arg-type]
+    return pairs["row"].to_numpy(), pairs["row_right"].to_numpy(), largest, capped.height, capped_pairs

@@ -3,7 +3,8 @@
 A Fellegi–Sunter weight assumes that comparisons err independently. They do not: a careless clerk errs in several, so true pairs with
 several errors weigh too little, and no fixed cut of the weight is right everywhere. But linking shows what false pairs look like:
 for a record that has surely found its own, the best *other* candidate that it could have had is somebody else. How often such a
-second best reaches a weight is how often a record without a partner would be given a false one. From it follow the number of false links
+second best reaches a weight is how often a record without a partner would be given a false one. (Records that a key settled are studied
+too, a sample of them: those that no key settled are the troubled ones, whose brothers' numbers are in their records.) From it follow the number of false links
 above any weight, and from the pairs really found there the probability at each weight (a local false discovery rate; Efron 2004),
 with no label and whatever the dependence.
 """
@@ -15,7 +16,6 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import isotonic_regression
 
 SURE: Final = 7.0
 """Weight (log2 odds) from which a chosen pair is taken for true when false ones are being studied: 1 in 129 is not."""
@@ -48,18 +48,28 @@ class Calibration:
         return found
 
 
-def calibrate(chosen: NDArray[np.float64], second: NDArray[np.float64], *, choosers: int) -> Calibration:
+def calibrate(
+    chosen: NDArray[np.float64],
+    second: NDArray[np.float64],
+    *,
+    choosers: int,
+    studied: NDArray[np.float64],
+    studied_for: float = 1.0,
+) -> Calibration:
     """Learn from the weights of chosen pairs and, for each, of its choosing record's best other candidate that
     nobody holds with a greater weight (-inf where none).
 
-    choosers: records that choose a partner and that no key settled.
+    choosers: records that choose a partner and that no key settled. studied: the same best other candidate for a sample of the
+    records that a key did settle, each of which stands for `studied_for` of them.
     """
     if not len(chosen):
         return Calibration(np.empty(0), np.empty(0), 0.0, 0)
-    witness = second[(chosen >= SURE) & (second < FURTHER_RECORD)]
+    sure = second[(chosen >= SURE) & (second < FURTHER_RECORD)]
+    studied = studied[studied < FURTHER_RECORD]
+    witnesses = len(sure) + studied_for * len(studied)
     order = np.argsort(-chosen, kind="stable")
     falling = chosen[order]
-    above = len(witness) - np.searchsorted(np.sort(witness), falling, side="left")
+    above = _reaching(sure, falling) + studied_for * _reaching(studied, falling)
     by_model = np.cumsum(1 - _odds(falling)) + 1e-12
     count = np.arange(1, len(falling) + 1)
     matches = float(min(len(falling), choosers))
@@ -67,15 +77,22 @@ def calibrate(chosen: NDArray[np.float64], second: NDArray[np.float64], *, choos
         alone = max(choosers - matches, 0.5)
         # The chance that a record without a partner is given a false one above each weight: as often as witnesses met one,
         # shrunk to what the model says where they are few (the mean of a gamma posterior).
-        false = alone * (above + _BELIEF) / (len(witness) + _BELIEF * alone / by_model)
+        false = alone * (above + _BELIEF) / (witnesses + _BELIEF * alone / by_model)
         updated = float(np.maximum(count - false, 0).max())
         if abs(updated - matches) < 1e-6 * max(matches, 1):
             break
         matches = updated
+    from scipy.optimize import isotonic_regression  # half a second to import
+
     # Many pairs share a weight, so the count of false ones rises in leaps: they are spread before anything is cut to [0, 1].
     rate = isotonic_regression(np.diff(false, prepend=0.0), increasing=True).x
     probability = np.clip(1 - rate, 0.0, 1 - 1e-9)
-    return Calibration(falling, probability, matches, len(witness))
+    return Calibration(falling, probability, matches, len(sure) + len(studied))
+
+
+def _reaching(weights: NDArray[np.float64], thresholds: NDArray[np.float64]) -> NDArray[np.int64]:
+    """How many of the weights reach each threshold."""
+    return len(weights) - np.searchsorted(np.sort(weights), thresholds, side="left")
 
 
 def _odds(weights: NDArray[np.float64]) -> NDArray[np.float64]:

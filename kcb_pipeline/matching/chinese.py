@@ -20,7 +20,15 @@ from kcb_pipeline.identity import id_number
 from kcb_pipeline.identity.characters import tables
 from kcb_pipeline.identity.codes import citizen_numbers_of
 from kcb_pipeline.identity.names import WILDCARD, NameTable, plain_key
-from kcb_pipeline.matching.comparisons import MISSING, Comparison, Levels, equal_or_missing, on_distinct
+from kcb_pipeline.matching.comparisons import (
+    MISSING,
+    Comparison,
+    Levels,
+    Pairs,
+    codes_of,
+    equal_or_missing,
+    on_distinct,
+)
 
 # -- names ---------------------------------------------------------------------------------------------------------
 
@@ -67,47 +75,61 @@ class ChineseName(Comparison):
         "different",
     )
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The name and the former name."""
+        return (self.column, *([self.former] if self.former else []))
+
     def prepare(self, records: pl.DataFrame) -> list[pl.Series]:
-        """The plain keys of the name and of the former name."""
-        columns = [self._column("value", plain_key(records[self.column]))]
+        """The plain keys of the name and of the former name, and a code of each."""
         former = records[self.former] if self.former and self.former in records.columns else None
-        if former is None or former.dtype == pl.Null:
-            former = pl.Series([None], dtype=pl.String).new_from_index(0, records.height)
-        return [*columns, self._column("former", plain_key(former))]
+        before = plain_key(former) if former is not None and former.dtype != pl.Null else _nothing(records.height)
+        return [
+            *self._coded(plain_key(records[self.column])),
+            self._column("former", before),
+            self._column("has_former", before.is_not_null()),
+        ]
 
     def keys(self, prepared: pl.DataFrame) -> list[pl.Series]:
         """Blocking keys: `folded`, `pinyin`, `sorted` and `given`, integers equal where the names share that much."""
-        distinct = prepared[self.value].drop_nulls().unique().sort()
+        distinct = prepared[self.text].drop_nulls().unique().sort()
         table = NameTable.of(distinct)
         keyed = pl.DataFrame(
             {
-                self.value: distinct,
+                self.text: distinct,
                 f"{self.name}.folded": table.folded_keys(),
                 f"{self.name}.pinyin": table.pinyin_keys(),
                 f"{self.name}.sorted": table.sorted_keys(),
                 f"{self.name}.given": table.given_keys(),
             }
         )
-        joined = prepared.select(self.value).join(keyed, on=self.value, how="left", maintain_order="left")
+        joined = prepared.select(self.text).join(keyed, on=self.text, how="left", maintain_order="left")
         return [joined[f"{self.name}.{key}"] for key in ("folded", "pinyin", "sorted", "given")]
 
-    def levels_of(self, left: pl.DataFrame, right: pl.DataFrame) -> Levels:
+    def levels(self, pairs: Pairs) -> Levels:
         """0 to 12, as `labels`."""
-        levels, others = equal_or_missing(left[self.value], right[self.value])
+        levels, others = equal_or_missing(*pairs.codes(self.code))
         if not others.size:
             return levels
-        lefts, rights = left[self.value].gather(others), right[self.value].gather(others)
+        differing = pairs.at(others)
+        lefts, rights = differing.texts(self.text)
         found = on_distinct(lefts, rights, name_levels)
+        has_former = differing.codes(f"{self.name}.has_former")
         former = f"{self.name}.former"
-        for formers, names in ((left[former], rights), (right[former], lefts)):
-            known = formers.gather(others)
-            has = known.is_not_null().to_numpy() & (found > FORMER_NAME)
-            places = np.flatnonzero(has)
+        for table, rows, has, names in (
+            (pairs.left, differing.rows_l, has_former[0], rights),
+            (pairs.right, differing.rows_r, has_former[1], lefts),
+        ):
+            places = np.flatnonzero(has & (found > FORMER_NAME))
             if places.size:
-                as_before = on_distinct(known.gather(places), names.gather(places), name_levels)
-                found[places[as_before <= VARIANT]] = FORMER_NAME
+                before = on_distinct(table[former].gather(rows[places]), names.gather(places), name_levels)
+                found[places[before <= VARIANT]] = FORMER_NAME
         levels[others] = found
         return levels
+
+
+def _nothing(rows: int) -> pl.Series:
+    return pl.Series([None], dtype=pl.String).new_from_index(0, rows)
 
 
 def name_levels(left: pl.Series, right: pl.Series) -> Levels:
@@ -120,13 +142,73 @@ def name_levels(left: pl.Series, right: pl.Series) -> Levels:
         for names in (left, right)
     )
     levels = np.empty(len(left), dtype=np.int8)
+    near = _NearAtAll(table)
     for start in range(0, len(left), _PAIRS_AT_ONCE):
         block = slice(start, start + _PAIRS_AT_ONCE)
-        levels[block] = _Names(table, a[block], b[block]).levels()
+        levels[block] = near.levels(a[block], b[block])
     return levels
 
 
 _PAIRS_AT_ONCE: Final = 1 << 16
+
+
+class _NearAtAll:
+    """Sorts out the pairs of names that share nothing a level asks for, from their first two characters and the last one.
+
+    Nineteen in twenty pairs of strangers end here: every level above `SURNAME_ONLY` wants the last characters equal, or the
+    first two to sound alike, or the same characters in another order, or something that is no character.
+    """
+
+    def __init__(self, table: NameTable) -> None:
+        self._table = table
+        self._last = table.tokens[np.arange(len(table.lengths)), np.maximum(table.lengths - 1, 0)]
+        self._odd: NDArray[np.bool_] = np.asarray(np.any(table.tokens >= WILDCARD, axis=1), dtype=bool)
+        self._sorted = table.sorted_keys()
+        self._classes: dict[tuple[str, int], NDArray[np.int16]] = {}
+
+    def levels(self, a: NDArray[np.int64], b: NDArray[np.int64]) -> Levels:
+        tokens, lengths = self._table.tokens, self._table.lengths
+        surname_equal = tokens[a, 0] == tokens[b, 0]
+        possible = np.array(self._odd[a] | self._odd[b])
+        possible |= self._last[a] == self._last[b]
+        possible |= self._sorted[a] == self._sorted[b]
+        alike = surname_equal | self._sounds_near(a, b, 0)
+        alike &= ~possible
+        places = np.flatnonzero(alike)
+        if places.size:
+            x, y = a[places], b[places]
+            if tokens.shape[1] > 1:
+                short = (lengths[x] < 2) | (lengths[y] < 2)
+                second = (tokens[x, 1] == tokens[y, 1]) | self._sounds_near(x, y, 1) | self._begins_alike(x, y, 1)
+                places = places[short | second]
+            possible[places] = True
+        levels = np.where(surname_equal, SURNAME_ONLY, DIFFERENT).astype(np.int8)
+        closer = np.flatnonzero(possible)
+        if closer.size:
+            levels[closer] = _Names(self._table, a[closer], b[closer]).levels()
+        return levels
+
+    def _sounds_near(self, a: NDArray[np.int64], b: NDArray[np.int64], place: int) -> NDArray[np.bool_]:
+        return self._share("near", a, b, place)
+
+    def _begins_alike(self, a: NDArray[np.int64], b: NDArray[np.int64], place: int) -> NDArray[np.bool_]:
+        readings = self._table.readings
+        close = tables().close[readings[a, place, 0], readings[b, place, 0]]
+        return close | self._share("initial", a, b, place)
+
+    def _share(self, kind: str, a: NDArray[np.int64], b: NDArray[np.int64], place: int) -> NDArray[np.bool_]:
+        """Whether any two readings at a place are of one class (`near` or `initial`)."""
+        if (kind, place) not in self._classes:
+            readings = self._table.readings[:, place]
+            classes = tables().near if kind == "near" else tables().initial
+            self._classes[kind, place] = np.where(readings > 0, classes[readings], np.int16(-1))
+        of_name = self._classes[kind, place]
+        shared = np.zeros(len(a), dtype=bool)
+        for i in range(of_name.shape[1]):
+            left = of_name[:, i][a]
+            for j in range(of_name.shape[1]):
+                shared |= (left == of_name[:, j][b]) & (left >= 0)
+        return shared
 
 
 class _Names:
@@ -280,29 +362,49 @@ class ChineseIdNumber(Comparison):
         "different",
     )
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The number, the student number and the family's numbers."""
+        return (self.column, *([self.student_number] if self.student_number else []), *self.family)
+
     def prepare(self, records: pl.DataFrame) -> list[pl.Series]:
-        """The cleaned number, whether it is valid, the number after a G, and the family's numbers as a list."""
+        """The cleaned number, whether it is valid, and codes of it, of the number after a G and of the family's numbers.
+
+        `key` and `second_key` are for key rules and blocking: the first 17 digits where the number is valid, else missing.
+        """
         numbers = id_number.clean(records[self.column].cast(pl.String))
         valid = id_number.valid(numbers, on=self.on)
-        none = pl.Series([None], dtype=pl.String).new_from_index(0, records.height)
-        second = none
-        if self.student_number and self.student_number in records.columns:
-            second = citizen_numbers_of(records[self.student_number])
-        family = [column for column in self.family if column in records.columns]
-        columns = [self._column("value", numbers), self._column("valid", valid), self._column("second", second)]
-        for place in range(len(self.family)):
-            given = records[family[place]].cast(pl.String) if place < len(family) else none
-            columns.append(self._column(f"family{place}", given))
+        columns = [
+            *self._coded(numbers),
+            self._column("valid", valid),
+            self._column("key", id_number.key_of_valid(numbers, valid)),
+        ]
+        for part, column in (
+            ("second", self.student_number),
+            *((f"family{place}", column) for place, column in enumerate(self.family)),
+        ):
+            if column is None or column not in records.columns or records[column].dtype == pl.Null:
+                given = _nothing(records.height)
+                if part == "second":
+                    columns.append(self._column("second_key", given.cast(pl.Int64)))
+            elif part == "second":
+                given = citizen_numbers_of(records[column])
+                columns.append(self._column("second_key", id_number.key(given, on=self.on)))
+            else:
+                given = records[column].cast(pl.String)
+            columns.append(self._column(part, codes_of(given)))
         return columns
 
-    def levels_of(self, left: pl.DataFrame, right: pl.DataFrame) -> Levels:
+    def levels(self, pairs: Pairs) -> Levels:
         """0 to 7, as `labels`."""
-        levels, others = equal_or_missing(left[self.value], right[self.value])
-        levels[(levels == 0) & ~left[f"{self.name}.valid"].to_numpy()] = ID_EQUAL_INVALID
+        left, right = pairs.codes(self.code)
+        levels, others = equal_or_missing(left, right)
+        levels[(levels == 0) & ~pairs.left[f"{self.name}.valid"].to_numpy()[pairs.rows_l]] = ID_EQUAL_INVALID
         missing = levels == MISSING
         if others.size:
-            levels[others] = self._differing(left[others], right[others])
-        second = self._by_second(left, right)
+            levels[others] = self._differing(pairs.at(others), left[others], right[others])
+        second_l, second_r = pairs.codes(f"{self.name}.second")
+        second = ((left == second_r) & (left != 0)) | ((right == second_l) & (right != 0))
         levels[second & (missing | (levels > ID_BY_G_NUMBER))] = ID_BY_G_NUMBER
         return levels
 
@@ -311,7 +413,7 @@ class ChineseIdNumber(Comparison):
 
         One slip anywhere leaves one of the two whole.
         """
-        number = pl.col(self.value)
+        number = pl.col(self.text)
         long = number.str.len_bytes().is_between(17, 18)
         cut = prepared.select(
             pl.when(long).then(number.str.slice(0, 14)).alias(f"{self.name}.head"),
@@ -319,30 +421,18 @@ class ChineseIdNumber(Comparison):
         )
         return cut.get_columns()
 
-    def _by_second(self, left: pl.DataFrame, right: pl.DataFrame) -> NDArray[np.bool_]:
-        l_value, l_second, r_value, r_second = (
-            frame[f"{self.name}.{part}"] for frame in (left, right) for part in ("value", "second")
-        )
-        pairs = pl.DataFrame({"lv": l_value, "ls": l_second, "rv": r_value, "rs": r_second})
-        same = (pl.col("lv") == pl.col("rs")) | (pl.col("ls") == pl.col("rv"))
-        return pairs.select(same.fill_null(value=False).alias("same"))["same"].to_numpy()
-
-    def _differing(self, left: pl.DataFrame, right: pl.DataFrame) -> Levels:
-        lefts, rights = left[self.value], right[self.value]
-        valid_l, valid_r = left[f"{self.name}.valid"].to_numpy(), right[f"{self.name}.valid"].to_numpy()
+    def _differing(self, pairs: Pairs, left: NDArray[np.uint64], right: NDArray[np.uint64]) -> Levels:
+        valid_l, valid_r = pairs.codes(f"{self.name}.valid")
         both_valid = valid_l & valid_r
         levels = np.where(both_valid, ID_BOTH_VALID_DIFFERENT, ID_DIFFERENT).astype(np.int8)
         family = np.zeros(len(levels), dtype=bool)
         for place in range(len(self.family)):
-            for numbers, kin in (
-                (lefts, right[f"{self.name}.family{place}"]),
-                (rights, left[f"{self.name}.family{place}"]),
-            ):
-                family |= (numbers == kin).fill_null(value=False).to_numpy()
+            kin_l, kin_r = pairs.codes(f"{self.name}.family{place}")
+            family |= (left == kin_r) | (right == kin_l)
         levels[family] = ID_OF_FAMILY
         doubtful = np.flatnonzero(~both_valid & ~family)
         if doubtful.size:
-            levels[doubtful] = on_distinct(lefts.gather(doubtful), rights.gather(doubtful), _slips)
+            levels[doubtful] = on_distinct(*pairs.at(doubtful).texts(self.text), _slips)
         return levels
 
 
@@ -382,22 +472,19 @@ class Guardians(Comparison):
     names: tuple[str, ...] = ()
     labels: ClassVar[tuple[str, ...]] = ("number or phone shared", "two names shared", "one name shared", "none shared")
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """All the columns of guardians."""
+        return (*self.ids, *self.phones, *self.names)
+
     def prepare(self, records: pl.DataFrame) -> list[pl.Series]:
-        """One column a number, phone or name, as hashes: sets of three are compared fastest place by place."""
+        """A code of each number, phone and name: sets of three are compared fastest place by place."""
         columns = []
-        for kind, names in (("id", self.ids), ("phone", self.phones), ("name", self.names)):
+        for kind, names in self._kinds():
             for place, column in enumerate(names):
-                there = column in records.columns
-                text = (
-                    records[column].cast(pl.String)
-                    if there
-                    else pl.Series([None], dtype=pl.String).new_from_index(0, records.height)
-                )
-                text = plain_key(text) if kind == "name" else text
-                hashed = pl.DataFrame({"t": text}).select(
-                    pl.when(pl.col("t").is_not_null()).then(pl.col("t").hash(seed=0))
-                )["t"]
-                columns.append(self._column(f"{kind}{place}", hashed))
+                there = column in records.columns and records[column].dtype != pl.Null
+                text = records[column].cast(pl.String) if there else _nothing(records.height)
+                columns.append(self._column(f"{kind}{place}", codes_of(plain_key(text) if kind == "name" else text)))
         return columns
 
     def keys(self, prepared: pl.DataFrame) -> list[pl.Series]:
@@ -405,44 +492,49 @@ class Guardians(Comparison):
         keys = []
         for kind, names in self._kinds():
             slots = [pl.col(f"{self.name}.{kind}{place}") for place in range(len(names))]
-            least = prepared.select(pl.min_horizontal(slots).alias(f"{self.name}.first_{kind}"))
-            keys.append(least.to_series())
+            given = [pl.when(slot != 0).then(slot) for slot in slots]
+            keys.append(prepared.select(pl.min_horizontal(given).alias(f"{self.name}.first_{kind}")).to_series())
         return keys
 
-    def levels_of(self, left: pl.DataFrame, right: pl.DataFrame) -> Levels:
+    def levels(self, pairs: Pairs) -> Levels:
         """0 to 3, as `labels`."""
-        shared = {kind: self._shared(left, right, kind, len(names)) for kind, names in self._kinds()}
-        comparable = np.zeros(left.height, dtype=bool)
+        level = np.full(len(pairs), 3, dtype=np.int8)
+        comparable = np.zeros(len(pairs), dtype=bool)
+        shared = {}
         for kind, names in self._kinds():
-            comparable |= self._any(left, kind, len(names)) & self._any(right, kind, len(names))
-        level = np.select(
-            [(shared["id"] > 0) | (shared["phone"] > 0), shared["name"] >= 2, shared["name"] == 1], [0, 1, 2], default=3
-        )
-        return np.where(comparable, level, MISSING).astype(np.int8)
+            sides = [pairs.codes(f"{self.name}.{kind}{place}") for place in range(len(names))]
+            lefts, rights = [left for left, _ in sides], [right for _, right in sides]
+            comparable |= _any_given(lefts, len(pairs)) & _any_given(rights, len(pairs))
+            shared[kind] = _in_common(lefts, rights, len(pairs))
+        level[shared["name"] == 1] = 2
+        level[shared["name"] >= 2] = 1
+        level[(shared["id"] > 0) | (shared["phone"] > 0)] = 0
+        level[~comparable] = MISSING
+        return level
 
     def _kinds(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
         return (("id", self.ids), ("phone", self.phones), ("name", self.names))
 
-    def _slots(self, frame: pl.DataFrame, kind: str, count: int) -> list[pl.Series]:
-        return [frame[f"{self.name}.{kind}{place}"] for place in range(count)]
 
-    def _any(self, frame: pl.DataFrame, kind: str, count: int) -> NDArray[np.bool_]:
-        there = np.zeros(frame.height, dtype=bool)
-        for slot in self._slots(frame, kind, count):
-            there |= slot.is_not_null().to_numpy()
-        return there
+def _any_given(slots: list[NDArray[np.uint64]], size: int) -> NDArray[np.bool_]:
+    there = np.zeros(size, dtype=bool)
+    for slot in slots:
+        there |= slot != 0
+    return there
 
-    def _shared(self, left: pl.DataFrame, right: pl.DataFrame, kind: str, count: int) -> NDArray[np.int8]:
-        """How many distinct values of the right are on the left."""
-        shared = np.zeros(left.height, dtype=np.int8)
-        for place, slot in enumerate(rights := self._slots(right, kind, count)):
-            found = np.zeros(left.height, dtype=bool)
-            for other in self._slots(left, kind, count):
-                found |= (slot == other).fill_null(value=False).to_numpy()
-            for earlier in rights[:place]:  # father and guardian are often one person: he counts once
-                found &= ~(slot == earlier).fill_null(value=False).to_numpy()
-            shared += found
-        return shared
+
+def _in_common(lefts: list[NDArray[np.uint64]], rights: list[NDArray[np.uint64]], size: int) -> NDArray[np.int8]:
+    """How many distinct values of the right are on the left."""
+    shared = np.zeros(size, dtype=np.int8)
+    for place, slot in enumerate(rights):
+        found = np.zeros(size, dtype=bool)
+        for other in lefts:
+            found |= slot == other
+        found &= slot != 0
+        for earlier in rights[:place]:  # father and guardian are often one person: he counts once
+            found &= slot != earlier
+        shared += found
+    return shared
 
 
 @dataclass(frozen=True)
@@ -463,42 +555,34 @@ class Place(Comparison):
         "different",
     )
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The two counties."""
+        return (self.home, *([self.here] if self.here else []))
+
     def prepare(self, records: pl.DataFrame) -> list[pl.Series]:
-        """Each code as a number of six digits."""
+        """Each code as a number of six digits, 0 where missing."""
         return [
-            self._column(part, records[column].cast(pl.String).str.slice(0, 6).cast(pl.Int32, strict=False))
+            self._column(
+                part, records[column].cast(pl.String).str.slice(0, 6).cast(pl.Int32, strict=False).fill_null(0)
+            )
             if column in records.columns
-            else self._column(part, pl.Series([None], dtype=pl.Int32).new_from_index(0, records.height))
+            else self._column(part, pl.zeros(records.height, dtype=pl.Int32, eager=True))
             for part, column in (("home", self.home), ("here", self.here))
         ]
 
-    def levels_of(self, left: pl.DataFrame, right: pl.DataFrame) -> Levels:
+    def levels(self, pairs: Pairs) -> Levels:
         """0 to 4, as `labels`."""
-        pairs = pl.DataFrame(
-            {
-                f"{side}_{part}": frame[f"{self.name}.{part}"]
-                for side, frame in (("l", left), ("r", right))
-                for part in ("home", "here")
-            }
-        )
-        home_l, home_r = pl.col("l_home"), pl.col("r_home")
-        meets = pl.any_horizontal(
-            (pl.col(a) == pl.col(b)).fill_null(value=False) for a in ("l_home", "l_here") for b in ("r_home", "r_here")
-        )
-        either_unknown = home_l.is_null() | home_r.is_null()
-        unknown_l = home_l.is_null() & pl.col("l_here").is_null()
-        unknown_r = home_r.is_null() & pl.col("r_here").is_null()
-        level = (
-            pl.when(unknown_l | unknown_r)
-            .then(MISSING)
-            .when(home_l == home_r)
-            .then(0)
-            .when(either_unknown & meets)
-            .then(1)
-            .when(~either_unknown & (home_l // 100 == home_r // 100))
-            .then(2)
-            .when(~either_unknown & meets)
-            .then(3)
-            .otherwise(4)
-        )
-        return pairs.select(level.cast(pl.Int8).alias("level"))["level"].to_numpy()
+        home_l, home_r = pairs.codes(f"{self.name}.home")
+        here_l, here_r = pairs.codes(f"{self.name}.here")
+        level = np.full(len(pairs), 4, dtype=np.int8)
+        known = (home_l != 0) & (home_r != 0)
+        meets = np.zeros(len(pairs), dtype=bool)
+        for left in (home_l, here_l):
+            for right in (home_r, here_r):
+                meets |= (left == right) & (left != 0)
+        level[meets] = np.where(known[meets], 3, 1)
+        level[known & (home_l // 100 == home_r // 100)] = 2
+        level[known & (home_l == home_r)] = 0
+        level[((home_l == 0) & (here_l == 0)) | ((home_r == 0) & (here_r == 0))] = MISSING
+        return level

@@ -1,8 +1,9 @@
 """Comparisons of one attribute: ordered levels from full agreement to contradiction, evaluated on whole batches of pairs.
 
-A comparison prepares each record once (`prepare`) and then gives a level for each pair of a batch (`levels_of`), from the
-prepared columns of two row-aligned frames. Missing on either side is `MISSING`: no evidence, never a disagreement. What is
-particular to Chinese identities is in `kcb_pipeline.matching.chinese`; nothing here knows a weight.
+A comparison prepares each record once (`prepare`) and then gives a level for each pair of a batch (`levels`). Most pairs are
+settled by comparing integers: texts are prepared as codes too, and only pairs whose codes differ are looked at by character.
+Missing on either side is `MISSING`: no evidence, never a disagreement. What is particular to Chinese identities is in
+`kcb_pipeline.matching.chinese`; nothing here knows a weight.
 """
 
 from __future__ import annotations
@@ -23,6 +24,37 @@ MISSING: Final = -1
 Levels = NDArray[np.int8]
 
 
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Pairs of records of two prepared tables: a row of each for every pair. Nothing is gathered before it is asked for."""
+
+    left: pl.DataFrame
+    right: pl.DataFrame
+    rows_l: NDArray[np.int64]
+    rows_r: NDArray[np.int64]
+
+    @classmethod
+    def aligned(cls, left: pl.DataFrame, right: pl.DataFrame) -> Pairs:
+        """Each row of the left table with the same row of the right one."""
+        rows = np.arange(left.height, dtype=np.int64)
+        return cls(left, right, rows, rows)
+
+    def __len__(self) -> int:
+        return len(self.rows_l)
+
+    def at(self, places: NDArray[np.int64]) -> Pairs:
+        """Some of the pairs."""
+        return Pairs(self.left, self.right, self.rows_l[places], self.rows_r[places])
+
+    def codes(self, column: str) -> tuple[NDArray[Any], NDArray[Any]]:
+        """A column of numbers or flags without missing values, on both sides."""
+        return self.left[column].to_numpy()[self.rows_l], self.right[column].to_numpy()[self.rows_r]
+
+    def texts(self, column: str) -> tuple[pl.Series, pl.Series]:
+        """A column of texts, on both sides."""
+        return self.left[column].gather(self.rows_l), self.right[column].gather(self.rows_r)
+
+
 @dataclass(frozen=True)
 class Comparison(ABC):
     """One attribute of a person, compared. `name` names its columns (`<name>.…`), its weights (`w_<name>`) and its levels.
@@ -37,37 +69,59 @@ class Comparison(ABC):
     term_frequency: bool = False
     frequency_within: tuple[str, ...] = ()
 
-    @abstractmethod
-    def prepare(self, records: pl.DataFrame) -> list[pl.Series]:
-        """The columns, named `<name>.<part>`, that `levels_of` needs of each record. The first, `<name>.value`, is what equality means."""
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The columns of the records that it looks at; those that a table lacks are missing throughout."""
+        column = getattr(self, "column", "")
+        return (column or self.name,)
 
     @abstractmethod
-    def levels_of(self, left: pl.DataFrame, right: pl.DataFrame) -> Levels:
-        """The level of each pair, from two frames of prepared columns aligned row by row."""
+    def prepare(self, records: pl.DataFrame) -> list[pl.Series]:
+        """The columns, named `<name>.<part>`, that `levels` needs of each record.
+
+        Where equality is the first level, `<name>.code` is a number that is equal where the values are, and 0 where missing.
+        """
+
+    @abstractmethod
+    def levels(self, pairs: Pairs) -> Levels:
+        """The level of each pair."""
 
     def keys(self, prepared: pl.DataFrame) -> list[pl.Series]:
         """Further columns for blocking, computed only for records that no key settled."""
         return []
 
     @property
-    def value(self) -> str:
+    def code(self) -> str:
         """The prepared column whose equality is the first level."""
-        return f"{self.name}.value"
+        return f"{self.name}.code"
+
+    @property
+    def text(self) -> str:
+        """The prepared column with the text as it is compared."""
+        return f"{self.name}.text"
 
     def _column(self, part: str, values: pl.Series) -> pl.Series:
         return values.alias(f"{self.name}.{part}")
 
+    def _coded(self, texts: pl.Series) -> list[pl.Series]:
+        """The text and its code; an empty text is missing."""
+        given = pl.DataFrame({"t": texts}).select(pl.when(pl.col("t") != "").then("t"))["t"]
+        return [self._column("code", codes_of(given)), self._column("text", given)]
 
-def equal_or_missing(left: pl.Series, right: pl.Series) -> tuple[Levels, NDArray[np.int64]]:
-    """Level 0 where both are equal, `MISSING` where either is missing, and the places of all other pairs."""
-    frame = pl.DataFrame({"l": left, "r": right})
-    answer = frame.select(
-        missing=pl.col("l").is_null() | pl.col("r").is_null(), equal=(pl.col("l") == pl.col("r")).fill_null(value=False)
-    )
-    levels = np.full(len(left), MISSING, dtype=np.int8)
-    equal = answer["equal"].to_numpy()
-    levels[equal] = 0
-    return levels, np.flatnonzero(~equal & ~answer["missing"].to_numpy())
+
+def codes_of(values: pl.Series) -> pl.Series:
+    """A number for each value, equal where values are, 0 where missing: 64 bits of hash, one chance in 10^13 of a clash in a million."""
+    return pl.DataFrame({"v": values}).select(
+        pl.when(pl.col("v").is_null()).then(pl.lit(0, dtype=pl.UInt64)).otherwise(pl.col("v").hash(seed=0)).alias("c")
+    )["c"]
+
+
+def equal_or_missing(left: NDArray[Any], right: NDArray[Any]) -> tuple[Levels, NDArray[np.int64]]:
+    """Level 0 where two codes are equal, `MISSING` where either is 0, and the places of all other pairs."""
+    equal = left == right
+    missing = (left == 0) | (right == 0)
+    levels = np.where(missing, np.int8(MISSING), np.int8(0))
+    return levels, np.flatnonzero(~equal & ~missing)
 
 
 def on_distinct(
@@ -96,12 +150,12 @@ class Exact(Comparison):
     labels: ClassVar[tuple[str, ...]] = ("equal", "different")
 
     def prepare(self, records: pl.DataFrame) -> list[pl.Series]:
-        """The column itself."""
-        return [self._column("value", records[self.column or self.name])]
+        """A number for each value."""
+        return [self._column("code", codes_of(records[self.column or self.name]))]
 
-    def levels_of(self, left: pl.DataFrame, right: pl.DataFrame) -> Levels:
+    def levels(self, pairs: Pairs) -> Levels:
         """0 equal, 1 different."""
-        levels, others = equal_or_missing(left[self.value], right[self.value])
+        levels, others = equal_or_missing(*pairs.codes(self.code))
         levels[others] = 1
         return levels
 
@@ -122,15 +176,13 @@ class Text(Comparison):
     def prepare(self, records: pl.DataFrame) -> list[pl.Series]:
         """The text without case and surplus blanks; an empty one is missing."""
         text = records[self.column or self.name].cast(pl.String)
-        plain = text.str.normalize("NFKC").str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars()
-        return [self._column("value", pl.DataFrame({"t": plain}).select(pl.when(pl.col("t") != "").then("t"))["t"])]
+        return self._coded(text.str.normalize("NFKC").str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars())
 
-    def levels_of(self, left: pl.DataFrame, right: pl.DataFrame) -> Levels:
+    def levels(self, pairs: Pairs) -> Levels:
         """0 to 4, as `labels`."""
-        lefts, rights = left[self.value], right[self.value]
-        levels, others = equal_or_missing(lefts, rights)
+        levels, others = equal_or_missing(*pairs.codes(self.code))
         if others.size:
-            levels[others] = on_distinct(lefts.gather(others), rights.gather(others), self._level)
+            levels[others] = on_distinct(*pairs.at(others).texts(self.text), self._level)
         return levels
 
     def _level(self, left: pl.Series, right: pl.Series) -> Levels:
@@ -155,22 +207,13 @@ class Identifier(Comparison):
     def prepare(self, records: pl.DataFrame) -> list[pl.Series]:
         """The letters and digits of the number; an empty one is missing."""
         text = records[self.column or self.name].cast(pl.String)
-        plain = text.str.normalize("NFKC").str.to_uppercase().str.replace_all(r"[^0-9\p{L}]", "")
-        return [self._column("value", pl.DataFrame({"t": plain}).select(pl.when(pl.col("t") != "").then("t"))["t"])]
+        return self._coded(text.str.normalize("NFKC").str.to_uppercase().str.replace_all(r"[^0-9\p{L}]", ""))
 
-    def levels_of(self, left: pl.DataFrame, right: pl.DataFrame) -> Levels:
+    def levels(self, pairs: Pairs) -> Levels:
         """0 to 3, as `labels`."""
-        lefts, rights = left[self.value], right[self.value]
-        levels, others = equal_or_missing(lefts, rights)
+        levels, others = equal_or_missing(*pairs.codes(self.code))
         if others.size:
-            slips = process.cpdist(
-                lefts.gather(others).to_list(),
-                rights.gather(others).to_list(),
-                scorer=OSA.distance,
-                score_cutoff=2,
-                dtype=np.uint8,
-            )
-            levels[others] = np.minimum(slips, 3)
+            levels[others] = np.minimum(_slips(pairs.at(others), self.text, most=2), 3)
         return levels
 
 
@@ -186,23 +229,20 @@ class Number(Comparison):
         text = (
             records[self.column or self.name].cast(pl.String).str.replace(r"\.0+$", "").str.replace_all(r"[^0-9]", "")
         )
-        plain = text.str.strip_chars_start("0")
-        return [self._column("value", pl.DataFrame({"t": plain}).select(pl.when(pl.col("t") != "").then("t"))["t"])]
+        return self._coded(text.str.strip_chars_start("0"))
 
-    def levels_of(self, left: pl.DataFrame, right: pl.DataFrame) -> Levels:
+    def levels(self, pairs: Pairs) -> Levels:
         """0 equal, 1 one digit wrong, lost, added or swapped with its neighbour, 2 different."""
-        lefts, rights = left[self.value], right[self.value]
-        levels, others = equal_or_missing(lefts, rights)
+        levels, others = equal_or_missing(*pairs.codes(self.code))
         if others.size:
-            slips = process.cpdist(
-                lefts.gather(others).to_list(),
-                rights.gather(others).to_list(),
-                scorer=OSA.distance,
-                score_cutoff=1,
-                dtype=np.uint8,
-            )
-            levels[others] = np.where(slips <= 1, 1, 2)
+            levels[others] = np.where(_slips(pairs.at(others), self.text, most=1) <= 1, 1, 2)
         return levels
+
+
+def _slips(pairs: Pairs, column: str, *, most: int) -> NDArray[np.uint8]:
+    """Slips of the finger (a character wrong, lost, added, or swapped with its neighbour) between texts; more than `most` are not counted."""
+    left, right = pairs.texts(column)
+    return process.cpdist(left.to_list(), right.to_list(), scorer=OSA.distance, score_cutoff=most, dtype=np.uint8)
 
 
 _DIGIT_PLACES = (10_000_000, 1_000_000, 100_000, 10_000, 1000, 100, 10, 1)
@@ -225,7 +265,7 @@ class Date(Comparison):
     )  # fmt: skip
 
     def prepare(self, records: pl.DataFrame) -> list[pl.Series]:
-        """The date as a number YYYYMMDD."""
+        """The date as a number YYYYMMDD, 0 where missing."""
         dates = records[self.column or self.name]
         if dates.dtype in (pl.Date, pl.Datetime):
             number = (
@@ -239,20 +279,18 @@ class Date(Comparison):
             number = pl.DataFrame({"n": number, "d": digits}).select(
                 pl.when(pl.col("d").str.len_bytes() == 8).then("n")
             )["n"]
-        return [self._column("value", number)]
+        return [self._column("code", number.fill_null(0))]
 
-    def levels_of(self, left: pl.DataFrame, right: pl.DataFrame) -> Levels:
+    def levels(self, pairs: Pairs) -> Levels:
         """0 to 8, as `labels`."""
-        lefts, rights = left[self.value], right[self.value]
-        levels, others = equal_or_missing(lefts, rights)
+        left, right = pairs.codes(self.code)
+        levels, others = equal_or_missing(left, right)
         if others.size:
-            levels[others] = _date_levels(
-                lefts.gather(others).to_numpy().astype(np.int64), rights.gather(others).to_numpy().astype(np.int64)
-            )
+            levels[others] = _date_levels(left[others], right[others])
         return levels
 
 
-def _date_levels(left: NDArray[np.int64], right: NDArray[np.int64]) -> Levels:
+def _date_levels(left: NDArray[np.int32], right: NDArray[np.int32]) -> Levels:
     year_l, month_l, day_l = left // 10_000, left // 100 % 100, left % 100
     year_r, month_r, day_r = right // 10_000, right // 100 % 100, right % 100
     same_year = year_l == year_r
@@ -268,7 +306,7 @@ def _date_levels(left: NDArray[np.int64], right: NDArray[np.int64]) -> Levels:
     ).astype(np.int8)
 
 
-def _one_slip(left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _one_slip(left: NDArray[np.int32], right: NDArray[np.int32]) -> NDArray[np.bool_]:
     """Whether two eight-digit numbers differ by one digit, or by two neighbours swapped."""
     differing = np.zeros(len(left), dtype=np.int8)
     swaps = np.zeros(len(left), dtype=bool)
@@ -279,36 +317,3 @@ def _one_slip(left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.b
             before_a, before_b = digits[place - 1]
             swaps |= (a == before_b) & (b == before_a) & (a != b)
     return (differing == 1) | ((differing == 2) & swaps)
-
-
-@dataclass(frozen=True)
-class Overlap(Comparison):
-    """Sets of values compared as sets (guardians' names, phones): any in common, none in common.
-
-    columns: the columns whose values form the set of a record.
-    """
-
-    columns: tuple[str, ...] = ()
-    labels: ClassVar[tuple[str, ...]] = ("all in common", "some in common", "none in common")
-
-    def prepare(self, records: pl.DataFrame) -> list[pl.Series]:
-        """The set as a sorted list of distinct values."""
-        listed = records.select(
-            pl.concat_list([pl.col(column).cast(pl.String) for column in self.columns])
-            .list.drop_nulls()
-            .list.unique()
-            .list.sort()
-            .alias("s")
-        )
-        return [self._column("value", listed.select(pl.when(pl.col("s").list.len() > 0).then("s"))["s"])]
-
-    def levels_of(self, left: pl.DataFrame, right: pl.DataFrame) -> Levels:
-        """0 where the smaller set is inside the other, 1 where they share something, 2 where they share nothing."""
-        pairs = pl.DataFrame({"l": left[self.value], "r": right[self.value]})
-        common = pl.col("l").list.set_intersection("r").list.len()
-        smaller = pl.min_horizontal(pl.col("l").list.len(), pl.col("r").list.len())
-        level = pl.when(common == smaller).then(0).when(common > 0).then(1).otherwise(2)
-        missing = pl.col("l").is_null() | pl.col("r").is_null()
-        return pairs.select(pl.when(missing).then(MISSING).otherwise(level).cast(pl.Int8).alias("level"))[
-            "level"
-        ].to_numpy()

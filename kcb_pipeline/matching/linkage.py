@@ -6,6 +6,7 @@ the rest; estimate the model; weigh; assign one to one; decide. Each decision ke
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,14 +15,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kcb_pipeline.matching.assignment import TIE, assign, assign_each, second_best
-from kcb_pipeline.matching.blocking import candidates
-from kcb_pipeline.matching.calibration import Quality, calibrate, compete, unblocked_pairs
-from kcb_pipeline.matching.comparisons import MISSING, Levels
+from kcb_pipeline.matching.blocking import candidates, key_hashes
+from kcb_pipeline.matching.calibration import FURTHER_RECORD, Quality, calibrate, compete, unblocked_pairs
+from kcb_pipeline.matching.comparisons import MISSING, Levels, Pairs
 from kcb_pipeline.matching.model import Kin, Model, Patterns, estimate_kin, estimate_m, estimate_u, silence
-from kcb_pipeline.matching.settings import (
-    KeyRule,
-    Settings,
-)
+from kcb_pipeline.matching.settings import BlockingRule, KeyRule, Settings, columns_named
 from kcb_pipeline.progress import SILENT, Progress
 
 LINKED, REVIEW, REJECTED = "linked", "review", "rejected"
@@ -35,6 +33,10 @@ REASON_DOUBT = "evidence_leaves_doubt"
 REASON_TAKEN = "record_is_another_persons"
 REASON_BETTER = "person_has_a_better_record"
 REASON_WEAK = "evidence_too_weak"
+
+_REASONS: Final = (
+    REASON_REVIEWED, REASON_KEY, REASON_BEST, REASON_TIE, REASON_DOUBT, REASON_TAKEN, REASON_BETTER, REASON_WEAK,
+)  # fmt: skip
 
 _SAMPLE: Final = 800
 """Records of each side whose pairs estimate u: 640,000 pairs show a level of one in a million about as often as not."""
@@ -65,10 +67,10 @@ class LinkResult:
 
     def explain(self, left_row: int, right_row: int) -> pl.DataFrame:
         """Why a pair weighs what it does: a row a comparison with its level in words, m, u and weight, the prior first."""
-        left, right = self.left[[left_row]], self.right[[right_row]]
-        levels = {c.name: c.levels_of(left, right) for c in self.settings.comparisons}
+        pairs = Pairs(self.left, self.right, np.array([left_row]), np.array([right_row]))
+        levels = _levels(self.settings, pairs)
         heard = silence(levels, self.settings.implied)
-        adjustments = _term_frequencies(self.settings, self.left, self.right, left, right, levels, self.model)
+        adjustments = _term_frequencies(self.settings, pairs, levels, self.model)
         entries: list[dict[str, object]] = [
             {"comparison": "prior", "level": None, "m": None, "u": None, "weight": self.model.prior_weight}
         ]
@@ -86,7 +88,9 @@ class LinkResult:
                     "weight": weight,
                 }
             )
-        kin = float(self.model.relatives_weight(_likeness(self.settings, self.model, levels, heard, adjustments))[0])
+        orphaned = _orphaned(self.settings, self.model, self.left.height, self.right.height)
+        likeness = _likeness(self.settings, self.model, levels, heard, adjustments)
+        kin = float(self.model.relatives_weight(likeness, orphaned=orphaned)[0])
         entries.append({"comparison": "relatives", "level": None, "m": None, "u": None, "weight": kin})
         schema = {"comparison": pl.String, "level": pl.String, "m": pl.Float64, "u": pl.Float64, "weight": pl.Float64}
         return pl.DataFrame(entries, schema=schema)
@@ -98,9 +102,13 @@ class LinkResult:
         )
 
 
+Records = pl.DataFrame | pl.LazyFrame
+"""A table of persons. One that is not read yet (`pl.scan_parquet`) is read piece by piece, and never held whole."""
+
+
 def link(
-    left: pl.DataFrame,
-    right: pl.DataFrame,
+    left: Records,
+    right: Records,
     settings: Settings,
     *,
     reviewed: pl.DataFrame | None = None,
@@ -110,44 +118,51 @@ def link(
     """Find the pairs of a left and a right record that are one person.
 
     left, right: one row a record, with the columns that the settings' comparisons and blocking rules name. `reviewed`: what
-    people have decided, `left_row`, `right_row`, `is_match`; it binds. `model`: weigh with this one instead of estimating. The result does not depend on the order of the rows nor on the number of threads.
+    people have decided, `left_row`, `right_row`, `is_match`; it binds. `model`: weigh with this one instead of estimating. The
+    result does not depend on the order of the rows nor on the number of threads.
     """
     lefts, rights = _prepare(left, settings), _prepare(right, settings)
     progress.update("prepare", 1, 5)
     settled = _settle(lefts, rights, settings, reviewed)
     progress.update("settle by key", 2, 5, rows=len(settled.left))
-    rest_l, rest_r = _residual(lefts, settled.left, settings), _residual(rights, settled.right, settings)
+    studied = _to_study(lefts, settled.left) if settings.policy == "one-to-one" else settled.left[:0]
+    rest_l = _residual(lefts, np.setdiff1d(settled.left, studied), settings)
+    rest_r = _residual(rights, settled.right, settings)
     found = candidates(rest_l, rest_r, settings.blocking, largest_block=settings.largest_block)
     pairs_l, pairs_r, rules = _without_refused(
         rest_l["__row"].to_numpy()[found.left], rest_r["__row"].to_numpy()[found.right], reviewed, found.rules
     )
-    rows_l, rows_r = np.concatenate([settled.left, pairs_l]), np.concatenate([settled.right, pairs_r])
-    progress.update("block", 3, 5, rows=len(rows_l))
-    levels = _levels(settings, lefts, rights, rows_l, rows_r)
+    pairs = Pairs(lefts, rights, np.concatenate([settled.left, pairs_l]), np.concatenate([settled.right, pairs_r]))
+    progress.update("block", 3, 5, rows=len(pairs))
+    levels = _levels(settings, pairs)
     heard = silence(levels, settings.implied)
-    patterns = Patterns.of(
-        [levels[c.name] for c in settings.comparisons], [len(c.labels) for c in settings.comparisons]
-    )
     if model is None:
+        patterns = Patterns.of(
+            [levels[c.name] for c in settings.comparisons], [len(c.labels) for c in settings.comparisons]
+        )
         u = estimate_u(settings, *_u_evidence(settings, lefts, rights))
-        expected = settings.expected_matches or max(len(settled.left), 0.5 * min(left.height, right.height))
-        kin = _kin(settings, lefts, right.height, expected) if settings.relatives else None
-        whole = float(max(left.height * right.height, 1))
+        expected = settings.expected_matches or max(len(settled.left), 0.5 * min(lefts.height, rights.height))
+        kin = _kin(settings, lefts, expected) if settings.relatives else None
+        whole = float(max(lefts.height * rights.height, 1))
         model = estimate_m(settings, patterns, u, pairs=whole, expected_matches=expected, kin=kin)
-    progress.update("estimate", 4, 5, rows=len(rows_l))
+    progress.update("estimate", 4, 5, rows=len(pairs))
     weights = {c.name: model.weights(c.name)[heard[c.name]] for c in settings.comparisons}
-    adjustments = _term_frequencies(settings, lefts, rights, lefts[rows_l], rights[rows_r], levels, model)
+    adjustments = _term_frequencies(settings, pairs, levels, model)
     for name, adjustment in adjustments.items():
         weights[name] = weights[name] + adjustment
-    weights["relatives"] = model.relatives_weight(_likeness(settings, model, levels, heard, adjustments))
-    pairs = _Pairs(
-        rows_l,
-        rows_r,
+    weights["relatives"] = model.relatives_weight(
+        _likeness(settings, model, levels, heard, adjustments),
+        orphaned=_orphaned(settings, model, lefts.height, rights.height),
+    )
+    to_decide = _ToDecide(
+        pairs.rows_l,
+        pairs.rows_r,
         len(settled.left),
         settled.method,
         np.concatenate([np.zeros(len(settled.left), dtype=np.int64), rules]),
+        studied,
     )
-    links, quality = _decide(settings, model, pairs, weights, levels, sizes=(left.height, right.height))
+    links, quality = _decide(settings, model, to_decide, weights, levels, sizes=(lefts.height, rights.height))
     progress.update("decide", 5, 5, rows=links.height)
     return LinkResult(links, model, settings, found.report, quality, lefts, rights)
 
@@ -155,9 +170,29 @@ def link(
 # -- the steps -----------------------------------------------------------------------------------------------------
 
 
-def _prepare(records: pl.DataFrame, settings: Settings) -> pl.DataFrame:
-    columns = [column for comparison in settings.comparisons for column in comparison.prepare(records)]
-    return records.with_columns(columns)
+_ROWS_AT_ONCE: Final = 1 << 18
+
+
+def _prepare(records: Records, settings: Settings) -> pl.DataFrame:
+    """What the comparisons need of each record, and the columns that blocking, keys and frequencies name; nothing else is kept."""
+    there = set(records.collect_schema().names())
+    named = [name for name in settings.columns if name in there]
+    read = {name for comparison in settings.comparisons for name in comparison.reads if name in there}
+    wanted = records.select(sorted({*named, *read}))
+    batches: Iterator[pl.DataFrame]
+    if isinstance(wanted, pl.LazyFrame):
+        batches = iter(wanted.collect_batches(chunk_size=_ROWS_AT_ONCE, maintain_order=True))
+    else:
+        batches = wanted.iter_slices(_ROWS_AT_ONCE)
+    prepared = []
+    for batch in batches:
+        columns = [column for comparison in settings.comparisons for column in comparison.prepare(batch)]
+        prepared.append(pl.DataFrame([*batch.select(named).get_columns(), *columns]))
+    if not prepared:
+        empty = wanted.lazy().collect().clear()
+        columns = [column for comparison in settings.comparisons for column in comparison.prepare(empty)]
+        prepared.append(pl.DataFrame([*empty.select(named).get_columns(), *columns]))
+    return pl.concat(prepared, rechunk=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,8 +219,7 @@ def _settle(left: pl.DataFrame, right: pl.DataFrame, settings: Settings, reviewe
         a, b = _unique_key_pairs(left, right, rule, taken_l, taken_r)
         plausible = np.ones(len(a), dtype=bool)
         for name, last in rule.plausible:
-            levels = settings.comparison(name).levels_of(left[a], right[b])
-            plausible &= levels <= last
+            plausible &= settings.comparison(name).levels(Pairs(left, right, a, b)) <= last
         a, b = a[plausible], b[plausible]
         a, b, _ = _without_refused(a, b, reviewed, np.zeros(len(a), dtype=np.int64))
         taken_l[a] = taken_r[b] = True
@@ -220,8 +254,7 @@ def _unique_key_pairs(
         keyed = pl.DataFrame({"key": records[column], "row": np.arange(records.height), "taken": taken}).drop_nulls(
             "key"
         )
-        once = keyed.group_by("key").agg(pl.len().alias("bearers"), pl.col("row").first(), pl.col("taken").any())
-        sides.append(once.filter((pl.col("bearers") == 1) & ~pl.col("taken")).select("key", "row"))
+        sides.append(keyed.filter(pl.col("key").is_unique() & ~pl.col("taken")).select("key", "row"))
     pairs = sides[0].join(sides[1], on="key", how="inner").sort("row")
     return pairs["row"].to_numpy(), pairs["row_right"].to_numpy()
 
@@ -231,25 +264,72 @@ def _residual(records: pl.DataFrame, settled: NDArray[np.int64], settings: Setti
     left_over = np.ones(records.height, dtype=bool)
     left_over[settled] = False
     rest = records.with_columns(pl.Series("__row", np.arange(records.height))).filter(pl.Series(left_over))
-    keys = [key for comparison in settings.comparisons for key in comparison.keys(rest)]
-    return rest.with_columns(keys)
+    return rest.with_columns(_keys(settings, rest, of=settings.blocking))
 
 
-_PAIRS_AT_ONCE: Final = 1 << 20
+_TO_STUDY: Final = 60_000
+"""Settled records whose other candidates are looked at, so that the rate of false links is known to one in fifty thousand."""
 
 
-def _levels(
-    settings: Settings, left: pl.DataFrame, right: pl.DataFrame, rows_l: NDArray[np.int64], rows_r: NDArray[np.int64]
-) -> dict[str, Levels]:
-    """The level of every comparison for every pair, a million pairs at a time."""
-    levels = {c.name: np.empty(len(rows_l), dtype=np.int8) for c in settings.comparisons}
-    for comparison in settings.comparisons:
-        needed = [name for name in left.columns if name.startswith(f"{comparison.name}.")]
-        lefts, rights = left.select(needed), right.select(needed)
-        for start in range(0, len(rows_l), _PAIRS_AT_ONCE):
-            block = slice(start, start + _PAIRS_AT_ONCE)
-            levels[comparison.name][block] = comparison.levels_of(lefts[rows_l[block]], rights[rows_r[block]])
+def _to_study(left: pl.DataFrame, settled: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Settled rows to study, picked by what they hold."""
+    if len(settled) <= _TO_STUDY:
+        return np.sort(settled)
+    hashes = _content_hashes(left)[settled]
+    rows: NDArray[np.int64] = np.sort(settled[hashes <= np.partition(hashes, _TO_STUDY)[_TO_STUDY]])
+    return rows
+
+
+def _keys(settings: Settings, records: pl.DataFrame, of: tuple[BlockingRule, ...]) -> list[pl.Series]:
+    """The blocking keys of the comparisons that the rules name."""
+    named = columns_named(of)
+    wanted = [
+        c for c in settings.comparisons if any(n.startswith(f"{c.name}.") and n not in records.columns for n in named)
+    ]
+    return [key for comparison in wanted for key in comparison.keys(records)]
+
+
+_PAIRS_AT_ONCE: Final = 1 << 18
+"""What is gathered for a quarter of a million pairs stays small beside the tables themselves."""
+
+
+def _levels(settings: Settings, pairs: Pairs) -> dict[str, Levels]:
+    """The level of every comparison for every pair."""
+    levels = {c.name: np.empty(len(pairs), dtype=np.int8) for c in settings.comparisons}
+    for start in range(0, len(pairs), _PAIRS_AT_ONCE):
+        end = min(start + _PAIRS_AT_ONCE, len(pairs))
+        block = Pairs(pairs.left, pairs.right, pairs.rows_l[start:end], pairs.rows_r[start:end])
+        for comparison in settings.comparisons:
+            levels[comparison.name][start:end] = comparison.levels(block)
     return levels
+
+
+def _sample(records: pl.DataFrame, size: int) -> NDArray[np.int64]:
+    """Rows picked by what they hold, never by where they stand: those whose content has the lowest hash."""
+    content = [name for name in records.columns if "." in name]
+    # A cheap hash first, the whole content only for the few that it leaves (all of equal ones: a tie is broken by the rest).
+    cheap = _content_hashes(records)
+    few = np.arange(len(cheap))
+    if len(cheap) > size:
+        few = np.flatnonzero(cheap <= np.partition(cheap, size)[size])
+    whole = records[few].select(pl.struct(content).hash(seed=1).alias("hash"))["hash"].to_numpy()
+    rows: NDArray[np.int64] = few[np.lexsort((whole, cheap[few]))[:size]]
+    return rows
+
+
+def _content_hashes(records: pl.DataFrame) -> NDArray[np.uint64]:
+    """A number for each record from the codes of what it holds."""
+    mixed = np.zeros(records.height, dtype=np.uint64)
+    for name in records.columns:
+        if name.endswith(".code"):
+            mixed = (mixed ^ records[name].to_numpy().astype(np.uint64)) * _MIXER
+            mixed ^= mixed >> np.uint64(31)
+    return mixed
+
+
+_MIXER: Final = np.uint64(0x9E3779B97F4A7C15)
+_COLLISION_SAMPLE: Final = 200_000
+"""Rows whose pairs show how often two people agree fully: 2·10¹⁰ pairs."""
 
 
 def _u_evidence(
@@ -257,75 +337,75 @@ def _u_evidence(
 ) -> tuple[dict[str, Levels], dict[str, float]]:
     """Levels of pairs picked at random, and for each comparison the chance that two different records agree fully.
 
-    The sample is the records whose content hashes lowest, so it does not depend on their order. Full agreement is counted
-    over all pairs *within* a table, where two rows are two people; the lower count of the two tables is taken, so that one
-    table's duplicates do not pass for chance.
+    Full agreement is counted over pairs *within* a table, where two rows are two people; the lower count of the two tables is
+    taken, so that one table's duplicates do not pass for chance.
     """
-    samples = []
-    for records in (left, right):
-        content = [name for name in records.columns if "." in name and records[name].dtype != pl.List]
-        hashed = records.select(pl.struct(content).hash(seed=1).alias("hash"))["hash"]
-        samples.append(records[hashed.arg_sort().head(_SAMPLE).to_numpy()])
-    rows_l = np.repeat(np.arange(samples[0].height), samples[1].height)
-    rows_r = np.tile(np.arange(samples[1].height), samples[0].height)
+    picked = [_sample(records, _COLLISION_SAMPLE) for records in (left, right)]
+    few = [rows[:_SAMPLE] for rows in picked]
+    rows_l, rows_r = np.repeat(few[0], len(few[1])), np.tile(few[1], len(few[0]))
     collisions: dict[str, float] = {}
     for comparison in settings.comparisons:
-        if comparison.value in left.columns:
-            collisions[comparison.name] = min(_collision_rate(records[comparison.value]) for records in (left, right))
-    return _levels(settings, samples[0], samples[1], rows_l, rows_r), collisions
+        if comparison.code in left.columns:
+            collisions[comparison.name] = min(
+                _collision_rate(records[comparison.code].gather(rows))
+                for records, rows in zip((left, right), picked, strict=True)
+            )
+    return _levels(settings, Pairs(left, right, rows_l, rows_r)), collisions
 
 
-_KIN_SAMPLE: Final = 200_000
-
-
-def _kin(settings: Settings, left: pl.DataFrame, right_rows: int, expected: float) -> Kin:
-    """What relatives look like, from pairs of one family inside the left table, where two rows are two people."""
-    keyed = left.with_columns([key for comparison in settings.comparisons for key in comparison.keys(left)])
-    found = candidates(keyed, keyed, settings.relatives, largest_block=10_000, within=True)
-    places = np.arange(len(found.left))
-    if len(places) > _KIN_SAMPLE:  # every k-th pair in the order of a hash of the pair's content, not of its rows
-        content = [name for name in left.columns if "." in name and left[name].dtype != pl.List]
-        hashed = left.select(pl.struct(content).hash(seed=2).alias("hash"))["hash"].to_numpy()
-        places = np.argsort(hashed[found.left] ^ hashed[found.right], kind="stable")[:_KIN_SAMPLE]
-    levels = _levels(settings, left, left, found.left[places], found.right[places])
-    met = 2 * len(found.left) * (expected / max(left.height, 1))
-    return estimate_kin(settings, levels, pairs=met)
-
-
-def _collision_rate(values: pl.Series) -> float:
-    """The chance that two different rows, neither missing, have the same value; half a pair of belief where none has."""
-    counts = values.drop_nulls().value_counts(sort=False)["count"].cast(pl.Float64)
-    rows = float(counts.sum() or 0.0)
-    same = float((counts * (counts - 1)).sum() or 0.0) / 2
+def _collision_rate(codes: pl.Series) -> float:
+    """The chance that two different rows, neither missing, have the same code; half a pair of belief where none has."""
+    _, counts = np.unique(codes.to_numpy()[codes.to_numpy() != 0], return_counts=True)
+    rows = float(counts.sum())
+    same = float((counts.astype(np.float64) * (counts - 1)).sum()) / 2
     return (same + 0.5) / (rows * (rows - 1) / 2 + 1) if rows > 1 else 0.5
 
 
+_KIN_SAMPLE: Final = 50_000
+
+
+def _kin(settings: Settings, left: pl.DataFrame, expected: float) -> Kin:
+    """What relatives look like, from pairs of one family inside the left table, where two rows are two people.
+
+    Families are picked by the hash of what their members share, so that the sample does not depend on the order of rows.
+    """
+    keyed = left.with_columns(_keys(settings, left, of=settings.relatives))
+    families = [key_hashes(keyed, rule.left) for rule in settings.relatives]
+    pairs = 0.0
+    for _, hashes in families:
+        _, members = np.unique(hashes, return_counts=True)
+        pairs += float((members * (members - 1) // 2).sum())
+    share = min(1.0, _KIN_SAMPLE / max(pairs, 1.0))
+    limit = np.uint64(min(share * 2.0**64, 2.0**64 - 2**12))
+    chosen = np.zeros(left.height, dtype=bool)
+    for rows, hashes in families:
+        chosen[rows[hashes <= limit]] = True
+    sample = keyed.filter(pl.Series(chosen))
+    found = candidates(sample, sample, settings.relatives, largest_block=10_000, within=True)
+    levels = _levels(settings, Pairs(sample, sample, found.left, found.right))
+    by_rule = float(found.report["pairs"].sum())  # a family found by two rules is one family
+    met = 2 * pairs * (len(found.left) / max(by_rule, 1.0)) * (expected / max(left.height, 1))
+    return estimate_kin(settings, levels, pairs=met)
+
+
 def _term_frequencies(
-    settings: Settings,
-    left: pl.DataFrame,
-    right: pl.DataFrame,
-    left_pairs: pl.DataFrame,
-    right_pairs: pl.DataFrame,
-    levels: dict[str, Levels],
-    model: Model,
+    settings: Settings, pairs: Pairs, levels: dict[str, Levels], model: Model
 ) -> dict[str, NDArray[np.float64]]:
     """What agreement on *this* value adds to agreement on an average one: log2 of the average chance over the value's own."""
     adjustments: dict[str, NDArray[np.float64]] = {}
     for comparison in settings.comparisons:
-        adjustment = np.zeros(left_pairs.height)
+        adjustment = np.zeros(len(pairs))
         if comparison.term_frequency:
-            within = list(comparison.frequency_within)
-            both = pl.concat([records.select(comparison.value, *within) for records in (left, right)])
-            counts = both.drop_nulls(comparison.value).group_by(comparison.value, *within).len("bearers")
-            counts = counts.with_columns(pl.col("bearers").sum().over(within or pl.lit(1)).alias("of"))
-            equal = np.flatnonzero(levels[comparison.name] == 0)
-            values = left_pairs.select(comparison.value, *within)[equal]
-            share = values.join(
-                counts, on=[comparison.value, *within], how="left", maintain_order="left", nulls_equal=True
-            )
+            columns = [comparison.code, *comparison.frequency_within]
+            both = pl.concat([records.select(columns) for records in (pairs.left, pairs.right)])
+            given = pl.col(comparison.code) != 0
+            of = given.sum().over(list(comparison.frequency_within)) if comparison.frequency_within else given.sum()
+            counts = both.select(pl.len().over(columns).alias("bearers"), of.alias("of")).head(pairs.left.height)
             # One bearer more: the value's own two rows are no evidence of how many strangers bear it.
-            frequency = ((share["bearers"] + 1) / (share["of"] + 1)).to_numpy()
-            adjustment[equal] = np.log2(model.u[comparison.name][0]) - np.log2(frequency)
+            frequency = ((counts["bearers"] + 1) / (counts["of"] + 1)).to_numpy()
+            equal = np.flatnonzero(levels[comparison.name] == 0)
+            own = np.log2(frequency)[pairs.rows_l[equal]]
+            adjustment[equal] = np.log2(model.u[comparison.name][0]) - own
         adjustments[comparison.name] = adjustment
     return adjustments
 
@@ -347,21 +427,36 @@ def _likeness(
     return total
 
 
+_FEWEST_ORPHANS: Final = 0.02
+
+
+def _orphaned(settings: Settings, model: Model, left: int, right: int) -> float:
+    """The share of records, in the table that is better covered by the other, whose person has no record there."""
+    if settings.policy != "one-to-one":
+        return 1.0
+    matches = model.prior * float(left) * float(right)
+    return min(1.0, max(_FEWEST_ORPHANS, 1 - matches / max(min(left, right), 1)))
+
+
 @dataclass(frozen=True, slots=True)
-class _Pairs:
-    """The pairs to decide on: first those that a person or a key settled, with how, then the candidates, with the rules that gave them."""
+class _ToDecide:
+    """The pairs to decide on: first those that a person or a key settled, with how, then the candidates, with the rules that gave them.
+
+    studied: settled left records whose candidates are there for the calibration only; nothing of them is decided or kept.
+    """
 
     left: NDArray[np.int64]
     right: NDArray[np.int64]
     settled: int
     methods: list[str]
     rules: NDArray[np.int64]
+    studied: NDArray[np.int64]
 
 
 def _decide(
     settings: Settings,
     model: Model,
-    pairs: _Pairs,
+    pairs: _ToDecide,
     weights: dict[str, NDArray[np.float64]],
     levels: dict[str, Levels],
     *,
@@ -372,19 +467,31 @@ def _decide(
         total += weight
     is_settled = np.arange(len(total)) < pairs.settled
     one_to_one = settings.policy == "one-to-one"
-    undecided = slice(pairs.settled, None)
+    for_study = np.zeros(int(pairs.left.max(initial=-1)) + 1, dtype=bool)
+    for_study[pairs.studied] = True
+    is_studied = for_study[pairs.left] & ~is_settled
+    undecided = np.flatnonzero(~is_settled & ~is_studied)
     left, right, w = pairs.left[undecided], pairs.right[undecided], total[undecided]
-    outcome = assign(left, right, w) if one_to_one else assign_each(right, w)
+    own = FURTHER_RECORD if settings.repeats else np.inf
+    outcome = assign(left, right, w, own=own) if one_to_one else assign_each(right, w)
     # One-to-one either side may be said to choose; of many records of one person it is the records that choose.
     choosing, others = (left, right) if one_to_one else (right, left)
     holding = np.full(int(others.max(initial=-1)) + 1, -np.inf)
     if one_to_one:
         holding[others[outcome.chosen]] = w[outcome.chosen]
     is_taken = w <= holding[others]
+    studied = np.full(len(for_study), -np.inf)
+    if len(pairs.studied):
+        places = np.flatnonzero(is_studied)
+        places = places[pairs.right[places] < len(holding)]
+        places = places[total[places] > holding[pairs.right[places]]]
+        np.maximum.at(studied, pairs.left[places], total[places])
     calibration = calibrate(
         w[outcome.chosen],
         second_best(choosing, w, outcome.chosen | is_taken)[outcome.chosen],
         choosers=sizes[0 if one_to_one else 1] - pairs.settled,
+        studied=studied[pairs.studied],
+        studied_for=pairs.settled / max(len(pairs.studied), 1),
     )
     chosen, gap = np.ones(len(total), dtype=bool), total.copy()
     chosen[undecided], gap[undecided] = outcome.chosen, outcome.gap
@@ -394,22 +501,28 @@ def _decide(
         compete(calibration.probability(w), outcome.rivalry),
         1 / (1 + np.exp2(-np.clip(outcome.gap, -300, 300))),
     )
+    chosen[is_studied], probability[is_studied] = False, 0.0
     linked = is_settled | (chosen & (probability >= settings.link_probability))
     taken_l, taken_r = (np.zeros(int(rows.max(initial=-1)) + 1, dtype=bool) for rows in (pairs.left, pairs.right))
     taken_l[pairs.left[linked]] = True
     taken_r[pairs.right[linked]] = True
     left_free, right_free = ~taken_l[pairs.left], ~taken_r[pairs.right]
     free = (left_free & right_free) if one_to_one else right_free
+    free &= ~is_studied
     tie = ~linked & free & (total > 0) & (np.abs(gap) < TIE)
     review = ~linked & free & (probability >= settings.review_probability)
-    decision = np.where(linked, LINKED, np.where(review | tie, REVIEW, REJECTED))
+    decision = np.where(linked, 0, np.where(review | tie, 1, 2))
     reason = np.select(
         [is_settled, linked, tie, review, ~right_free & ~linked, ~left_free & ~linked],
-        [REASON_KEY, REASON_BEST, REASON_TIE, REASON_DOUBT, REASON_TAKEN, REASON_BETTER],
-        default=REASON_WEAK,
+        [_REASONS.index(r) for r in (REASON_KEY, REASON_BEST, REASON_TIE, REASON_DOUBT, REASON_TAKEN, REASON_BETTER)],
+        default=_REASONS.index(REASON_WEAK),
     )
-    method = np.array([*pairs.methods, *([PROBABILISTIC] * (len(total) - pairs.settled))], dtype=object)
-    reason = np.where(method == REVIEWED, REASON_REVIEWED, reason)
+    methods = list(dict.fromkeys([PROBABILISTIC, *pairs.methods]))
+    number_of = {name: number for number, name in enumerate(methods)}
+    method = np.zeros(len(total), dtype=np.int64)
+    method[: pairs.settled] = [number_of[name] for name in pairs.methods]
+    if REVIEWED in number_of:
+        reason[method == number_of[REVIEWED]] = _REASONS.index(REASON_REVIEWED)
     quality = Quality(
         links=int(linked.sum()),
         false_links=float((1 - probability[linked]).sum()),
@@ -418,17 +531,31 @@ def _decide(
     )
     keep = linked | review | tie
     keep[_near_misses(pairs.left, pairs.right, total, ~keep & left_free, settings.near_misses)] = True
-    columns: dict[str, NDArray[np.generic]] = {
-        "left_row": pairs.left, "right_row": pairs.right, "decision": decision, "method": method, "reason": reason,
+    numbers: dict[str, NDArray[np.generic]] = {
         "match_weight": total, "probability": probability, "runner_up_gap": gap,
         "w_prior": np.full(len(total), model.prior_weight),
         **{f"w_{name}": weight for name, weight in weights.items()},
         **{f"level_{name}": level for name, level in levels.items()},
     }  # fmt: skip
-    frame = pl.DataFrame({name: values[keep] for name, values in columns.items()})
-    return frame.with_columns(pl.col("decision", "method", "reason").cast(pl.String)).sort(
-        "left_row", "right_row"
-    ), quality
+    places = np.flatnonzero(keep)
+    places = places[np.lexsort((pairs.right[places], pairs.left[places]))]
+    words = {
+        "decision": ((LINKED, REVIEW, REJECTED), decision),
+        "method": (methods, method),
+        "reason": (_REASONS, reason),
+    }
+    frame = pl.DataFrame(
+        {
+            "left_row": pairs.left[places],
+            "right_row": pairs.right[places],
+            **{
+                name: pl.Series(texts, dtype=pl.String).gather(number[places])
+                for name, (texts, number) in words.items()
+            },
+            **{name: values[places] for name, values in numbers.items()},
+        }
+    )
+    return frame, quality
 
 
 def _near_misses(

@@ -66,15 +66,17 @@ class Model:
         against = self.m[comparison] if silent else self.u[comparison]
         return np.append(np.log2(np.array(self.relatives[comparison])) - np.log2(np.array(against)), 0.0)
 
-    def relatives_weight(self, likeness: NDArray[np.float64]) -> NDArray[np.float64]:
+    def relatives_weight(self, likeness: NDArray[np.float64], *, orphaned: float = 1.0) -> NDArray[np.float64]:
         """What kinship takes away from the weight of pairs whose likeness (log2, summed) is given; never positive.
 
         Against strangers alone a pair has m/u. Non-matches are strangers and relatives, so it has m / (u + rate·relatives):
-        the difference is this one term, and the other weights keep their meaning.
+        the difference is this one term, and the other weights keep their meaning. `orphaned`: the share of relatives' pairs
+        that nothing else would give away. Where every record has one partner, a brother's record is claimed by the brother, and
+        only one whose brother is not in the other table can be mistaken.
         """
         if not self.relative_rate:
             return np.zeros(len(likeness))
-        odds = np.log2(self.relative_rate) - np.log2(1 - self.prior - self.relative_rate)
+        odds = np.log2(self.relative_rate * orphaned) - np.log2(1 - self.prior - self.relative_rate)
         return -np.logaddexp2(0.0, odds + likeness)
 
     def to_json(self) -> str:

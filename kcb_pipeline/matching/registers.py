@@ -25,7 +25,7 @@ from kcb_pipeline.matching.chinese import (
     Place,
 )
 from kcb_pipeline.matching.comparisons import Date, Exact
-from kcb_pipeline.matching.linkage import LinkResult, link
+from kcb_pipeline.matching.linkage import LINKED, REJECTED, REVIEW, LinkResult, link
 from kcb_pipeline.matching.settings import Implied, KeyRule, Settings, block_on
 from kcb_pipeline.progress import SILENT, Progress
 
@@ -114,6 +114,7 @@ def register_settings(on: dt.date, rule: Matching) -> Settings:
             block_on("guardians.first_phone", name="one guardian's phone"),
         ),
         largest_block=200_000,
+        repeats=True,
         false_link_cost=rule.false_link_cost,
         review_probability=rule.review_probability,
     )
@@ -140,8 +141,13 @@ def match_registers(workspace: Workspace, rule: Matching, *, progress: Progress 
         settings = register_settings(workspace.comparison_date, rule)
         reviewed = _reviewed(connection, persons, students)
         result = link(persons, students, settings, reviewed=reviewed, progress=progress)
-        create(connection, "matched.links", _with_rows(result, persons, students))
-        create(connection, "matched.further_records", _further_records(result, persons, students))
+        further = _further_records(result, persons, students)
+        create(connection, "matched.links", _with_doubtful(_with_rows(result, persons, students), further))
+        create(
+            connection,
+            "matched.further_records",
+            further.filter(pl.col("decision") == LINKED).select("person", "student", "match_weight", "probability"),
+        )
         create(connection, "matched.blocking", result.blocking)
         create(
             connection,
@@ -179,23 +185,28 @@ def _reviewed(connection: duckdb.DuckDBPyConnection, persons: pl.DataFrame, stud
 
 
 def _further_records(result: LinkResult, persons: pl.DataFrame, students: pl.DataFrame) -> pl.DataFrame:
-    """Records that are nobody's in the one-to-one result and are one more of a linked child: person, student, probability.
+    """Records that are nobody's in the one-to-one result and are, or may be, one more of a linked child; columns as `matched.links`.
 
     A second enrolment under a damaged number, or the new school's record of a child whose old one was linked.
     """
     linked = result.linked
     holders = persons[linked["left_row"].to_numpy()]
     nobodys = students.filter(~pl.int_range(pl.len()).is_in(linked["right_row"].implode()))
-    settings = replace(result.settings, keys=(), policy="many-to-one", near_misses=0)
-    found = link(holders, nobodys, settings, model=result.model).linked
-    return pl.DataFrame(
-        {
-            "person": holders["person"].gather(found["left_row"]),
-            "student": nobodys["student"].gather(found["right_row"]),
-            "match_weight": found["match_weight"],
-            "probability": found["probability"],
-        }
+    settings = replace(result.settings, keys=(), policy="many-to-one", repeats=False, near_misses=0)
+    found = link(holders, nobodys, settings, model=result.model)
+    return _with_rows(found, holders, nobodys).filter(pl.col("decision") != REJECTED)
+
+
+def _with_doubtful(links: pl.DataFrame, further: pl.DataFrame) -> pl.DataFrame:
+    """The links with the pairs that may be one more record of a linked child, each instead of what was said of it before.
+
+    Such a child may be in school under the record in doubt though the one it is linked to has ended: a person decides.
+    """
+    doubtful = further.filter(pl.col("decision") == REVIEW)
+    others = links.join(
+        doubtful.select("person", "student"), on=["person", "student"], how="anti", maintain_order="left"
     )
+    return pl.concat([others, doubtful]).sort("person", "student")
 
 
 def _with_rows(result: LinkResult, persons: pl.DataFrame, students: pl.DataFrame) -> pl.DataFrame:

@@ -76,6 +76,7 @@ class Settings:
     relatives: rules by which two *different* records of one table are of one family. What such pairs agree on says how much
         brothers and sisters look alike; a pair that looks like them is weighed against that, not against strangers.
     policy: `one-to-one`, or `many-to-one` where several right records may be one left person (second enrolments).
+    repeats: whether, one-to-one, a person may yet have several right records: then a second good one is no rival of the first.
     """
 
     comparisons: tuple[Comparison, ...]
@@ -84,6 +85,7 @@ class Settings:
     implied: tuple[Implied, ...] = ()
     expected_matches: float | None = None
     policy: Literal["one-to-one", "many-to-one"] = "one-to-one"
+    repeats: bool = False
     relatives: tuple[BlockingRule, ...] = ()
     false_link_cost: float = 1.0
     review_probability: float = 0.05
@@ -94,6 +96,14 @@ class Settings:
     def link_probability(self) -> float:
         """The probability from which a pair is linked."""
         return self.false_link_cost / (1 + self.false_link_cost)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the records that keys, blocking rules and frequencies name, without those that comparisons prepare."""
+        named = columns_named((*self.blocking, *self.relatives))
+        named |= {column for rule in self.keys for column in (rule.left, rule.right)}
+        named |= {column for comparison in self.comparisons for column in comparison.frequency_within}
+        return tuple(sorted(named))
 
     def comparison(self, name: str) -> Comparison:
         """The comparison of that name; KeyError where there is none."""
@@ -106,3 +116,9 @@ class Settings:
     def digest(self) -> str:
         """sha-256 of everything these settings say, for the record of a run."""
         return hashlib.sha256(repr(self).encode()).hexdigest()
+
+
+def columns_named(rules: tuple[BlockingRule, ...]) -> set[str]:
+    """The columns that the keys of blocking rules are made of."""
+    keys = [key for rule in rules for key in (*rule.left, *rule.right)]
+    return {name for key in keys for name in ([key] if isinstance(key, str) else key.meta.root_names())}

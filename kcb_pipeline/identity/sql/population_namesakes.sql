@@ -15,3 +15,5 @@ JOIN landed.population y ON y.household_id = x.household_id
 JOIN standard.population_keys b ON b.ref = 2 * y.row AND b.folded = a.folded AND b.sex = a.sex
 WHERE NOT a.is_live AND b.is_live AND (a.id_key IS NULL OR b.id_key IS NULL OR a.id_key <> b.id_key)
   AND a.birth_date >= $born_from AND b.birth_date >= $born_from
+  -- A number that a live row bears says whose earlier row it is: not a sister's who was given the name since.
+  AND (a.id_key IS NULL OR a.id_key NOT IN (SELECT id_key FROM standard.population_keys WHERE is_live AND id_key IS NOT NULL))
