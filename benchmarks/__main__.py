@@ -29,7 +29,6 @@ from rich.table import Table
 from benchmarks import accuracy, febrl
 from benchmarks.accuracy import Accuracy
 from benchmarks.measure import CommandFailedError, Cost, run
-from kcb_pipeline import matching
 
 _HERE: Final = Path(__file__).parent
 _DOCUMENT: Final = _HERE.parent / "docs" / "benchmarks.md"
@@ -111,8 +110,6 @@ class Bench:
             )
         costs: list[list[Cost]] = [[], []]
         failed: dict[int, str] = {}
-        if dedup and not hasattr(matching, "deduplicate"):
-            failed[0] = "no deduplication yet"
         for _ in range(self.repeats):
             for side, (command, _) in enumerate(commands):
                 if side in failed:

@@ -12,7 +12,7 @@ from typing import Final
 import polars as pl
 
 from kcb_pipeline.matching import Implied, Settings, block_on
-from kcb_pipeline.matching.comparisons import Date, Exact, Identifier, Number, Text
+from kcb_pipeline.matching.comparisons import Crossed, Date, Exact, Identifier, Number, Text
 
 COLUMNS: Final = (
     "given_name", "surname", "street_number", "address_1", "address_2", "suburb", "postcode", "state", "date_of_birth", "soc_sec_id",
@@ -53,7 +53,7 @@ def _table(path: Path, *, hard: bool) -> pl.DataFrame:
     ).sample(fraction=1.0, shuffle=True, seed=1)  # their order in the files follows the truth
 
 
-_NAMES = (Text("given_name", term_frequency=True), Text("surname", term_frequency=True))
+_NAMES = (Text("given_name", term_frequency=True), Text("surname", term_frequency=True), Crossed("names"))
 _PLACE = (Text("suburb", term_frequency=True), Number("postcode"), Exact("state"))
 _ADDRESS = (Number("street_number"), Text("address_1", term_frequency=True), Text("address_2", term_frequency=True))
 _BORN = Date("date_of_birth")

@@ -21,8 +21,7 @@ import polars as pl
 
 from benchmarks import febrl
 from benchmarks.population import LEFT_COLUMNS, RIGHT_COLUMNS
-from kcb_pipeline import matching
-from kcb_pipeline.matching import Implied, KeyRule, Settings, block_on, link
+from kcb_pipeline.matching import Implied, KeyRule, Settings, block_on, deduplicate, link
 from kcb_pipeline.matching.chinese import (
     ID_BY_G_NUMBER,
     ID_EQUAL,
@@ -126,7 +125,7 @@ def main(what: str, folder: Path, out: Path) -> None:
     else:
         table = _febrl(folder, "left")
         stages["read"] = time.perf_counter() - began
-        links = matching.deduplicate(table, febrl.settings()).links  # type: ignore[attr-defined]
+        links = deduplicate(table, febrl.settings()).links
     stages["link"] = time.perf_counter() - began - stages["read"]
     out.mkdir(parents=True, exist_ok=True)
     links.select(

@@ -239,6 +239,39 @@ class Number(Comparison):
         return levels
 
 
+@dataclass(frozen=True)
+class Crossed(Comparison):
+    """Two columns that clerks fill the wrong way round (given name and surname): whether one's value stands in the other's place.
+
+    It stands beside the comparisons of the two columns themselves, which then both say different, and says why.
+    columns: the two.
+    """
+
+    columns: tuple[str, str] = ("given_name", "surname")
+    labels: ClassVar[tuple[str, ...]] = ("crossed", "one of them crossed", "not crossed")
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The two columns."""
+        return self.columns
+
+    def prepare(self, records: pl.DataFrame) -> list[pl.Series]:
+        """A code of each."""
+        return [
+            self._column(part, Text(part, column=column).prepare(records)[0])
+            for part, column in zip(("first", "second"), self.columns, strict=True)
+        ]
+
+    def levels(self, pairs: Pairs) -> Levels:
+        """0 to 2, as `labels`; `MISSING` where neither place can be compared with the other."""
+        first_l, first_r = pairs.codes(f"{self.name}.first")
+        second_l, second_r = pairs.codes(f"{self.name}.second")
+        there = ((first_l != 0) & (second_r != 0)).astype(np.int8) + ((second_l != 0) & (first_r != 0))
+        alike = (first_l == second_l) | (first_r == second_r)  # crossing such a name changes nothing
+        over = ((first_l == second_r) & (first_l != 0)).astype(np.int8) + ((second_l == first_r) & (second_l != 0))
+        return np.where((there == 0) | alike, MISSING, 2 - over).astype(np.int8)
+
+
 def _slips(pairs: Pairs, column: str, *, most: int) -> NDArray[np.uint8]:
     """Slips of the finger (a character wrong, lost, added, or swapped with its neighbour) between texts; more than `most` are not counted."""
     left, right = pairs.texts(column)

@@ -6,7 +6,6 @@ the rest; estimate the model; weigh; assign one to one; decide. Each decision ke
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,11 +14,21 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kcb_pipeline.matching.assignment import TIE, assign, assign_each, second_best
-from kcb_pipeline.matching.blocking import candidates, key_hashes
+from kcb_pipeline.matching.blocking import candidates
 from kcb_pipeline.matching.calibration import FURTHER_RECORD, Quality, calibrate, compete, unblocked_pairs
 from kcb_pipeline.matching.comparisons import MISSING, Levels, Pairs
-from kcb_pipeline.matching.model import Kin, Model, Patterns, estimate_kin, estimate_m, estimate_u, silence
-from kcb_pipeline.matching.settings import BlockingRule, KeyRule, Settings, columns_named
+from kcb_pipeline.matching.model import Model, Patterns, estimate_m, estimate_u, silence
+from kcb_pipeline.matching.settings import KeyRule, Settings
+from kcb_pipeline.matching.weighing import (
+    Records,
+    blocking_keys,
+    content_hashes,
+    kin_of,
+    levels_of,
+    prepare,
+    u_evidence,
+    weigh,
+)
 from kcb_pipeline.progress import SILENT, Progress
 
 LINKED, REVIEW, REJECTED = "linked", "review", "rejected"
@@ -37,9 +46,6 @@ REASON_WEAK = "evidence_too_weak"
 _REASONS: Final = (
     REASON_REVIEWED, REASON_KEY, REASON_BEST, REASON_TIE, REASON_DOUBT, REASON_TAKEN, REASON_BETTER, REASON_WEAK,
 )  # fmt: skip
-
-_SAMPLE: Final = 800
-"""Records of each side whose pairs estimate u: 640,000 pairs show a level of one in a million about as often as not."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +74,10 @@ class LinkResult:
     def explain(self, left_row: int, right_row: int) -> pl.DataFrame:
         """Why a pair weighs what it does: a row a comparison with its level in words, m, u and weight, the prior first."""
         pairs = Pairs(self.left, self.right, np.array([left_row]), np.array([right_row]))
-        levels = _levels(self.settings, pairs)
+        levels = levels_of(self.settings, pairs)
         heard = silence(levels, self.settings.implied)
-        adjustments = _term_frequencies(self.settings, pairs, levels, self.model)
+        orphaned = _orphaned(self.settings, self.model, self.left.height, self.right.height)
+        weights = weigh(self.settings, self.model, pairs, levels, orphaned=orphaned)
         entries: list[dict[str, object]] = [
             {"comparison": "prior", "level": None, "m": None, "u": None, "weight": self.model.prior_weight}
         ]
@@ -78,19 +85,16 @@ class LinkResult:
             level = int(heard[comparison.name][0])
             said = int(levels[comparison.name][0])
             words = "missing" if said == MISSING else comparison.labels[said]
-            weight = float(self.model.weights(comparison.name)[level] + adjustments[comparison.name][0])
             entries.append(
                 {
                     "comparison": comparison.name,
                     "level": words if level == said else f"{words} (implied by other evidence)",
                     "m": None if level == MISSING else self.model.m[comparison.name][level],
                     "u": None if level == MISSING else self.model.u[comparison.name][level],
-                    "weight": weight,
+                    "weight": float(weights[comparison.name][0]),
                 }
             )
-        orphaned = _orphaned(self.settings, self.model, self.left.height, self.right.height)
-        likeness = _likeness(self.settings, self.model, levels, heard, adjustments)
-        kin = float(self.model.relatives_weight(likeness, orphaned=orphaned)[0])
+        kin = float(weights["relatives"][0])
         entries.append({"comparison": "relatives", "level": None, "m": None, "u": None, "weight": kin})
         schema = {"comparison": pl.String, "level": pl.String, "m": pl.Float64, "u": pl.Float64, "weight": pl.Float64}
         return pl.DataFrame(entries, schema=schema)
@@ -100,10 +104,6 @@ class LinkResult:
         return self.links.filter((pl.col("left_row") == left_row) & (pl.col("decision") != LINKED)).sort(
             "match_weight", "right_row", descending=[True, False]
         )
-
-
-Records = pl.DataFrame | pl.LazyFrame
-"""A table of persons. One that is not read yet (`pl.scan_parquet`) is read piece by piece, and never held whole."""
 
 
 def link(
@@ -121,7 +121,7 @@ def link(
     people have decided, `left_row`, `right_row`, `is_match`; it binds. `model`: weigh with this one instead of estimating. The
     result does not depend on the order of the rows nor on the number of threads.
     """
-    lefts, rights = _prepare(left, settings), _prepare(right, settings)
+    lefts, rights = prepare(left, settings), prepare(right, settings)
     progress.update("prepare", 1, 5)
     settled = _settle(lefts, rights, settings, reviewed)
     progress.update("settle by key", 2, 5, rows=len(settled.left))
@@ -134,26 +134,19 @@ def link(
     )
     pairs = Pairs(lefts, rights, np.concatenate([settled.left, pairs_l]), np.concatenate([settled.right, pairs_r]))
     progress.update("block", 3, 5, rows=len(pairs))
-    levels = _levels(settings, pairs)
-    heard = silence(levels, settings.implied)
+    levels = levels_of(settings, pairs)
     if model is None:
         patterns = Patterns.of(
             [levels[c.name] for c in settings.comparisons], [len(c.labels) for c in settings.comparisons]
         )
-        u = estimate_u(settings, *_u_evidence(settings, lefts, rights))
+        u = estimate_u(settings, *u_evidence(settings, lefts, rights))
         expected = settings.expected_matches or max(len(settled.left), 0.5 * min(lefts.height, rights.height))
-        kin = _kin(settings, lefts, expected) if settings.relatives else None
+        kin = kin_of(settings, lefts, expected) if settings.relatives else None
         whole = float(max(lefts.height * rights.height, 1))
         model = estimate_m(settings, patterns, u, pairs=whole, expected_matches=expected, kin=kin)
     progress.update("estimate", 4, 5, rows=len(pairs))
-    weights = {c.name: model.weights(c.name)[heard[c.name]] for c in settings.comparisons}
-    adjustments = _term_frequencies(settings, pairs, levels, model)
-    for name, adjustment in adjustments.items():
-        weights[name] = weights[name] + adjustment
-    weights["relatives"] = model.relatives_weight(
-        _likeness(settings, model, levels, heard, adjustments),
-        orphaned=_orphaned(settings, model, lefts.height, rights.height),
-    )
+    orphaned = _orphaned(settings, model, lefts.height, rights.height)
+    weights = weigh(settings, model, pairs, levels, orphaned=orphaned)
     to_decide = _ToDecide(
         pairs.rows_l,
         pairs.rows_r,
@@ -168,31 +161,6 @@ def link(
 
 
 # -- the steps -----------------------------------------------------------------------------------------------------
-
-
-_ROWS_AT_ONCE: Final = 1 << 18
-
-
-def _prepare(records: Records, settings: Settings) -> pl.DataFrame:
-    """What the comparisons need of each record, and the columns that blocking, keys and frequencies name; nothing else is kept."""
-    there = set(records.collect_schema().names())
-    named = [name for name in settings.columns if name in there]
-    read = {name for comparison in settings.comparisons for name in comparison.reads if name in there}
-    wanted = records.select(sorted({*named, *read}))
-    batches: Iterator[pl.DataFrame]
-    if isinstance(wanted, pl.LazyFrame):
-        batches = iter(wanted.collect_batches(chunk_size=_ROWS_AT_ONCE, maintain_order=True))
-    else:
-        batches = wanted.iter_slices(_ROWS_AT_ONCE)
-    prepared = []
-    for batch in batches:
-        columns = [column for comparison in settings.comparisons for column in comparison.prepare(batch)]
-        prepared.append(pl.DataFrame([*batch.select(named).get_columns(), *columns]))
-    if not prepared:
-        empty = wanted.lazy().collect().clear()
-        columns = [column for comparison in settings.comparisons for column in comparison.prepare(empty)]
-        prepared.append(pl.DataFrame([*empty.select(named).get_columns(), *columns]))
-    return pl.concat(prepared, rechunk=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +232,7 @@ def _residual(records: pl.DataFrame, settled: NDArray[np.int64], settings: Setti
     left_over = np.ones(records.height, dtype=bool)
     left_over[settled] = False
     rest = records.with_columns(pl.Series("__row", np.arange(records.height))).filter(pl.Series(left_over))
-    return rest.with_columns(_keys(settings, rest, of=settings.blocking))
+    return rest.with_columns(blocking_keys(settings, rest, of=settings.blocking))
 
 
 _TO_STUDY: Final = 60_000
@@ -275,156 +243,9 @@ def _to_study(left: pl.DataFrame, settled: NDArray[np.int64]) -> NDArray[np.int6
     """Settled rows to study, picked by what they hold."""
     if len(settled) <= _TO_STUDY:
         return np.sort(settled)
-    hashes = _content_hashes(left)[settled]
+    hashes = content_hashes(left)[settled]
     rows: NDArray[np.int64] = np.sort(settled[hashes <= np.partition(hashes, _TO_STUDY)[_TO_STUDY]])
     return rows
-
-
-def _keys(settings: Settings, records: pl.DataFrame, of: tuple[BlockingRule, ...]) -> list[pl.Series]:
-    """The blocking keys of the comparisons that the rules name."""
-    named = columns_named(of)
-    wanted = [
-        c for c in settings.comparisons if any(n.startswith(f"{c.name}.") and n not in records.columns for n in named)
-    ]
-    return [key for comparison in wanted for key in comparison.keys(records)]
-
-
-_PAIRS_AT_ONCE: Final = 1 << 18
-"""What is gathered for a quarter of a million pairs stays small beside the tables themselves."""
-
-
-def _levels(settings: Settings, pairs: Pairs) -> dict[str, Levels]:
-    """The level of every comparison for every pair."""
-    levels = {c.name: np.empty(len(pairs), dtype=np.int8) for c in settings.comparisons}
-    for start in range(0, len(pairs), _PAIRS_AT_ONCE):
-        end = min(start + _PAIRS_AT_ONCE, len(pairs))
-        block = Pairs(pairs.left, pairs.right, pairs.rows_l[start:end], pairs.rows_r[start:end])
-        for comparison in settings.comparisons:
-            levels[comparison.name][start:end] = comparison.levels(block)
-    return levels
-
-
-def _sample(records: pl.DataFrame, size: int) -> NDArray[np.int64]:
-    """Rows picked by what they hold, never by where they stand: those whose content has the lowest hash."""
-    content = [name for name in records.columns if "." in name]
-    # A cheap hash first, the whole content only for the few that it leaves (all of equal ones: a tie is broken by the rest).
-    cheap = _content_hashes(records)
-    few = np.arange(len(cheap))
-    if len(cheap) > size:
-        few = np.flatnonzero(cheap <= np.partition(cheap, size)[size])
-    whole = records[few].select(pl.struct(content).hash(seed=1).alias("hash"))["hash"].to_numpy()
-    rows: NDArray[np.int64] = few[np.lexsort((whole, cheap[few]))[:size]]
-    return rows
-
-
-def _content_hashes(records: pl.DataFrame) -> NDArray[np.uint64]:
-    """A number for each record from the codes of what it holds."""
-    mixed = np.zeros(records.height, dtype=np.uint64)
-    for name in records.columns:
-        if name.endswith(".code"):
-            mixed = (mixed ^ records[name].to_numpy().astype(np.uint64)) * _MIXER
-            mixed ^= mixed >> np.uint64(31)
-    return mixed
-
-
-_MIXER: Final = np.uint64(0x9E3779B97F4A7C15)
-_COLLISION_SAMPLE: Final = 200_000
-"""Rows whose pairs show how often two people agree fully: 2·10¹⁰ pairs."""
-
-
-def _u_evidence(
-    settings: Settings, left: pl.DataFrame, right: pl.DataFrame
-) -> tuple[dict[str, Levels], dict[str, float]]:
-    """Levels of pairs picked at random, and for each comparison the chance that two different records agree fully.
-
-    Full agreement is counted over pairs *within* a table, where two rows are two people; the lower count of the two tables is
-    taken, so that one table's duplicates do not pass for chance.
-    """
-    picked = [_sample(records, _COLLISION_SAMPLE) for records in (left, right)]
-    few = [rows[:_SAMPLE] for rows in picked]
-    rows_l, rows_r = np.repeat(few[0], len(few[1])), np.tile(few[1], len(few[0]))
-    collisions: dict[str, float] = {}
-    for comparison in settings.comparisons:
-        if comparison.code in left.columns:
-            collisions[comparison.name] = min(
-                _collision_rate(records[comparison.code].gather(rows))
-                for records, rows in zip((left, right), picked, strict=True)
-            )
-    return _levels(settings, Pairs(left, right, rows_l, rows_r)), collisions
-
-
-def _collision_rate(codes: pl.Series) -> float:
-    """The chance that two different rows, neither missing, have the same code; half a pair of belief where none has."""
-    _, counts = np.unique(codes.to_numpy()[codes.to_numpy() != 0], return_counts=True)
-    rows = float(counts.sum())
-    same = float((counts.astype(np.float64) * (counts - 1)).sum()) / 2
-    return (same + 0.5) / (rows * (rows - 1) / 2 + 1) if rows > 1 else 0.5
-
-
-_KIN_SAMPLE: Final = 50_000
-
-
-def _kin(settings: Settings, left: pl.DataFrame, expected: float) -> Kin:
-    """What relatives look like, from pairs of one family inside the left table, where two rows are two people.
-
-    Families are picked by the hash of what their members share, so that the sample does not depend on the order of rows.
-    """
-    keyed = left.with_columns(_keys(settings, left, of=settings.relatives))
-    families = [key_hashes(keyed, rule.left) for rule in settings.relatives]
-    pairs = 0.0
-    for _, hashes in families:
-        _, members = np.unique(hashes, return_counts=True)
-        pairs += float((members * (members - 1) // 2).sum())
-    share = min(1.0, _KIN_SAMPLE / max(pairs, 1.0))
-    limit = np.uint64(min(share * 2.0**64, 2.0**64 - 2**12))
-    chosen = np.zeros(left.height, dtype=bool)
-    for rows, hashes in families:
-        chosen[rows[hashes <= limit]] = True
-    sample = keyed.filter(pl.Series(chosen))
-    found = candidates(sample, sample, settings.relatives, largest_block=10_000, within=True)
-    levels = _levels(settings, Pairs(sample, sample, found.left, found.right))
-    by_rule = float(found.report["pairs"].sum())  # a family found by two rules is one family
-    met = 2 * pairs * (len(found.left) / max(by_rule, 1.0)) * (expected / max(left.height, 1))
-    return estimate_kin(settings, levels, pairs=met)
-
-
-def _term_frequencies(
-    settings: Settings, pairs: Pairs, levels: dict[str, Levels], model: Model
-) -> dict[str, NDArray[np.float64]]:
-    """What agreement on *this* value adds to agreement on an average one: log2 of the average chance over the value's own."""
-    adjustments: dict[str, NDArray[np.float64]] = {}
-    for comparison in settings.comparisons:
-        adjustment = np.zeros(len(pairs))
-        if comparison.term_frequency:
-            columns = [comparison.code, *comparison.frequency_within]
-            both = pl.concat([records.select(columns) for records in (pairs.left, pairs.right)])
-            given = pl.col(comparison.code) != 0
-            of = given.sum().over(list(comparison.frequency_within)) if comparison.frequency_within else given.sum()
-            counts = both.select(pl.len().over(columns).alias("bearers"), of.alias("of")).head(pairs.left.height)
-            # One bearer more: the value's own two rows are no evidence of how many strangers bear it.
-            frequency = ((counts["bearers"] + 1) / (counts["of"] + 1)).to_numpy()
-            equal = np.flatnonzero(levels[comparison.name] == 0)
-            own = np.log2(frequency)[pairs.rows_l[equal]]
-            adjustment[equal] = np.log2(model.u[comparison.name][0]) - own
-        adjustments[comparison.name] = adjustment
-    return adjustments
-
-
-def _likeness(
-    settings: Settings,
-    model: Model,
-    levels: dict[str, Levels],
-    heard: dict[str, Levels],
-    adjustments: dict[str, NDArray[np.float64]],
-) -> NDArray[np.float64]:
-    """How much each pair looks like relatives rather than strangers (log2); a name that is rare is as rare among cousins' neighbours."""
-    total: NDArray[np.float64] = np.zeros(len(next(iter(levels.values()))))
-    for comparison in settings.comparisons:
-        name = comparison.name
-        silent = (heard[name] == MISSING) & (levels[name] != MISSING)
-        total += model.likeness(name)[heard[name]] + adjustments[name]
-        total[silent] += model.likeness(name, silent=True)[levels[name][silent]]
-    return total
 
 
 _FEWEST_ORPHANS: Final = 0.02

@@ -1,0 +1,216 @@
+"""What linking two tables and deduplicating one have in common: records prepared, pairs levelled, chance and kinship learned, and weighed.
+
+What belongs here: everything between the records and the weight of a pair that does not know which pairs are decided on, or how.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from kcb_pipeline.matching.blocking import candidates, key_hashes
+from kcb_pipeline.matching.comparisons import MISSING, Levels, Pairs
+from kcb_pipeline.matching.model import Kin, Model, estimate_kin, silence
+from kcb_pipeline.matching.settings import BlockingRule, Settings, columns_named
+
+Records = pl.DataFrame | pl.LazyFrame
+"""A table of persons. One that is not read yet (`pl.scan_parquet`) is read piece by piece, and never held whole."""
+
+
+_ROWS_AT_ONCE: Final = 1 << 18
+
+
+def prepare(records: Records, settings: Settings) -> pl.DataFrame:
+    """What the comparisons need of each record, and the columns that blocking, keys and frequencies name; nothing else is kept."""
+    there = set(records.collect_schema().names())
+    named = [name for name in settings.columns if name in there]
+    read = {name for comparison in settings.comparisons for name in comparison.reads if name in there}
+    wanted = records.select(sorted({*named, *read}))
+    batches: Iterator[pl.DataFrame]
+    if isinstance(wanted, pl.LazyFrame):
+        batches = iter(wanted.collect_batches(chunk_size=_ROWS_AT_ONCE, maintain_order=True))
+    else:
+        batches = wanted.iter_slices(_ROWS_AT_ONCE)
+    prepared = []
+    for batch in batches:
+        columns = [column for comparison in settings.comparisons for column in comparison.prepare(batch)]
+        prepared.append(pl.DataFrame([*batch.select(named).get_columns(), *columns]))
+    if not prepared:
+        empty = wanted.lazy().collect().clear()
+        columns = [column for comparison in settings.comparisons for column in comparison.prepare(empty)]
+        prepared.append(pl.DataFrame([*empty.select(named).get_columns(), *columns]))
+    return pl.concat(prepared, rechunk=True)
+
+
+def blocking_keys(settings: Settings, records: pl.DataFrame, of: tuple[BlockingRule, ...]) -> list[pl.Series]:
+    """The blocking keys of the comparisons that the rules name."""
+    named = columns_named(of)
+    wanted = [
+        c for c in settings.comparisons if any(n.startswith(f"{c.name}.") and n not in records.columns for n in named)
+    ]
+    return [key for comparison in wanted for key in comparison.keys(records)]
+
+
+_SAMPLE: Final = 800
+"""Records of each side whose pairs estimate u: 640,000 pairs show a level of one in a million about as often as not."""
+
+
+_PAIRS_AT_ONCE: Final = 1 << 18
+"""What is gathered for a quarter of a million pairs stays small beside the tables themselves."""
+
+
+def levels_of(settings: Settings, pairs: Pairs) -> dict[str, Levels]:
+    """The level of every comparison for every pair."""
+    levels = {c.name: np.empty(len(pairs), dtype=np.int8) for c in settings.comparisons}
+    for start in range(0, len(pairs), _PAIRS_AT_ONCE):
+        end = min(start + _PAIRS_AT_ONCE, len(pairs))
+        block = Pairs(pairs.left, pairs.right, pairs.rows_l[start:end], pairs.rows_r[start:end])
+        for comparison in settings.comparisons:
+            levels[comparison.name][start:end] = comparison.levels(block)
+    return levels
+
+
+def sample(records: pl.DataFrame, size: int) -> NDArray[np.int64]:
+    """Rows picked by what they hold, never by where they stand: those whose content has the lowest hash."""
+    content = [name for name in records.columns if "." in name]
+    # A cheap hash first, the whole content only for the few that it leaves (all of equal ones: a tie is broken by the rest).
+    cheap = content_hashes(records)
+    few = np.arange(len(cheap))
+    if len(cheap) > size:
+        few = np.flatnonzero(cheap <= np.partition(cheap, size)[size])
+    whole = records[few].select(pl.struct(content).hash(seed=1).alias("hash"))["hash"].to_numpy()
+    rows: NDArray[np.int64] = few[np.lexsort((whole, cheap[few]))[:size]]
+    return rows
+
+
+def content_hashes(records: pl.DataFrame) -> NDArray[np.uint64]:
+    """A number for each record from the codes of what it holds."""
+    mixed = np.zeros(records.height, dtype=np.uint64)
+    for name in records.columns:
+        if name.endswith(".code"):
+            mixed = (mixed ^ records[name].to_numpy().astype(np.uint64)) * _MIXER
+            mixed ^= mixed >> np.uint64(31)
+    return mixed
+
+
+_MIXER: Final = np.uint64(0x9E3779B97F4A7C15)
+_COLLISION_SAMPLE: Final = 200_000
+"""Rows whose pairs show how often two people agree fully: 2·10¹⁰ pairs."""
+
+
+def u_evidence(
+    settings: Settings, left: pl.DataFrame, right: pl.DataFrame
+) -> tuple[dict[str, Levels], dict[str, float]]:
+    """Levels of pairs picked at random, and for each comparison the chance that two different records agree fully.
+
+    Full agreement is counted over pairs *within* a table, where two rows are two people; the lower count of the two tables is
+    taken, so that one table's duplicates do not pass for chance.
+    """
+    picked = [sample(records, _COLLISION_SAMPLE) for records in (left, right)]
+    few = [rows[:_SAMPLE] for rows in picked]
+    rows_l, rows_r = np.repeat(few[0], len(few[1])), np.tile(few[1], len(few[0]))
+    collisions: dict[str, float] = {}
+    for comparison in settings.comparisons:
+        if comparison.code in left.columns:
+            collisions[comparison.name] = min(
+                _collision_rate(records[comparison.code].gather(rows))
+                for records, rows in zip((left, right), picked, strict=True)
+            )
+    return levels_of(settings, Pairs(left, right, rows_l, rows_r)), collisions
+
+
+def _collision_rate(codes: pl.Series) -> float:
+    """The chance that two different rows, neither missing, have the same code; half a pair of belief where none has."""
+    same, pairs = equal_pairs(codes)
+    return (same + 0.5) / (pairs + 1) if pairs else 0.5
+
+
+def equal_pairs(codes: pl.Series) -> tuple[float, float]:
+    """Pairs of different rows with the same code, and pairs of rows that have a code at all."""
+    _, counts = np.unique(codes.to_numpy()[codes.to_numpy() != 0], return_counts=True)
+    rows = float(counts.sum())
+    return float((counts.astype(np.float64) * (counts - 1)).sum()) / 2, rows * (rows - 1) / 2
+
+
+_KIN_SAMPLE: Final = 50_000
+
+
+def kin_of(settings: Settings, left: pl.DataFrame, expected: float) -> Kin:
+    """What relatives look like, from pairs of one family inside the left table, where two rows are two people.
+
+    Families are picked by the hash of what their members share, so that the sample does not depend on the order of rows.
+    """
+    keyed = left.with_columns(blocking_keys(settings, left, of=settings.relatives))
+    families = [key_hashes(keyed, rule.left) for rule in settings.relatives]
+    pairs = 0.0
+    for _, hashes in families:
+        _, members = np.unique(hashes, return_counts=True)
+        pairs += float((members * (members - 1) // 2).sum())
+    share = min(1.0, _KIN_SAMPLE / max(pairs, 1.0))
+    limit = np.uint64(min(share * 2.0**64, 2.0**64 - 2**12))
+    chosen = np.zeros(left.height, dtype=bool)
+    for rows, hashes in families:
+        chosen[rows[hashes <= limit]] = True
+    sample = keyed.filter(pl.Series(chosen))
+    found = candidates(sample, sample, settings.relatives, largest_block=10_000, within=True)
+    levels = levels_of(settings, Pairs(sample, sample, found.left, found.right))
+    by_rule = float(found.report["pairs"].sum())  # a family found by two rules is one family
+    met = 2 * pairs * (len(found.left) / max(by_rule, 1.0)) * (expected / max(left.height, 1))
+    return estimate_kin(settings, levels, pairs=met)
+
+
+def term_frequencies(
+    settings: Settings, pairs: Pairs, levels: dict[str, Levels], model: Model
+) -> dict[str, NDArray[np.float64]]:
+    """What agreement on *this* value adds to agreement on an average one: log2 of the average chance over the value's own."""
+    adjustments: dict[str, NDArray[np.float64]] = {}
+    for comparison in settings.comparisons:
+        adjustment = np.zeros(len(pairs))
+        if comparison.term_frequency:
+            columns = [comparison.code, *comparison.frequency_within]
+            both = pl.concat([records.select(columns) for records in (pairs.left, pairs.right)])
+            given = pl.col(comparison.code) != 0
+            of = given.sum().over(list(comparison.frequency_within)) if comparison.frequency_within else given.sum()
+            counts = both.select(pl.len().over(columns).alias("bearers"), of.alias("of")).head(pairs.left.height)
+            # One bearer more: the value's own two rows are no evidence of how many strangers bear it.
+            frequency = ((counts["bearers"] + 1) / (counts["of"] + 1)).to_numpy()
+            equal = np.flatnonzero(levels[comparison.name] == 0)
+            own = np.log2(frequency)[pairs.rows_l[equal]]
+            adjustment[equal] = np.log2(model.u[comparison.name][0]) - own
+        adjustments[comparison.name] = adjustment
+    return adjustments
+
+
+def likeness_of(
+    settings: Settings,
+    model: Model,
+    levels: dict[str, Levels],
+    heard: dict[str, Levels],
+    adjustments: dict[str, NDArray[np.float64]],
+) -> NDArray[np.float64]:
+    """How much each pair looks like relatives rather than strangers (log2); a name that is rare is as rare among cousins' neighbours."""
+    total: NDArray[np.float64] = np.zeros(len(next(iter(levels.values()))))
+    for comparison in settings.comparisons:
+        name = comparison.name
+        silent = (heard[name] == MISSING) & (levels[name] != MISSING)
+        total += model.likeness(name)[heard[name]] + adjustments[name]
+        total[silent] += model.likeness(name, silent=True)[levels[name][silent]]
+    return total
+
+
+def weigh(
+    settings: Settings, model: Model, pairs: Pairs, levels: dict[str, Levels], *, orphaned: float = 1.0
+) -> dict[str, NDArray[np.float64]]:
+    """The weight that each comparison, and kinship (`relatives`), adds to the prior for each pair; log2."""
+    heard = silence(levels, settings.implied)
+    weights = {c.name: model.weights(c.name)[heard[c.name]] for c in settings.comparisons}
+    adjustments = term_frequencies(settings, pairs, levels, model)
+    for name, adjustment in adjustments.items():
+        weights[name] = weights[name] + adjustment
+    likeness = likeness_of(settings, model, levels, heard, adjustments)
+    weights["relatives"] = model.relatives_weight(likeness, orphaned=orphaned)
+    return weights
