@@ -131,6 +131,11 @@ def gates_of(suite: str, config: Config) -> list[Gate]:
                     shown=("match_rate_before", "match_rate"),
                 ),
                 _at_most(
+                    "model_did_not_drift", "model_drift", limits.model_drift,
+                    f"what a true pair looks like moved by at most {limits.model_drift:g} (population stability index, gates.model_drift)",
+                    "a column in another form, or a register of another county, looks like this; kcb charts shows the levels",
+                ),
+                _at_most(
                     "review_is_bearable", "review_share", limits.review_share,
                     f"at most {limits.review_share:.0%} of the children need a person to look at their pairs (gates.review_share)",
                     "export the pairs (kcb review export) and look for what they have in common", "warning",

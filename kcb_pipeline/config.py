@@ -90,6 +90,8 @@ class Matching(_Rules):
     """what a false link costs, in missed ones: it hides a child who is out of school, while a missed one is looked at by a person"""
     review_probability: Share = 0.05
     """a pair that is not linked is put before a person from this probability on"""
+    model: Literal["estimated", "frozen"] = "estimated"
+    """`estimated` anew every night, or `frozen`: the one of the version before, as long as the comparisons are the same"""
 
 
 class Gates(_Rules):
@@ -107,6 +109,8 @@ class Gates(_Rules):
     match_rate_loss: Share = 0.05
     least_match_rate: Share = 0.5
     review_share: Share = 0.1
+    model_drift: Annotated[float, Field(gt=0)] = 0.5
+    """population stability index by which what a true pair looks like may move from one version to the next (0.25 is a large shift)"""
     eligible_loss: Share = 0.1
     suspected_gain: Share = 0.05
     """of the eligible: how much the share of suspected and unenrolled children may rise from one version to the next"""

@@ -17,6 +17,7 @@ from kcb_pipeline.config import Config
 from kcb_pipeline.engines.embedded import create, frame, insert, rows
 from kcb_pipeline.extracts.catalogue import sources
 from kcb_pipeline.ledgers.cases import OPEN_STATES
+from kcb_pipeline.matching.model import Model, drift
 
 Severity = Literal["error", "warning"]
 
@@ -168,9 +169,10 @@ def facts(
         case "matching":
             born = {name: parameters[name] for name in ("born_from", "born_to")}
             rates = {"match_rate_limit": gates.match_rate_loss, "least_match_rate": gates.least_match_rate}
-            return _with(
+            found = _with(
                 connection, _MATCHING, born | rates | {"match_rate_from": gates.least_match_rate_from, "small": small}
             )
+            return found.with_columns(pl.lit(_model_drift(connection), dtype=pl.Float64).alias("model_drift"))
         case "status":
             limits = {"eligible_limit": gates.eligible_loss, "suspected_limit": gates.suspected_gain, "small": small}
             return _with(connection, _STATUS, limits)
@@ -178,6 +180,13 @@ def facts(
             return frame(connection, _LEDGERS)
         case _:
             raise KeyError(suite)
+
+
+def _model_drift(connection: duckdb.DuckDBPyConnection) -> float | None:
+    """How far tonight's model is from that of the version before; None where there was none."""
+    tonight = rows(connection, "SELECT model FROM matched.model")
+    before = rows(connection, "SELECT model FROM previous_linkage_models")
+    return drift(Model.from_json(tonight[0][0]), Model.from_json(before[0][0])) if tonight and before else None
 
 
 def _with(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, object]) -> pl.DataFrame:

@@ -34,6 +34,7 @@ from kcb_pipeline.ledgers.draft import Moved, advance_cases, draft_children, dra
 from kcb_pipeline.ledgers.previous import Version, base_of, show_previous, versions
 from kcb_pipeline.ledgers.publication import Draft, Published, draft_token, publish, read_draft
 from kcb_pipeline.ledgers.verifications import Believed, believe_verifications
+from kcb_pipeline.matching.model import Model
 from kcb_pipeline.matching.registers import Matched, match_registers, register_settings
 from kcb_pipeline.progress import SILENT, Progress
 from kcb_pipeline.reporting.statistics import compute_statistics
@@ -144,7 +145,15 @@ class Night:
 
     def match(self, *, progress: Progress = SILENT) -> Matched:
         """Comparison ①, 户籍 × 学籍."""
-        return match_registers(self.workspace, self.config.matching, progress=progress)
+        frozen = self._model_before() if self.config.matching.model == "frozen" else None
+        return match_registers(self.workspace, self.config.matching, frozen=frozen, progress=progress)
+
+    def _model_before(self) -> Model | None:
+        """The model of the version this night builds on, if it was made with tonight's settings."""
+        settings = register_settings(self.comparison_date, self.config.matching)
+        with self._connected() as connection:
+            found = rows(connection, "SELECT comparisons, model FROM previous_linkage_models")
+        return next((Model.from_json(text) for comparisons, text in found if comparisons == settings.shape), None)
 
     # -- where each child stands -------------------------------------------------------------------------------
 

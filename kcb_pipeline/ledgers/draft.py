@@ -115,6 +115,8 @@ def draft_ledgers(connection: duckdb.DuckDBPyConnection, on: dt.date, sent: tupl
         CREATE OR REPLACE VIEW draft.row_accounts AS SELECT source, file, read, landed, quarantined, duplicate_rows FROM landed.files;
         CREATE OR REPLACE VIEW draft.quarantined_rows AS SELECT source, file, row, "column", rule FROM landed.quarantined_rows;
         CREATE OR REPLACE VIEW draft.cell_issues AS SELECT source, file, row, "column", rule FROM landed.cell_issues;
+        CREATE OR REPLACE VIEW draft.linkage_models AS SELECT settings, comparisons, model FROM matched.model;
+        CREATE OR REPLACE VIEW draft.linkage_quality AS SELECT * FROM matched.quality;
         CREATE OR REPLACE VIEW draft.links AS
             SELECT population_type, CASE WHEN population_row > 0 THEN population_row END AS population_row, registry_row, decision,
                    CASE WHEN method LIKE 'id_number%' THEN 'id_number' ELSE method END AS method, reason, match_weight, probability,

@@ -243,6 +243,31 @@ TABLES: Final = (
         """),
     ),
     Table(
+        "linkage_models", "比对模型", "log", ("settings",),
+        _fields("""
+            settings VARCHAR 比对设置摘要（SHA-256）
+            comparisons VARCHAR 比较项与等级摘要（SHA-256）
+            model VARCHAR 模型（JSON）：各等级的 m、u 概率与先验
+        """),
+    ),
+    Table(
+        "linkage_quality", "比对质量估计", "log", ("grouping", "code"),
+        _fields("""
+            grouping VARCHAR 分组：all 总体，county 县，sex 性别，ethnicity 民族
+            code VARCHAR 组代码（总体及未知为空）
+            links BIGINT 认定为同一人的对数
+            false_links DOUBLE 估计误认数
+            false_links_low DOUBLE 误认数下限（95%）
+            false_links_high DOUBLE 误认数上限（95%）
+            missed DOUBLE 估计漏认数
+            missed_low DOUBLE 漏认数下限（95%）
+            missed_high DOUBLE 漏认数上限（95%）
+            unblocked DOUBLE 估计未进入比较的真实对数（仅总体）
+            precision DOUBLE 估计查准率
+            recall DOUBLE 估计查全率
+        """),
+    ),
+    Table(
         "row_accounts", "行数对账", "log", ("source", "file"),
         _fields("""
             source VARCHAR 来源

@@ -29,13 +29,14 @@ _BELIEF: Final = 1.0
 class Calibration:
     """Probabilities of chosen pairs by weight, and the counts behind them.
 
-    weights, probabilities: falling; a pair's probability is read at its weight.
+    weights, probabilities: falling; a pair's probability is read at its weight. reaching: witnesses that weigh as much.
     matches: estimated true pairs among those that were compared (settled pairs not counted).
     witnesses: second bests that were studied.
     """
 
     weights: NDArray[np.float64]
     probabilities: NDArray[np.float64]
+    reaching: NDArray[np.int64]
     matches: float
     witnesses: int
 
@@ -63,13 +64,15 @@ def calibrate(
     records that a key did settle, each of which stands for `studied_for` of them.
     """
     if not len(chosen):
-        return Calibration(np.empty(0), np.empty(0), 0.0, 0)
+        return Calibration(np.empty(0), np.empty(0), np.empty(0, dtype=np.int64), 0.0, 0)
     sure = second[(chosen >= SURE) & (second < FURTHER_RECORD)]
     studied = studied[studied < FURTHER_RECORD]
     witnesses = len(sure) + studied_for * len(studied)
     order = np.argsort(-chosen, kind="stable")
     falling = chosen[order]
-    above = _reaching(sure, falling) + studied_for * _reaching(studied, falling)
+    seen = _reaching(sure, falling)
+    seen_studied = _reaching(studied, falling)
+    above = seen + studied_for * seen_studied
     by_model = np.cumsum(1 - _odds(falling)) + 1e-12
     count = np.arange(1, len(falling) + 1)
     matches = float(min(len(falling), choosers))
@@ -87,7 +90,7 @@ def calibrate(
     # Many pairs share a weight, so the count of false ones rises in leaps: they are spread before anything is cut to [0, 1].
     rate = isotonic_regression(np.diff(false, prepend=0.0), increasing=True).x
     probability = np.clip(1 - rate, 0.0, 1 - 1e-9)
-    return Calibration(falling, probability, matches, len(sure) + len(studied))
+    return Calibration(falling, probability, seen + seen_studied, matches, len(sure) + len(studied))
 
 
 def _reaching(weights: NDArray[np.float64], thresholds: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -102,46 +105,3 @@ def _odds(weights: NDArray[np.float64]) -> NDArray[np.float64]:
 def compete(probability: NDArray[np.float64], rivalry: NDArray[np.float64]) -> NDArray[np.float64]:
     """A chosen pair's probability when others could have been chosen instead: `rivalry` is by how much (log2) it beat them."""
     return probability * _odds(rivalry)
-
-
-@dataclass(frozen=True, slots=True)
-class Quality:
-    """What is estimated of a result, without labels.
-
-    false_links: of the links, how many are wrong. missed: true pairs that were compared and not linked. unblocked: true pairs
-    that no blocking rule brought together (Chao's lower bound, see `unblocked_pairs`).
-    """
-
-    links: int
-    false_links: float
-    missed: float
-    unblocked: float
-
-    @property
-    def precision(self) -> float:
-        """Estimated share of the links that are right."""
-        return 1 - self.false_links / self.links if self.links else 1.0
-
-    @property
-    def recall(self) -> float:
-        """Estimated share of all true pairs that are linked."""
-        right = self.links - self.false_links
-        whole = right + self.missed + self.unblocked
-        return right / whole if whole else 1.0
-
-    @property
-    def blocking_recall(self) -> float:
-        """Estimated share of all true pairs that were compared at all."""
-        compared = self.links - self.false_links + self.missed
-        return compared / (compared + self.unblocked) if compared + self.unblocked else 1.0
-
-
-def unblocked_pairs(rules: NDArray[np.int64], weights: NDArray[np.float64]) -> float:
-    """True pairs that no rule brought together, from how many rules brought the others (Chao 1987, bias-corrected).
-
-    rules: a bit for each rule that gave the pair. weights: probability of each pair being true. Pairs caught by one rule only,
-    against those caught by two, tell how many were caught by none; it is a lower bound where rules depend on each other.
-    """
-    caught = np.bitwise_count(rules.astype(np.uint64))
-    once, twice = float(weights[caught == 1].sum()), float(weights[caught == 2].sum())
-    return once * max(once - 1, 0.0) / (2 * (twice + 1))

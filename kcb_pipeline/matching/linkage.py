@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from kcb_pipeline.matching.assignment import TIE, assign, assign_each, second_best
 from kcb_pipeline.matching.blocking import candidates
-from kcb_pipeline.matching.calibration import FURTHER_RECORD, Quality, calibrate, compete, unblocked_pairs
+from kcb_pipeline.matching.calibration import FURTHER_RECORD, calibrate, compete
 from kcb_pipeline.matching.comparisons import MISSING, Levels, Pairs
 from kcb_pipeline.matching.model import Model, Patterns, estimate_m, estimate_u, silence
+from kcb_pipeline.matching.quality import Quality, unblocked_pairs
 from kcb_pipeline.matching.settings import KeyRule, Settings
 from kcb_pipeline.matching.weighing import (
     Records,
@@ -349,6 +350,7 @@ def _decide(
         false_links=float((1 - probability[linked]).sum()),
         missed=float(probability[chosen & ~linked].sum()),
         unblocked=unblocked_pairs(pairs.rules[undecided][outcome.chosen], probability[undecided][outcome.chosen]),
+        witnesses=float(calibration.reaching[_last(calibration.probabilities >= settings.link_probability)].sum()),
     )
     keep = linked | review | tie
     keep[_near_misses(pairs.left, pairs.right, total, ~keep & left_free, settings.near_misses)] = True
@@ -377,6 +379,11 @@ def _decide(
         }
     )
     return frame, quality
+
+
+def _last(holds: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The last place where something holds, or none."""
+    return np.flatnonzero(holds)[-1:]
 
 
 def _near_misses(

@@ -250,3 +250,18 @@ def _starting_m(levels: int) -> NDArray[np.float64]:
     """Nine in ten matches agree fully; of the rest, each level has half of the one above."""
     tail = 0.5 ** np.arange(levels - 1)
     return np.concatenate([[0.9], 0.1 * tail / tail.sum()]) if levels > 1 else np.array([1.0])
+
+
+def drift(model: Model, before: Model) -> float:
+    """How far a model has moved: the population stability index of m, of the comparison that moved most.
+
+    Σ (m − m₀)·ln(m/m₀) over the levels; 0.1 is a small shift and 0.25 a large one by the usual reading. Comparisons that either
+    model lacks, or whose levels are others, are left out: they were changed on purpose.
+    """
+    moved = [0.0]
+    for name, values in model.m.items():
+        earlier = before.m.get(name, ())
+        if len(earlier) == len(values):
+            new, old = np.array(values), np.array(earlier)
+            moved.append(float(((new - old) * (np.log(new) - np.log(old))).sum()))
+    return max(moved)

@@ -26,23 +26,25 @@ from kcb_pipeline.matching.chinese import (
 )
 from kcb_pipeline.matching.comparisons import Date, Exact
 from kcb_pipeline.matching.linkage import LINKED, REJECTED, REVIEW, LinkResult, link
+from kcb_pipeline.matching.model import Model
+from kcb_pipeline.matching.quality import quality_by
 from kcb_pipeline.matching.settings import Implied, KeyRule, Settings, block_on
 from kcb_pipeline.progress import SILENT, Progress
 
 _PERSONS = """
 SELECT p.person, p.population_type, p.row AS population_row, p.id_key, p.other_key,
        CASE WHEN NOT p.number_is_shared THEN l.id_number END AS id_number, NULL::VARCHAR AS student_number, l.name, l.former_name, p.sex, p.birth_date, year(p.birth_date) AS birth_year,
-       l.hukou_division, l.other_division, l.township_code,
+       l.hukou_division, l.other_division, l.township_code, l.ethnicity,
        l.father_id_number AS guardian_id_a, l.mother_id_number AS guardian_id_b, l.guardian_id_number AS guardian_id_c,
        l.guardian_phone AS guardian_phone_a, NULL::VARCHAR AS guardian_phone_b,
        l.father_name AS guardian_name_a, l.mother_name AS guardian_name_b, l.guardian_name AS guardian_name_c
 FROM standard.persons p
 JOIN (
-    SELECT 2 * row AS ref, id_number, name, former_name, division_code AS hukou_division, NULL::VARCHAR AS other_division, township_code,
+    SELECT 2 * row AS ref, id_number, name, former_name, division_code AS hukou_division, NULL::VARCHAR AS other_division, township_code, ethnicity,
            father_id_number, mother_id_number, guardian_id_number, guardian_phone, father_name, mother_name, guardian_name
     FROM landed.population
     UNION ALL
-    SELECT 2 * row + 1, id_number, name, NULL, household_division_code, division_code, township_code,
+    SELECT 2 * row + 1, id_number, name, NULL, household_division_code, division_code, township_code, ethnicity,
            NULL, NULL, NULL, guardian_phone, NULL, NULL, guardian_name
     FROM landed.residents
 ) l ON l.ref = p.ref
@@ -130,8 +132,12 @@ class Matched:
     review: int
 
 
-def match_registers(workspace: Workspace, rule: Matching, *, progress: Progress = SILENT) -> Matched:
-    """Fill `matched.links` and `matched.blocking`, and keep the model in `matched.model`.
+def match_registers(
+    workspace: Workspace, rule: Matching, *, frozen: Model | None = None, progress: Progress = SILENT
+) -> Matched:
+    """Fill `matched.links`, `matched.blocking` and `matched.quality`, and keep the model in `matched.model`.
+
+    frozen: the model to weigh with, instead of one estimated tonight.
 
     `matched.links`: person, student, population_type, population_row, registry_row, decision, method, reason, match_weight,
     probability, runner_up_gap, w_<comparison> and level_<comparison>.
@@ -140,7 +146,7 @@ def match_registers(workspace: Workspace, rule: Matching, *, progress: Progress 
         persons, students = frame(connection, _PERSONS), frame(connection, _STUDENTS)
         settings = register_settings(workspace.comparison_date, rule)
         reviewed = _reviewed(connection, persons, students)
-        result = link(persons, students, settings, reviewed=reviewed, progress=progress)
+        result = link(persons, students, settings, reviewed=reviewed, model=frozen, progress=progress)
         further = _further_records(result, persons, students)
         create(connection, "matched.links", _with_doubtful(_with_rows(result, persons, students), further))
         create(
@@ -149,13 +155,27 @@ def match_registers(workspace: Workspace, rule: Matching, *, progress: Progress 
             further.filter(pl.col("decision") == LINKED).select("person", "student", "match_weight", "probability"),
         )
         create(connection, "matched.blocking", result.blocking)
+        create(connection, "matched.quality", _quality(result, persons))
         create(
             connection,
             "matched.model",
-            pl.DataFrame({"model": [result.model.to_json()], "settings": [result.settings.digest]}),
+            pl.DataFrame(
+                {
+                    "model": [result.model.to_json()],
+                    "settings": [result.settings.digest],
+                    "comparisons": [result.settings.shape],
+                }
+            ),
         )
     counts = dict(result.links["decision"].value_counts().iter_rows())
     return Matched(persons.height, students.height, counts.get("linked", 0), counts.get("review", 0))
+
+
+def _quality(result: LinkResult, persons: pl.DataFrame) -> pl.DataFrame:
+    rows = result.links["left_row"]
+    county = persons.select(pl.coalesce("hukou_division", "other_division").alias("county"))["county"]
+    groups = {"county": county, "sex": persons["sex"], "ethnicity": persons["ethnicity"]}
+    return quality_by(result.links, {name: values.gather(rows) for name, values in groups.items()}, result.quality)
 
 
 _REVIEWED = """

@@ -113,6 +113,11 @@ class Settings:
         raise KeyError(name)
 
     @property
+    def shape(self) -> str:
+        """sha-256 of the comparisons and their levels: models of one shape can stand for each other."""
+        return hashlib.sha256(repr([(c.name, c.labels) for c in self.comparisons]).encode()).hexdigest()
+
+    @property
     def digest(self) -> str:
         """sha-256 of everything these settings say, for the record of a run."""
         return hashlib.sha256(repr(self).encode()).hexdigest()

@@ -32,6 +32,8 @@ SABOTAGE = {
     "matching.registry_rows_add_up": "INSERT INTO matched.links SELECT * REPLACE (person + 1000000 AS person) FROM matched.links WHERE decision = 'linked' LIMIT 1",
     "matching.match_rate_is_possible": "DELETE FROM matched.links WHERE decision = 'linked' AND person % 4 <> 0",
     "matching.match_rate_did_not_fall": "DELETE FROM matched.links WHERE decision = 'linked' AND registry_row % 4 = 0",
+    "matching.model_did_not_drift": """UPDATE matched.model SET model = '{"format": 1, "prior": 1e-6, "m": {"sex": [0.2, 0.8]},
+        "u": {"sex": [0.5, 0.5]}, "relatives": {}, "relative_rate": 0, "iterations": 1, "converged": true}'""",
     "matching.review_is_bearable": "UPDATE matched.links SET decision = 'review' WHERE registry_row % 2 = 0",
     "status.one_status_each": "DELETE FROM status.child_statuses WHERE child_id = (SELECT min(child_id) FROM status.child_statuses)",
     "status.children_are_unique": "INSERT INTO status.child_statuses SELECT * FROM status.child_statuses LIMIT 1",

@@ -1,0 +1,137 @@
+"""One table of persons: who is in it twice."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from kcb_pipeline.matching import Settings, block_on, deduplicate
+from kcb_pipeline.matching.comparisons import Crossed, Date, Identifier, Pairs, Text
+from kcb_pipeline.matching.deduplication import _merged
+
+SETTINGS = Settings(
+    (
+        Text("given"),
+        Text("surname"),
+        Crossed("names", columns=("given", "surname")),
+        Date("born"),
+        Identifier("number"),
+    ),
+    (block_on("born"), block_on("number"), block_on("surname", "given"), block_on("given")),
+)
+PEOPLE = 400
+
+
+@pytest.fixture(scope="module")
+def table():
+    """Four hundred people, eighty of them twice or three times with a slip in one of the copies; `entity` says who is who."""
+    rng = np.random.default_rng(5)
+    given = np.array([f"given{n}" for n in rng.integers(0, 60, PEOPLE)])
+    surname = np.array([f"sur{n}name" for n in rng.integers(0, 80, PEOPLE)])
+    born = [
+        f"{y}{m:02}{d:02}"
+        for y, m, d in zip(
+            rng.integers(1950, 2000, PEOPLE), rng.integers(1, 13, PEOPLE), rng.integers(1, 29, PEOPLE), strict=True
+        )
+    ]
+    number = rng.permutation(9_000_000)[:PEOPLE] + 1_000_000
+    rows = [(n, given[n], surname[n], born[n], str(number[n])) for n in range(PEOPLE)]
+    for n in range(80):
+        match n % 4:
+            case 0:
+                rows.append((n, surname[n], given[n], born[n], str(number[n])))
+            case 1:
+                rows.append((n, given[n], surname[n][:-1] + "x", born[n], None))
+            case 2:
+                rows.append((n, given[n], surname[n], "19000101", str(number[n])))
+            case _:
+                rows += [(n, given[n], surname[n], born[n], str(number[n] + 1))] * 2
+    frame = pl.DataFrame(rows, schema=["entity", "given", "surname", "born", "number"], orient="row")
+    return frame.sample(fraction=1.0, shuffle=True, seed=3)
+
+
+def entities_of(table, found):
+    entity = table["entity"].to_numpy()
+    return {
+        tuple(sorted(entity[found["row"].filter(found["cluster"] == c).to_numpy()])) for c in found["cluster"].unique()
+    }
+
+
+def test_the_records_of_one_person_are_one_cluster_and_nobody_elses(table):
+    found = deduplicate(table.drop("entity"), SETTINGS)
+
+    entity = table["entity"].to_numpy()
+    a, b = found.linked["left_row"].to_numpy(), found.linked["right_row"].to_numpy()
+    assert (entity[a] == entity[b]).all()
+    assert len(a) == 20 + 20 + 20 + 20 * 3
+    assert found.clusters["cluster"].n_unique() == PEOPLE
+
+
+def test_the_order_of_the_records_says_nothing(table):
+    order = np.random.default_rng(1).permutation(table.height)
+    shuffled = table[order]
+
+    first = deduplicate(table.drop("entity"), SETTINGS)
+    second = deduplicate(shuffled.drop("entity"), SETTINGS)
+
+    assert entities_of(table, first.clusters) == entities_of(shuffled, second.clusters)
+    assert first.model == second.model
+
+
+def test_weights_of_every_pair_add_up(table):
+    links = deduplicate(table.drop("entity"), SETTINGS).links
+
+    parts = links.select(pl.sum_horizontal(pl.col("^w_.*$")))["w_prior"].to_numpy()
+    np.testing.assert_allclose(parts, links["match_weight"].to_numpy(), atol=1e-9)
+
+
+def test_one_resembling_record_does_not_chain_two_people():
+    between = np.array([[0.0, 5.0, -30.0], [5.0, 0.0, 4.0], [-30.0, 4.0, 0.0]])
+
+    assert sorted(group.tolist() for group in _merged(between)) == [[0, 1], [2]]
+
+
+def test_a_weak_pair_is_carried_by_the_others_of_its_cluster():
+    between = np.array([[0.0, 9.0, -2.0], [9.0, 0.0, 6.0], [-2.0, 6.0, 0.0]])
+
+    assert [group.tolist() for group in _merged(between)] == [[0, 1, 2]]
+
+
+def test_a_table_without_duplicates_stays_as_it_is(table):
+    once = table.unique("entity", keep="first", maintain_order=True).drop("entity")
+
+    found = deduplicate(once, SETTINGS)
+
+    assert found.linked.is_empty()
+    assert found.clusters["cluster"].to_list() == list(range(once.height))
+
+
+@pytest.mark.parametrize("rows", [0, 1])
+def test_tables_of_nobody_and_of_one(table, rows):
+    found = deduplicate(table.drop("entity").head(rows), SETTINGS)
+
+    assert found.links.is_empty()
+    assert found.clusters.height == rows
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "level"),
+    [
+        (("kyra", "wilde"), ("wilde", "kyra"), 0),
+        (("kyra", "wilde"), ("wilde", "anne"), 1),
+        (("kyra", "wilde"), ("kyra", "jones"), 2),
+        (("kyra", "wilde"), ("anne", "jones"), 2),
+        (("kyra", None), ("wilde", "kyra"), 1),
+        (("james", "james"), ("james", "james"), -1),
+        ((None, None), ("wilde", "kyra"), -1),
+    ],
+)
+def test_names_in_each_others_place(left, right, level):
+    crossed = Crossed("names", columns=("given", "surname"))
+    sides = [
+        pl.DataFrame(
+            crossed.prepare(pl.DataFrame([side], schema={"given": pl.String, "surname": pl.String}, orient="row"))
+        )
+        for side in (left, right)
+    ]
+
+    assert crossed.levels(Pairs.aligned(*sides)).tolist() == [level]
