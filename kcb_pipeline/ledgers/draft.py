@@ -112,7 +112,7 @@ def draft_ledgers(connection: duckdb.DuckDBPyConnection, on: dt.date, sent: tupl
     create(connection, "draft.sources", pl.concat([last_sent, earlier]).sort("source"))
     connection.execute(
         """
-        CREATE OR REPLACE VIEW draft.row_accounts AS SELECT source, file, read, landed, quarantined, duplicate_rows FROM landed.files;
+        CREATE OR REPLACE VIEW draft.row_accounts AS SELECT source, file, read, landed, quarantined, duplicate_rows, unanswered FROM landed.files;
         CREATE OR REPLACE VIEW draft.quarantined_rows AS SELECT source, file, row, "column", rule FROM landed.quarantined_rows;
         CREATE OR REPLACE VIEW draft.cell_issues AS SELECT source, file, row, "column", rule FROM landed.cell_issues;
         CREATE OR REPLACE VIEW draft.links AS

@@ -251,6 +251,7 @@ TABLES: Final = (
             landed BIGINT 入库行数
             quarantined BIGINT 隔离行数
             duplicate_rows BIGINT 完全重复行数
+            unanswered BIGINT 入库行中尚未填答的工作表行数
         """),
     ),
     Table(
