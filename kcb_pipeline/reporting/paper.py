@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-LONGEST_NAME: Final = 40
+LONGEST_NAME: Final = 30
+"""Characters of a code or a name in a file name: with both, in three bytes each, it stays within what file systems take."""
 
 
 @dataclass(frozen=True, slots=True)
