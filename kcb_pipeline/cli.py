@@ -262,6 +262,37 @@ def explain(home: Path, child_id: str, identity: bool) -> None:  # noqa: FBT001
         console.print(part)
 
 
+@main.command(epilog="Example:  kcb export worklists --version 3 --out /media/usb")
+@_with_home
+@click.argument("kind", type=click.Choice(["worklists", "corrections", "bulletin", "mending"]))
+@click.option("--version", "version", type=int, default=None, help="The version.  [default: the latest]")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=None,
+    help="Where to write.  [default: published/versions/NNNNNN, where the night has written them too]",
+)
+def export(home: Path, kind: Any, version: int | None, out: Path | None) -> None:
+    """Write what offices receive: worklists by township and school, corrections for public security, the monthly bulletin, and what
+    has to be mended in returned worklists. The same version gives the same bytes.
+    """
+    from kcb_pipeline.engines.embedded import connect
+    from kcb_pipeline.home import Home
+    from kcb_pipeline.reporting.paper import write_papers
+    from kcb_pipeline.reporting.papers import papers
+
+    place = _published(Home(home))
+    known = [entry.version for entry in _versions(place)]
+    number = known[-1] if version is None else version
+    if number not in known:
+        raise UsageError(f"no version {number}; there are {min(known)} to {max(known)}")
+    folder = out or place.version_folder(number)
+    with connect(place.ledgers, place.limits(), read_only=True) as connection:
+        smallest = place.config().disclosure.smallest_cell
+        written = write_papers(papers(connection, number, smallest_cell=smallest, kinds=[kind]), folder)
+    click.echo(f"version {number}: {len(written)} workbook(s) in {written[0].parent if written else folder}")
+
+
 @main.command(epilog="Example:  kcb gates --date 2026-11-20")
 @_with_home
 @click.option(

@@ -60,6 +60,7 @@ SELECT s.source AS subject, s.required, f.landed, b.landed AS landed_before, gre
 FROM gates.contract_sources s
 JOIN (SELECT source, sum(landed) AS landed FROM landed.files GROUP BY source) f ON f.source = s.source
 LEFT JOIN (SELECT source, sum(landed) AS landed FROM previous_row_accounts GROUP BY source HAVING sum(landed) > 0) b ON b.source = s.source
+WHERE NOT s.is_form
 ORDER BY s.source
 """
 _IDENTITY = """
@@ -194,6 +195,8 @@ def _with(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[s
 
 
 def _note_sources(connection: duckdb.DuckDBPyConnection, config: Config) -> None:
+    """The sources with their limits. Our own forms come back as offices fill them in, many tonight and few tomorrow, well or badly: an
+    answer that cannot be believed goes back to its office and moves no case, so neither stops a county's night."""
     limit, by_source = config.gates.quarantined_share, config.gates.quarantined_share_by_source
     sent = {name for (name,) in rows(connection, "SELECT DISTINCT source FROM landed.files")}
     entries = [
@@ -201,7 +204,8 @@ def _note_sources(connection: duckdb.DuckDBPyConnection, config: Config) -> None
             source.name,
             source.required,
             source.name in sent,
-            by_source.get(source.name, limit),
+            by_source.get(source.name, 1.0 if source.form else limit),
+            source.form is not None,
             float(config.gates.quarantined_rows),
         )
         for source in sources().values()
@@ -211,6 +215,7 @@ def _note_sources(connection: duckdb.DuckDBPyConnection, config: Config) -> None
         "required": pl.Boolean,
         "sent": pl.Boolean,
         "quarantined_limit": pl.Float64,
+        "is_form": pl.Boolean,
         "passing_rows": pl.Float64,
     }
     create(connection, "gates.contract_sources", pl.DataFrame(entries, schema=schema, orient="row"))

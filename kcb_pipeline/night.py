@@ -11,6 +11,7 @@ import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -37,6 +38,8 @@ from kcb_pipeline.ledgers.verifications import Believed, believe_verifications
 from kcb_pipeline.matching.model import Model
 from kcb_pipeline.matching.registers import Matched, match_registers, register_settings
 from kcb_pipeline.progress import SILENT, Progress
+from kcb_pipeline.reporting.paper import write_papers
+from kcb_pipeline.reporting.papers import papers
 from kcb_pipeline.reporting.statistics import compute_statistics
 from kcb_pipeline.status.classify import classify
 from kcb_pipeline.status.evidence import PACKAGE as STATUS
@@ -240,7 +243,12 @@ class Night:
 
     def publish(self, *, run_id: str, now: dt.datetime) -> Published:
         """The draft becomes the next version, or the reason why not."""
-        return publish(self.home, self.workspace, run_id=run_id, now=now)
+
+        def accompany(connection: duckdb.DuckDBPyConnection, version: int, folder: Path) -> None:
+            smallest = self.config.disclosure.smallest_cell
+            write_papers(papers(connection, version, smallest_cell=smallest), folder)
+
+        return publish(self.home, self.workspace, run_id=run_id, now=now, accompany=accompany)
 
     # -- shared ------------------------------------------------------------------------------------------------
 

@@ -51,6 +51,10 @@ class Reader(Protocol):
         """Bytes of the file that the batches given so far have used, for the progress display."""
         ...
 
+    def line(self, row: int) -> int:
+        """The line that a data row stands on, as a spreadsheet counts them: what an office is told to look at."""
+        ...
+
     def batches(self, positions: dict[str, int]) -> Iterator[RawBatch]:
         """The records, as batches with the columns at `positions` (canonical name → header position)."""
         ...

@@ -61,9 +61,20 @@ class Column:
         return code_lists()[self.type.removeprefix("code:")] if self.type.startswith("code:") else None
 
 
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What is ours in a source that comes back on our own form: the name of its sheet, and the columns we fill in.
+
+    The first of `given` says which case a row is about; a row with nothing beyond `given` has not been answered.
+    """
+
+    sheet: str
+    given: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class Source:
-    """One of the thirteen extracts."""
+    """One of the thirteen extracts. `form` is there where it is a form of ours, filled in."""
 
     name: str
     chinese: str
@@ -71,6 +82,7 @@ class Source:
     required: bool
     row_rule: RowRule
     columns: tuple[Column, ...]
+    form: Form | None = None
 
     def column(self, name: str) -> Column:
         """The column of that canonical name; KeyError where there is none."""
@@ -139,6 +151,8 @@ def _source(entry: dict[str, object]) -> Source:
     columns = entry["columns"]
     assert isinstance(columns, list)
     row_rule = entry["row_rule"]
+    form = entry.get("form")
+    assert form is None or isinstance(form, dict)
     assert row_rule in ("person", "cells")
     return Source(
         name=str(entry["source"]),
@@ -150,4 +164,5 @@ def _source(entry: dict[str, object]) -> Source:
             Column(c["name"], tuple(c["headers"]), c["type"], c.get("required", False), c.get("future", False))
             for c in columns
         ),
+        form=None if form is None else Form(form["sheet"], tuple(form["given"])),
     )

@@ -1,7 +1,9 @@
 """Landing: an extract's rows in the working database under canonical names, and an account of every row that came.
 
 `landed.<source>` holds the rows that stay, as sent, with their data row number; `landed.files` the account of each file;
-`landed.quarantined_rows` and `landed.cell_issues` what was wrong, by row, column and rule, never the value.
+`landed.quarantined_rows` and `landed.cell_issues` what was wrong, by row, column and rule, never the value. Of a form of ours that
+comes back, `landed.form_rows` and `landed.form_columns` say where in its file a row and a column stand, so that an office is told
+which cell to mend.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from kcb_pipeline.engines.embedded import rows as query
 from kcb_pipeline.engines.workspace import ParquetTable, Workspace
 from kcb_pipeline.errors import ContractError
 from kcb_pipeline.extracts.batches import RawBatch, Reader
-from kcb_pipeline.extracts.catalogue import Source
+from kcb_pipeline.extracts.catalogue import MISSING, Source
 from kcb_pipeline.extracts.cells import BAD_CHECK_DIGIT, ColumnReader, arrow_type
 from kcb_pipeline.extracts.delivery import Delivery, ExtractFile, find_columns
 from kcb_pipeline.identity import id_number
@@ -43,7 +45,7 @@ CITIZEN_CARD = "1"
 
 @dataclass(frozen=True, slots=True)
 class LandedSource:
-    """What became of one source: whether it came, and its account."""
+    """What became of one source: whether it came, and its account. `unanswered` of a form's landed rows say nothing yet."""
 
     source: str
     sent: bool
@@ -51,6 +53,7 @@ class LandedSource:
     landed: int = 0
     quarantined: int = 0
     duplicate_rows: int = 0
+    unanswered: int = 0
     cell_issues: int = 0
     forms: tuple[str, ...] = ()
     unknown_columns: tuple[str, ...] = ()
@@ -78,13 +81,15 @@ def land(workspace: Workspace, delivery: Delivery, source: Source, *, progress: 
         if source.required and not lander.rows:
             raise ContractError(file=files[0].shown, source=source.name, expected="data rows", found="none")
         connection.execute("BEGIN")
-        for account in ("files", "quarantined_rows", "cell_issues", "duplicate_rows"):
+        for account in ("files", "quarantined_rows", "cell_issues", "duplicate_rows", "form_rows", "form_columns"):
             connection.execute(f"DELETE FROM landed.{account} WHERE source = ?", [source.name])
         lander.write_account(connection)
         workspace.show(connection, "landed", source.name, token)
         if _find_duplicate_rows(connection, source):
             kept = f"row NOT IN (SELECT row FROM landed.duplicate_rows WHERE source = '{source.name}')"
             workspace.show(connection, "landed", source.name, token, where=kept)
+        if source.form is not None:
+            _count_unanswered(connection, source)
         connection.execute("COMMIT")
         return _account(connection, source) if files else LandedSource(source.name, sent=False)
 
@@ -92,10 +97,12 @@ def land(workspace: Workspace, delivery: Delivery, source: Source, *, progress: 
 _ACCOUNT_TABLES = """
 CREATE TABLE IF NOT EXISTS landed.files (
     source VARCHAR, file VARCHAR, form VARCHAR, sha256 VARCHAR, first_row BIGINT,
-    read BIGINT, landed BIGINT, quarantined BIGINT, duplicate_rows BIGINT, unknown_columns VARCHAR[]);
+    read BIGINT, landed BIGINT, quarantined BIGINT, duplicate_rows BIGINT, unanswered BIGINT, unknown_columns VARCHAR[]);
 CREATE TABLE IF NOT EXISTS landed.quarantined_rows (source VARCHAR, file VARCHAR, row BIGINT, "column" VARCHAR, rule VARCHAR);
 CREATE TABLE IF NOT EXISTS landed.cell_issues (source VARCHAR, file VARCHAR, row BIGINT, "column" VARCHAR, rule VARCHAR);
 CREATE TABLE IF NOT EXISTS landed.duplicate_rows (source VARCHAR, row BIGINT);
+CREATE TABLE IF NOT EXISTS landed.form_rows (source VARCHAR, file VARCHAR, row BIGINT, line BIGINT);
+CREATE TABLE IF NOT EXISTS landed.form_columns (source VARCHAR, file VARCHAR, "column" VARCHAR, letter VARCHAR);
 """
 
 
@@ -117,6 +124,8 @@ class _Lander:
         self._files: list[list[object]] = []
         self._quarantined: list[tuple[str, int, str | None, str]] = []
         self._issues: list[pl.DataFrame] = []
+        self._form_rows: list[tuple[str, int, int]] = []
+        self._form_columns: list[tuple[str, str, str]] = []
         self.rows = 0
 
     def empty(self) -> pa.Table:
@@ -149,17 +158,30 @@ class _Lander:
             self._source.name, file.shown, reader.form, file.sha256, before + 1,
             self.rows - before, kept, quarantined, list(unknown),
         ])  # fmt: skip
+        if self._source.form is not None:
+            self._form_rows += [
+                (file.shown, row, reader.line(row - before)) for row in range(before + 1, self.rows + 1)
+            ]
+            self._form_columns += [(file.shown, name, column_letter(place)) for name, place in positions.items()]
 
     def write_account(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Write the account of each file, the quarantined rows and the cell issues."""
         for entry in self._files:
-            connection.execute("INSERT INTO landed.files VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, ?)", entry)
+            connection.execute("INSERT INTO landed.files VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?)", entry)
         schema = {"file": pl.String, "row": pl.Int64, "column": pl.String, "rule": pl.String}
         quarantined = pl.DataFrame(self._quarantined, schema=schema, orient="row")
         issues = pl.concat([pl.DataFrame(schema=schema), *self._issues])
         for table, notes in (("quarantined_rows", quarantined), ("cell_issues", issues)):
             ordered = notes.sort("row", "column", "rule").with_columns(pl.lit(self._source.name).alias("source"))
             insert(connection, f"landed.{table}", ordered)
+        for table, entries, last in (
+            ("form_rows", self._form_rows, "line"),
+            ("form_columns", self._form_columns, "letter"),
+        ):
+            names = ["file", "row" if last == "line" else "column", last]
+            if entries:
+                data = pl.DataFrame(entries, schema=names, orient="row").sort(names)
+                insert(connection, f"landed.{table}", data.with_columns(pl.lit(self._source.name).alias("source")))
 
     def _land_batch(self, file: ExtractFile, batch: RawBatch, before: int) -> pa.Table:
         """Convert and judge one batch: its rows that stay."""
@@ -182,7 +204,7 @@ class _Lander:
                 self._note(file, rows[places], column.name, rule)
         if "id_number" in values:
             values["id_valid"] = self._check_numbers(file, values, rows)
-        self._judge_rows(values, verdict)
+        self._judge_rows(values, self._unanswered(batch), verdict)
         self._quarantined += [
             (file.shown, int(rows[place]), column, rule) for place, column, rule in verdict.refusals()
         ]
@@ -235,12 +257,25 @@ class _Lander:
             bad &= ~id_number.is_numeric_ruin(numbers)  # named already, as what it is
             self._note(file, rows[bad.to_numpy()], column, BAD_CHECK_DIGIT)
 
-    def _judge_rows(self, values: dict[str, pa.Array], verdict: _RowVerdict) -> None:
-        """Quarantine rows that say nobody (person sources) or nothing (the others)."""
+    def _unanswered(self, batch: RawBatch) -> pa.Array:
+        """Which rows of a form of ours hold only what we had filled in: a case, and nothing said of it."""
+        form = self._source.form
+        if form is None:
+            return pa.array(np.zeros(len(batch.rows), dtype=bool))
+        blank = {name: _says_nothing(cells) for name, cells in batch.columns.items()}
+        found = ~blank[form.given[0]]
+        for name, cells in blank.items():
+            if name not in form.given:
+                found &= cells
+        return pa.array(found)
+
+    def _judge_rows(self, values: dict[str, pa.Array], unanswered: pa.Array, verdict: _RowVerdict) -> None:
+        """Quarantine rows that say nobody (person sources) or nothing (the others, but for forms nobody has answered yet)."""
         if self._source.row_rule == "cells":
             for column in self._source.columns:
                 if column.required:
-                    verdict.refuse_where(pc.is_null(values[column.name]), column.name, REQUIRED_CELL_MISSING)
+                    missing = pc.and_(pc.is_null(values[column.name]), pc.invert(unanswered))
+                    verdict.refuse_where(missing, column.name, REQUIRED_CELL_MISSING)
             return
         verdict.refuse_where(pc.is_null(values["name"]), "name", NAME_MISSING)
         nobody = pc.invert(values["id_valid"])
@@ -248,6 +283,25 @@ class _Lander:
             if name in values:
                 nobody = pc.and_(nobody, pc.is_null(values[name]))
         verdict.refuse_where(nobody, None, UNIDENTIFIABLE)
+
+
+def _says_nothing(cells: pa.Array) -> NDArray[np.bool_]:
+    texts = pl.Series("cells", cells, dtype=pl.String).str.strip_chars()
+    return (texts.is_null() | texts.is_in(list(MISSING))).to_numpy()
+
+
+def column_letter(place: int) -> str:
+    """What a spreadsheet calls the column at a position from 0.
+
+    >>> column_letter(0), column_letter(25), column_letter(26), column_letter(702)
+    ('A', 'Z', 'AA', 'AAA')
+    """
+    letters = ""
+    place += 1
+    while place:
+        place, letter = divmod(place - 1, 26)
+        letters = chr(ord("A") + letter) + letters
+    return letters
 
 
 class _RowVerdict:
@@ -309,11 +363,27 @@ def _find_duplicate_rows(connection: duckdb.DuckDBPyConnection, source: Source) 
     return bool(scalar(connection, "SELECT count(*) FROM landed.duplicate_rows WHERE source = ?", [source.name]))
 
 
+def _count_unanswered(connection: duckdb.DuckDBPyConnection, source: Source) -> None:
+    """Note how many of each file's landed rows say nothing yet: every other landed row has all the required cells."""
+    says_nothing = " OR ".join(f'"{column.name}" IS NULL' for column in source.columns if column.required)
+    connection.execute(
+        f"""
+        UPDATE landed.files SET unanswered = found
+        FROM (
+            SELECT f.first_row AS first, count(*) AS found FROM landed.files f
+            JOIN landed.{source.name} s ON s.row BETWEEN f.first_row AND f.first_row + f.read - 1
+            WHERE f.source = $source AND ({says_nothing}) GROUP BY f.first_row
+        ) WHERE source = $source AND first_row = first
+        """,
+        {"source": source.name},
+    )
+
+
 def _account(connection: duckdb.DuckDBPyConnection, source: Source) -> LandedSource:
-    [(read, landed, quarantined, duplicate_rows, forms, unknown)] = query(
+    [(read, landed, quarantined, duplicate_rows, unanswered, forms, unknown)] = query(
         connection,
         """
-        SELECT sum(read), sum(landed), sum(quarantined), sum(duplicate_rows), list(DISTINCT form ORDER BY form),
+        SELECT sum(read), sum(landed), sum(quarantined), sum(duplicate_rows), sum(unanswered), list(DISTINCT form ORDER BY form),
                list_sort(list_distinct(flatten(list(unknown_columns))))
         FROM landed.files WHERE source = ?
         """,
@@ -327,6 +397,7 @@ def _account(connection: duckdb.DuckDBPyConnection, source: Source) -> LandedSou
         landed=int(landed),
         quarantined=int(quarantined),
         duplicate_rows=int(duplicate_rows),
+        unanswered=int(unanswered),
         cell_issues=int(issues),
         forms=tuple(forms),
         unknown_columns=tuple(unknown or ()),

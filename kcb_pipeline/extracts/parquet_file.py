@@ -34,6 +34,10 @@ class ParquetFile:
             raise self._damaged(error) from None
         self.headers = tuple(self._file.schema_arrow.names)
 
+    def line(self, row: int) -> int:
+        """A Parquet file has no lines: the data row itself."""
+        return row
+
     def batches(self, positions: dict[str, int]) -> Iterator[RawBatch]:
         """The records in file order."""
         if len(set(self.headers)) != len(self.headers):

@@ -71,6 +71,10 @@ class TextFile:
         mark = " with mark" if self._dialect.mark else ""
         return f"csv{packed}, {self._dialect.encoding}{mark}, {_SEPARATOR_NAMES[self._dialect.separator]}"
 
+    def line(self, row: int) -> int:
+        """The header stands on the first line; a spreadsheet shows a record of several lines as one."""
+        return row + 1
+
     def batches(self, positions: dict[str, int]) -> Iterator[RawBatch]:
         """The records in file order."""
         splitter = _Splitter(self._dialect, positions)

@@ -1,4 +1,4 @@
-"""XLSX workbooks: the first sheet, its header within the first ten rows, cells with the types Excel gave them.
+"""XLSX workbooks: the first sheet (of a form of ours, the sheet of its name), its header within the first ten rows, cells with the types Excel gave them.
 
 Formulas, macros and links are never evaluated: calamine reads the stored values only. A workbook is at most 1,048,576 rows,
 and one that would unpack to more than `MOST_UNPACKED_BYTES` is refused before it is opened.
@@ -36,9 +36,18 @@ class Workbook:
         self._shown = shown
         self.position = 0
         self._size = path.stat().st_size
-        self._rows = self._first_sheet(path)
+        self._rows = self._sheet(path, source.form.sheet if source.form else None)
         self._header_at = self._find_header(source)
         self.headers = tuple(_text(cell) or "" for cell in self._rows[self._header_at])
+        self._lines = [
+            line
+            for line, cells in enumerate(self._rows, start=1)
+            if line > self._header_at + 1 and not _is_blank(cells)
+        ]
+
+    def line(self, row: int) -> int:
+        """The sheet's row of a data row."""
+        return self._lines[row - 1]
 
     def batches(self, positions: dict[str, int]) -> Iterator[RawBatch]:
         """The data rows below the header; rows with nothing in them are no data rows."""
@@ -46,7 +55,7 @@ class Workbook:
         records: list[list[Any]] = []
         width = max(positions.values(), default=-1) + 1
         for cells in self._rows[self._header_at + 1 :]:
-            if all(cell in ("", None) for cell in cells):
+            if _is_blank(cells):
                 continue
             row += 1
             records.append(cells + [""] * (width - len(cells)))
@@ -73,7 +82,7 @@ class Workbook:
             rows = rows[kept]
         return RawBatch(rows, columns, refused)
 
-    def _first_sheet(self, path: Path) -> list[list[Any]]:
+    def _sheet(self, path: Path, wanted: str | None) -> list[list[Any]]:
         try:
             with zipfile.ZipFile(path) as packed:
                 unpacked = sum(entry.file_size for entry in packed.infolist())
@@ -83,9 +92,9 @@ class Workbook:
                     expected=f"a workbook of at most {MOST_UNPACKED_BYTES >> 20} MiB unpacked",
                     found=f"{unpacked >> 20} MiB",
                 )
-            rows: list[list[Any]] = (
-                CalamineWorkbook.from_path(str(path)).get_sheet_by_index(0).to_python(skip_empty_area=False)
-            )
+            workbook = CalamineWorkbook.from_path(str(path))
+            at = workbook.sheet_names.index(wanted) if wanted in workbook.sheet_names else 0
+            rows: list[list[Any]] = workbook.get_sheet_by_index(at).to_python(skip_empty_area=False)
         except (CalamineError, zipfile.BadZipFile, OSError, IndexError) as error:
             raise ContractError(
                 file=self._shown, expected="a readable workbook", found=f"a damaged one ({type(error).__name__})"
@@ -102,6 +111,10 @@ class Workbook:
                 file=self._shown, expected=f"a header within the first {HEADER_WITHIN} rows", found=found
             )
         return known.index(max(known))
+
+
+def _is_blank(cells: list[Any]) -> bool:
+    return all(cell in ("", None) for cell in cells)
 
 
 def _text(cell: Any) -> str | None:

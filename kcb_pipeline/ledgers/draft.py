@@ -9,7 +9,7 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Final
 
 import duckdb
 import polars as pl
@@ -19,6 +19,7 @@ from kcb_pipeline.engines.embedded import create, frame, insert, rows
 from kcb_pipeline.engines.sql import run_step, statement
 from kcb_pipeline.ledgers.cases import Answer, Case, Event, Standing, Terms, advance
 from kcb_pipeline.ledgers.schema import CASE_FIELDS, CHILD_FIELDS, table
+from kcb_pipeline.ledgers.verifications import RESULTS
 from kcb_pipeline.status.school_age import window
 from kcb_pipeline.status.wording import evidence_of, proof_of
 
@@ -50,8 +51,15 @@ def advance_cases(connection: duckdb.DuckDBPyConnection, on: dt.date, config: Co
     terms = Terms(config.cases.verify_within_days, config.cases.persuade_within_days)
     previous = {case.child_id: (case, version) for case, version in _previous_cases(connection)}
     answers = _new_answers(connection, on)
+    near = _near(connection)
+    nearest = near.filter(pl.col("nth") == 1).select(
+        "child_id",
+        pl.col("school_name").alias("near_school"),
+        pl.col("grade").alias("near_grade"),
+        pl.col("why").alias("near_why"),
+    )
     facts = frame(connection, statement(PACKAGE, "cases_to_advance")).join(
-        _nearest(connection), on="child_id", how="left", maintain_order="left"
+        nearest, on="child_id", how="left", maintain_order="left"
     )
     cases: list[dict[str, Any]] = []
     events: list[tuple[str, Event]] = []
@@ -69,6 +77,8 @@ def advance_cases(connection: duckdb.DuckDBPyConnection, on: dt.date, config: Co
             evidence.append((child_id, standing.evidence))
     _create_cases(connection, cases)
     _create_events(connection, events)
+    with_case = pl.DataFrame({"child_id": [case["child_id"] for case in cases]}, schema={"child_id": pl.String})
+    create(connection, "draft.near_enrolments", near.join(with_case, on="child_id", how="semi", maintain_order="left"))
     create(
         connection,
         "draft.case_evidence",
@@ -99,7 +109,10 @@ def draft_ledgers(connection: duckdb.DuckDBPyConnection, on: dt.date, sent: tupl
             WHERE c.status IN {statuses}
             """
         )
-    for step in ("duplicate_enrolments", "duplicate_persons", "registry_only"):
+    corrected = [name for name, result in RESULTS.items() if result.corrects_population]
+    create(connection, "draft.corrected_results", pl.DataFrame({"result": corrected}))
+    steps = ("duplicate_enrolments", "duplicate_persons", "registry_only", "population_corrections", "answers_to_mend")
+    for step in steps:
         run_step(connection, PACKAGE, step, f"draft.{step}")
     columns = ", ".join(f'"{name}"' for name in table("evidence").columns)
     connection.execute(f"CREATE OR REPLACE VIEW draft.evidence AS SELECT {columns} FROM status.evidence")
@@ -112,7 +125,7 @@ def draft_ledgers(connection: duckdb.DuckDBPyConnection, on: dt.date, sent: tupl
     create(connection, "draft.sources", pl.concat([last_sent, earlier]).sort("source"))
     connection.execute(
         """
-        CREATE OR REPLACE VIEW draft.row_accounts AS SELECT source, file, read, landed, quarantined, duplicate_rows FROM landed.files;
+        CREATE OR REPLACE VIEW draft.row_accounts AS SELECT source, file, read, landed, quarantined, duplicate_rows, unanswered FROM landed.files;
         CREATE OR REPLACE VIEW draft.quarantined_rows AS SELECT source, file, row, "column", rule FROM landed.quarantined_rows;
         CREATE OR REPLACE VIEW draft.cell_issues AS SELECT source, file, row, "column", rule FROM landed.cell_issues;
         CREATE OR REPLACE VIEW draft.linkage_models AS SELECT settings, comparisons, model FROM matched.model;
@@ -146,7 +159,7 @@ def _new_answers(connection: duckdb.DuckDBPyConnection, on: dt.date) -> dict[str
 
 
 _NEAREST = """
-SELECT c.child_id, l.registry_row AS near_row, r.school_name AS near_school, r.grade AS near_grade, l.reason AS near_reason,
+SELECT c.child_id, l.registry_row, r.school_code, r.school_name, r.grade, l.reason,
        l.match_weight, l.level_id_number, l.level_name, l.level_birth_date, l.level_sex, l.level_guardians
 FROM matched.links l
 JOIN standard.children c ON c.person = l.person
@@ -165,15 +178,22 @@ _WHY_NOT = (
 """What speaks against a candidate, the strongest first, in a caseworker's words."""
 
 
-def _nearest(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
-    """The best candidate of each child that found nobody, and what spoke against it."""
-    near = frame(connection, _NEAREST).sort("child_id", "match_weight", "near_row", descending=[False, True, False])
-    near = near.unique("child_id", keep="first", maintain_order=True)
+MOST_NEAR: Final = 3
+"""So many of a child's candidates are shown: whoever verifies looks at the likeliest schools first."""
+
+
+def _near(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """The best candidates of each child that found nobody, the best first, and what spoke against each."""
+    near = frame(connection, _NEAREST).sort("child_id", "match_weight", "registry_row", descending=[False, True, False])
+    near = near.with_columns(pl.int_range(1, pl.len() + 1).over("child_id").cast(pl.Int32).alias("nth"))
+    near = near.filter(pl.col("nth") <= MOST_NEAR)
     why = pl.lit("相符之处过少")
     for column, levels, words in reversed(_WHY_NOT):
         why = pl.when(pl.col(column).is_in(levels)).then(pl.lit(words)).otherwise(why)
-    why = pl.when(pl.col("near_reason") == "record_is_another_persons").then(pl.lit("已认定为他人学籍")).otherwise(why)
-    return near.select("child_id", "near_school", "near_grade", why.alias("near_why"))
+    why = pl.when(pl.col("reason") == "record_is_another_persons").then(pl.lit("已认定为他人学籍")).otherwise(why)
+    return near.select(
+        "child_id", "nth", "school_code", "school_name", pl.col("grade").cast(pl.Int32), why.alias("why")
+    )
 
 
 def _standing(fact: dict[str, Any], before: Case | None, on: dt.date, sent: frozenset[str]) -> Standing:

@@ -3,6 +3,9 @@
 Under a lock: the published file is copied aside, the change against the version that stands is applied to the copy in one transaction,
 its digest computed and read back, the copy fsynced and renamed into place. A kill at any instant leaves the old file or the new
 one; readers keep the file they opened. The gates' verdict is read again here, so that this step cannot be run past them.
+
+The version's folder (manifest, and the papers that offices receive) is made from the copy before it is renamed, and renamed after it.
+Where a run was killed between the two, the next publication of any date makes the folder from the published file, to the same bytes.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import datetime as dt
 import json
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +32,9 @@ from kcb_pipeline.ledgers.schema import TABLES, VERSION_FIELDS, Table, create_ta
 from kcb_pipeline.ledgers.views import create_views
 
 LOCK_WAIT_SECONDS = 3600
+
+Accompany = Callable[[duckdb.DuckDBPyConnection, int, Path], object]
+"""Writes what belongs to a version into its folder, from the file that holds it: called with a read-only connection to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +74,20 @@ def is_published(home: Home, draft: Draft) -> Version | None:
     return found if same else None
 
 
-def publish(home: Home, workspace: Workspace, *, run_id: str, now: dt.datetime, engine: str = "duckdb") -> Published:
-    """Publish the draft in a working database as the next version.
+def _nothing(_: duckdb.DuckDBPyConnection, __: int, ___: Path) -> None:
+    pass
+
+
+def publish(
+    home: Home,
+    workspace: Workspace,
+    *,
+    run_id: str,
+    now: dt.datetime,
+    engine: str = "duckdb",
+    accompany: Accompany = _nothing,
+) -> Published:
+    """Publish the draft in a working database as the next version, and what `accompany` writes with it.
 
     Raises GateError where a gate has not passed or has not spoken of this draft, StaleDraftError where the version it builds on
     has been superseded, KcbError where another publication holds the lock too long.
@@ -77,13 +96,17 @@ def publish(home: Home, workspace: Workspace, *, run_id: str, now: dt.datetime, 
     lock = FileLock(home.published / ".publishing.lock", timeout=LOCK_WAIT_SECONDS)
     try:
         with lock:
-            return _publish(home, workspace, run_id, now, engine)
+            return _publish(home, workspace, run_id, now, engine, accompany)
     except Timeout:
         raise KcbError("another publication has held its lock for an hour: look for a run that hangs") from None
 
 
-def _publish(home: Home, workspace: Workspace, run_id: str, now: dt.datetime, engine: str) -> Published:
+def _publish(
+    home: Home, workspace: Workspace, run_id: str, now: dt.datetime, engine: str, accompany: Accompany
+) -> Published:
     published = versions(home.ledgers, home.limits())
+    if published and not home.version_folder(published[-1].version).exists():  # a run was killed before it
+        _place_folder(home, published[-1].version, _make_folder(home, home.ledgers, published[-1].version, accompany))
     with workspace.connect(read_only=True) as connection:
         draft = read_draft(connection)
         _refuse_unless_gates_passed(connection, draft)
@@ -111,9 +134,10 @@ def _publish(home: Home, workspace: Workspace, run_id: str, now: dt.datetime, en
     )
     os.chmod(aside, 0o600)  # noqa: PTH101
     _flush(aside)
+    folder = _make_folder(home, aside, number, accompany)
     aside.replace(home.ledgers)
     _flush(home.published)
-    _write_manifest(home, number)
+    _place_folder(home, number, folder)
     return result
 
 
@@ -305,16 +329,38 @@ def _flush(path: Path) -> None:
         os.close(descriptor)
 
 
-def _write_manifest(home: Home, number: int) -> None:
-    """`versions/NNNNNN/manifest.json`: the version's row, so that its folder says what it belongs to."""
-    folder = home.version_folder(number)
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with connect(home.ledgers, home.limits(), read_only=True) as connection:
-        row = frame(connection, f"SELECT * FROM ledger_versions WHERE version = {number}").row(0, named=True)
-        checks = scalar(connection, f"SELECT count(*) FROM check_results WHERE version = {number}")
+def _make_folder(home: Home, database: Path, number: int, accompany: Accompany) -> Path:
+    """The folder of a version, made aside and flushed, from the file that holds the version."""
+    place = home.version_folder(number)
+    place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    aside = place.with_name(f".{place.name}.next")
+    if aside.exists():
+        shutil.rmtree(aside)  # of a run that was killed
+    aside.mkdir(mode=0o700)
+    with connect(database, home.limits(), read_only=True) as connection:
+        accompany(connection, number, aside)
+        _write_manifest(connection, number, aside)
+    for folder in (aside, *(path for path in aside.rglob("*") if path.is_dir())):
+        _flush(folder)
+    return aside
+
+
+def _place_folder(home: Home, number: int, aside: Path) -> None:
+    place = home.version_folder(number)
+    if place.exists():
+        shutil.rmtree(place)  # of a version of that number that is published no more: an older file was restored
+    aside.replace(place)
+    _flush(place.parent)
+
+
+def _write_manifest(connection: duckdb.DuckDBPyConnection, number: int, folder: Path) -> None:
+    """`manifest.json`: the version's row, so that its folder says what it belongs to."""
+    row = frame(connection, f"SELECT * FROM ledger_versions WHERE version = {number}").row(0, named=True)
+    checks = scalar(connection, f"SELECT count(*) FROM check_results WHERE version = {number}")
     said = {name: str(value) if isinstance(value, dt.date) else value for name, value in row.items()} | {
         "checks": checks
     }
     path = folder / "manifest.json"
     path.write_text(json.dumps(said, ensure_ascii=False, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     path.chmod(0o600)
+    _flush(path)

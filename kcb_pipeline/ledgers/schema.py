@@ -276,6 +276,7 @@ TABLES: Final = (
             landed BIGINT 入库行数
             quarantined BIGINT 隔离行数
             duplicate_rows BIGINT 完全重复行数
+            unanswered BIGINT 入库行中尚未填答的工作表行数
         """),
     ),
     Table(
@@ -306,6 +307,40 @@ TABLES: Final = (
             case_id VARCHAR 案件编号（不存在时为空）
             column VARCHAR 需更正的列
             rule VARCHAR 不采信的原因代码
+        """),
+    ),
+    Table(
+        "answers_to_mend", "待补正的核查结果", "log", ("file", "row", "column", "rule"),
+        _fields("""
+            file VARCHAR 文件
+            row BIGINT 当日核查结果数据中的行号
+            cell VARCHAR 文件中的单元格
+            case_id VARCHAR 案件编号（未能读出时为空）
+            column VARCHAR 需更正的列
+            rule VARCHAR 原因代码
+        """),
+    ),
+    Table(
+        "near_enrolments", "未采用的相近学籍", "history", ("child_id", "nth"),
+        _fields("""
+            child_id VARCHAR 儿童编号
+            nth INTEGER 第几相近
+            school_code VARCHAR 学校标识码
+            school_name VARCHAR 学校名称
+            grade INTEGER 年级
+            why VARCHAR 未采用的原因
+        """),
+    ),
+    Table(
+        "population_corrections", "更正建议", "history", ("child_id", "kind", "nth"),
+        _fields("""
+            child_id VARCHAR 儿童编号
+            kind VARCHAR 类别代码
+            nth INTEGER 同类序号
+            item VARCHAR 项目
+            recorded VARCHAR 登记值
+            other VARCHAR 供核对的值
+            evidence VARCHAR 依据
         """),
     ),
 )  # fmt: skip

@@ -83,6 +83,7 @@ FROM (
 JOIN landed.files f ON f.source = 'verifications' AND v.row BETWEEN f.first_row AND f.first_row + f.read - 1
 LEFT JOIN previous_cases c ON c.case_id = v.case_id
 LEFT JOIN previous_child_facts n ON n.child_id = c.child_id
+WHERE v.result IS NOT NULL
 """
 
 _SAID = (
@@ -103,7 +104,7 @@ _SAID = (
 
 @dataclass(frozen=True, slots=True)
 class Believed:
-    """How many answers came, were new and believed, had been believed before, and were refused."""
+    """How many answers came, were new and believed, had been believed before, and were refused. A row without result is no answer."""
 
     answers: int
     believed: int

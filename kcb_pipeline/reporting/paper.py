@@ -1,0 +1,61 @@
+"""One file for an office: its name within the version's folder, and its bytes."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+LONGEST_NAME: Final = 30
+"""Characters of a code or a name in a file name: with both, in three bytes each, it stays within what file systems take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """A file to be written: `path` is relative, with `/` between its parts."""
+
+    path: str
+    content: bytes
+
+
+def write_papers(papers: Iterable[Paper], folder: Path) -> list[Path]:
+    """Write papers into a folder, for its owner only, each whole or not at all and flushed to disk; where they are."""
+    written = []
+    for paper in papers:
+        path = folder / paper.path
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        aside = path.with_name(f".{path.name}.next")
+        aside.unlink(missing_ok=True)
+        with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(paper.content)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+        written.append(path)
+    return written
+
+
+def file_names(kind: str, places: Sequence[tuple[str, str]]) -> list[str]:
+    """Names of workbooks for places given by code and name, no two the same whatever agencies call their places.
+
+    >>> file_names("乡镇", [("532901101", "幸福镇"), ("532901102", "../山 乡")])
+    ['乡镇-532901101-幸福镇.xlsx', '乡镇-532901102-山乡.xlsx']
+    """
+    names: list[str] = []
+    taken: set[str] = set()
+    for code, name in places:
+        stem = f"{kind}-{_plain(code)}-{_plain(name)}"
+        found, nth = stem, 1
+        while found.lower() in taken:
+            nth += 1
+            found = f"{stem}-{nth}"
+        taken.add(found.lower())
+        names.append(f"{found}.xlsx")
+    return names
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[^\w（）]", "", text)[:LONGEST_NAME] or "不详"

@@ -1,0 +1,147 @@
+"""更正建议: which findings about the population register are told to public security, and which are a school's own mistakes."""
+
+import datetime as dt
+
+import polars as pl
+import pytest
+
+from kcb_pipeline.engines.embedded import Limits, connect, create, rows
+from kcb_pipeline.engines.sql import run_step
+from kcb_pipeline.identity.id_number import check_digit
+
+
+def number(born="20160312", nth="001"):
+    """A valid made-up number; an odd `nth` is a boy's."""
+    first17 = f"532901{born}{nth}"
+    return first17 + check_digit(first17)
+
+
+BORN = dt.date(2016, 3, 12)
+SIDE = {
+    "row": pl.Int64, "id_number": pl.String, "id_valid": pl.Boolean, "name": pl.String, "sex": pl.String, "birth_date": pl.Date,
+    "division_code": pl.String,
+}  # fmt: skip
+DECISION = {
+    "child_id": pl.String, "decision": pl.Int32, "result": pl.String, "verified_on": pl.Date, "verified_by": pl.String, "evidence": pl.String,
+}  # fmt: skip
+PAIR = {
+    "child_id": pl.String, "population_type": pl.String, "population_row": pl.Int64, "duplicate_population_type": pl.String,
+    "duplicate_population_row": pl.Int64, "reason": pl.String,
+}  # fmt: skip
+
+
+@pytest.fixture
+def findings():
+    """The corrections of one child: `findings(own, pupil, ...)` gives {kind: (recorded, other)}."""
+    with connect(None, Limits(memory="500MB", threads=1)) as connection:
+        connection.execute("CREATE SCHEMA landed; CREATE SCHEMA draft")
+
+        def find(own=None, pupil=None, *, method="id_number", status="enrolled", decisions=(), others=(), pairs=()):
+            me = {
+                "row": 1,
+                "id_number": number(),
+                "id_valid": True,
+                "name": "王小明",
+                "sex": "1",
+                "birth_date": BORN,
+            } | (own or {})
+            create(connection, "landed.population", pl.DataFrame([me, *others], schema=SIDE))
+            create(connection, "landed.residents", pl.DataFrame([], schema=SIDE))
+            record = {
+                "row": 5,
+                "id_number": number(),
+                "id_valid": True,
+                "id_type": "1",
+                "sex": "1",
+                "birth_date": BORN,
+            } | (pupil or {})
+            create(connection, "landed.student_registry", pl.DataFrame([record], schema=SIDE | {"id_type": pl.String}))
+            child = {
+                "child_id": ["C1"],
+                "status": [status],
+                "population_type": ["registered"],
+                "population_row": [1],
+                "registry_row": [5],
+            }
+            create(connection, "draft.children", pl.DataFrame(child | {"match_method": [method]}))
+            create(connection, "draft.decisions", pl.DataFrame(list(decisions), schema=DECISION))
+            create(connection, "draft.duplicate_persons", pl.DataFrame(list(pairs), schema=PAIR))
+            create(connection, "draft.corrected_results", pl.DataFrame({"result": ["空挂户"]}))
+            run_step(connection, "kcb_pipeline.ledgers", "population_corrections", "draft.population_corrections")
+            return {
+                kind: (recorded, other)
+                for kind, recorded, other in rows(
+                    connection, "SELECT kind, recorded, other FROM draft.population_corrections"
+                )
+            }
+
+        yield find
+
+
+def test_what_agrees_is_no_finding(findings):
+    assert findings() == {}
+
+
+@pytest.mark.parametrize(
+    ("own", "pupil", "method", "found"),
+    [
+        ({}, {"id_number": number(nth="003")}, "probabilistic", {"id_number_differs": (number(), number(nth="003"))}),
+        ({"id_number": None, "id_valid": False}, {}, "probabilistic", {"id_number_missing": (None, number())}),
+        ({"id_number": "53290120160312", "id_valid": False}, {}, "probabilistic", {"id_number_invalid": ("53290120160312", number())}),
+        ({"id_number": "1", "id_valid": False}, {"id_valid": False}, "probabilistic", {"id_number_invalid": ("1", None)}),
+        ({"birth_date": dt.date(2016, 3, 21)}, {"birth_date": dt.date(2016, 3, 21)}, "id_number", {"number_birth_mismatch": ("2016-03-21", "2016-03-12")}),
+        ({"sex": "2"}, {"sex": "2"}, "id_number", {"number_sex_mismatch": ("2", "1")}),
+        ({}, {"birth_date": dt.date(2016, 3, 21)}, "probabilistic", {"birth_date_differs": ("2016-03-12", "2016-03-21")}),
+        ({}, {"sex": "2"}, "reviewed", {"sex_differs": ("1", "2")}),
+    ],
+)  # fmt: skip
+def test_each_finding(findings, own, pupil, method, found):
+    assert findings(own, pupil, method=method) == found
+
+
+@pytest.mark.parametrize(
+    ("pupil", "method"),
+    [
+        ({"id_number": number("19860622"), "id_valid": True}, "probabilistic"),
+        ({"id_number": number(nth="003"), "id_type": "6"}, "probabilistic"),
+        ({"id_number": number(nth="003"), "id_valid": False}, "probabilistic"),
+        ({"birth_date": dt.date(2016, 3, 21)}, "id_number"),
+        ({"sex": "2"}, "id_number"),
+    ],
+    ids=[
+        "a guardian's number",
+        "no citizen's card",
+        "a number that is none",
+        "the number says who is right",
+        "so for sex",
+    ],
+)
+def test_a_schools_own_mistake_is_none_of_the_police(findings, pupil, method):
+    assert findings({}, pupil, method=method) == {}
+
+
+def test_a_child_that_is_gone_is_corrected_no_more(findings):
+    assert findings({"sex": "2"}, status="departed") == {}
+
+
+def test_what_a_verification_found_is_told_with_its_evidence(findings):
+    decision = {"child_id": "C1", "verified_on": dt.date(2026, 11, 1), "verified_by": "张三", "evidence": "走访记录"}
+
+    assert findings(decisions=[decision | {"decision": 1, "result": "空挂户"}]) == {"verified": (number(), None)}
+    assert findings(decisions=[decision | {"decision": 1, "result": "失联"}]) == {}
+
+
+def test_a_second_registration_is_told_with_its_number(findings):
+    second = {
+        "row": 2,
+        "id_number": number(nth="005"),
+        "id_valid": True,
+        "name": "王小明",
+        "sex": "1",
+        "birth_date": BORN,
+        "division_code": "532902",
+    }
+    pair = {"child_id": "C1", "population_type": "registered", "population_row": 1, "duplicate_population_type": "registered",
+            "duplicate_population_row": 2, "reason": "same_name_birth_and_guardian"}  # fmt: skip
+
+    assert findings(others=[second], pairs=[pair]) == {"duplicate_person": (number(), number(nth="005"))}
