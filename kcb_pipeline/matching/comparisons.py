@@ -137,9 +137,8 @@ def on_distinct(
         return rule(left, right)
     distinct = distinct.sort("l", "r")
     answers = pl.Series("answer", rule(distinct["l"], distinct["r"]))
-    return pairs.join(distinct.with_columns(answers), on=["l", "r"], how="left", maintain_order="left")[
-        "answer"
-    ].to_numpy()
+    joined = pairs.join(distinct.with_columns(answers), on=["l", "r"], how="left", maintain_order="left")
+    return joined["answer"].to_numpy(writable=True)
 
 
 @dataclass(frozen=True)
