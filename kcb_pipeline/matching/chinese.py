@@ -156,7 +156,7 @@ class _NearAtAll:
     """Sorts out the pairs of names that share nothing a level asks for, from their first two characters and the last one.
 
     Nineteen in twenty pairs of strangers end here: every level above `SURNAME_ONLY` wants the last characters equal, or the
-    first two to sound alike, or the same characters in another order, or something that is no character.
+    first two to sound alike or look alike, or the same characters in another order, or something that is no character.
     """
 
     def __init__(self, table: NameTable) -> None:
@@ -172,6 +172,8 @@ class _NearAtAll:
         possible = np.array(self._odd[a] | self._odd[b])
         possible |= self._last[a] == self._last[b]
         possible |= self._sorted[a] == self._sorted[b]
+        single = np.flatnonzero((lengths[a] == 1) & (lengths[b] == 1))
+        possible[single] |= self._share("look-alike", a[single], b[single], 0)
         alike = surname_equal | self._sounds_near(a, b, 0)
         alike &= ~possible
         places = np.flatnonzero(alike)
@@ -180,6 +182,7 @@ class _NearAtAll:
             if tokens.shape[1] > 1:
                 short = (lengths[x] < 2) | (lengths[y] < 2)
                 second = (tokens[x, 1] == tokens[y, 1]) | self._sounds_near(x, y, 1) | self._begins_alike(x, y, 1)
+                second |= self._share("look-alike", x, y, 1)
                 places = places[short | second]
             possible[places] = True
         levels = np.where(surname_equal, SURNAME_ONLY, DIFFERENT).astype(np.int8)
@@ -197,11 +200,16 @@ class _NearAtAll:
         return close | self._share("initial", a, b, place)
 
     def _share(self, kind: str, a: NDArray[np.int64], b: NDArray[np.int64], place: int) -> NDArray[np.bool_]:
-        """Whether any two readings at a place are of one class (`near` or `initial`)."""
+        """Whether any two readings at a place are of one class (`near` or `initial`), or the characters are (`look-alike`)."""
         if (kind, place) not in self._classes:
-            readings = self._table.readings[:, place]
-            classes = tables().near if kind == "near" else tables().initial
-            self._classes[kind, place] = np.where(readings > 0, classes[readings], np.int16(-1))
+            if kind == "look-alike":
+                tokens = self._table.tokens[:, place]
+                glyphs = tables().look_alike[np.where(tokens < WILDCARD, tokens, 0)]
+                self._classes[kind, place] = np.where(glyphs > 0, glyphs, np.int16(-1))
+            else:
+                readings = self._table.readings[:, place]
+                classes = tables().near if kind == "near" else tables().initial
+                self._classes[kind, place] = np.where(readings > 0, classes[readings], np.int16(-1))
         of_name = self._classes[kind, place]
         shared = np.zeros(len(a), dtype=bool)
         for i in range(of_name.shape[1]):
