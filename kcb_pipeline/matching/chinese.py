@@ -247,7 +247,8 @@ class _Names:
         differing = (~self.equal).sum(axis=1)
         by_placeholder = same & (self.equal | wild | (latin & sound)).all(axis=1) & (wild | (latin & sound)).any(axis=1)
         # A name that is all placeholders says nothing of whose it is.
-        by_placeholder &= (self.equal & inside).any(axis=1) | ~wild.any(axis=1)
+        said = (self.equal & inside & ~wild).any(axis=1)
+        by_placeholder &= said | ~wild.any(axis=1)
         homophone = same & (self.equal | sound).all(axis=1)
         near_homophone = same & (self.equal | sound | near).all(axis=1)
         # In transliterations one sound is written with many characters: the initials agree and most syllables do.
@@ -263,7 +264,7 @@ class _Names:
         look_alike = same & (differing == 1) & (self.equal | self._look_alike()).all(axis=1)
         reordered = same & (self.length_a >= 2) & (np.sort(self.a, axis=1) == np.sort(self.b, axis=1)).all(axis=1)
         surname_equal = self.equal[:, 0]
-        surname_differs = same & (differing == 1) & ~surname_equal & (self.length_a >= 2)
+        surname_differs = same & (differing == 1) & ~surname_equal & (self.length_a >= 2) & said
         one_differs = same & (differing == 1) & surname_equal & (self.length_a >= 3)
         return np.select(
             [
@@ -351,7 +352,8 @@ class ChineseIdNumber(Comparison):
 
     column: the number. student_number: the column whose G numbers carry a second, often former, ID number.
     family: columns with numbers of the family; such a number in the child's own column says whose child it is, and no more
-        (a pupil without a number is registered with a parent's; domain.md §1.1).
+        (a pupil without a number is registered with a parent's; domain.md §1.1). Where only the child's own record shows that
+        the number is a parent's, the child has none to compare.
     on: the day numbers must have been issued by.
     """
 
@@ -408,9 +410,9 @@ class ChineseIdNumber(Comparison):
         left, right = pairs.codes(self.code)
         levels, others = equal_or_missing(left, right)
         levels[(levels == 0) & ~pairs.left[f"{self.name}.valid"].to_numpy()[pairs.rows_l]] = ID_EQUAL_INVALID
-        missing = levels == MISSING
         if others.size:
             levels[others] = self._differing(pairs.at(others), left[others], right[others])
+        missing = levels == MISSING
         second_l, second_r = pairs.codes(f"{self.name}.second")
         second = ((left == second_r) & (left != 0)) | ((right == second_l) & (right != 0))
         levels[second & (missing | (levels > ID_BY_G_NUMBER))] = ID_BY_G_NUMBER
@@ -419,7 +421,7 @@ class ChineseIdNumber(Comparison):
     def keys(self, prepared: pl.DataFrame) -> list[pl.Series]:
         """Blocking keys of numbers of 17 or 18 places: `head`, the first fourteen, and `tail`, the last eight.
 
-        One slip anywhere leaves one of the two whole.
+        One slip leaves one of the two whole, but for one in month or day, which both hold: those pairs have their names.
         """
         number = pl.col(self.text)
         long = number.str.len_bytes().is_between(17, 18)
@@ -433,12 +435,14 @@ class ChineseIdNumber(Comparison):
         valid_l, valid_r = pairs.codes(f"{self.name}.valid")
         both_valid = valid_l & valid_r
         levels = np.where(both_valid, ID_BOTH_VALID_DIFFERENT, ID_DIFFERENT).astype(np.int8)
-        family = np.zeros(len(levels), dtype=bool)
+        family, borrowed = np.zeros(len(levels), dtype=bool), np.zeros(len(levels), dtype=bool)
         for place in range(len(self.family)):
             kin_l, kin_r = pairs.codes(f"{self.name}.family{place}")
             family |= (left == kin_r) | (right == kin_l)
+            borrowed |= (left == kin_l) | (right == kin_r)
+        levels[borrowed] = MISSING
         levels[family] = ID_OF_FAMILY
-        doubtful = np.flatnonzero(~both_valid & ~family)
+        doubtful = np.flatnonzero(~both_valid & ~family & ~borrowed)
         if doubtful.size:
             levels[doubtful] = on_distinct(*pairs.at(doubtful).texts(self.text), _slips)
         return levels
