@@ -5,12 +5,17 @@ damaged field; what each rule gave is reported, and a block too large to compare
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import polars as pl
+import polars.selectors as cs
 from numpy.typing import NDArray
 
 from kcb_pipeline.matching.settings import BlockingRule, Key
+
+_MOST_RULES: Final = 64
+"""A bit each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +44,15 @@ def candidates(
 
     `within`: both frames are one table and each pair of different records is given once, the earlier record left.
     """
+    if len(rules) > _MOST_RULES:
+        message = f"{len(rules)} blocking rules; a pair remembers {_MOST_RULES} at most"
+        raise ValueError(message)
     found: list[NDArray[np.int64]] = []
     entries: list[dict[str, int | str]] = []
     width = max(right.height, 1)
     for number, rule in enumerate(rules):
-        a, b, largest, capped_blocks, capped_pairs = _join(
-            key_hashes(left, rule.left), key_hashes(right, rule.right), largest_block
-        )
+        given_l, given_r = _alike(_given(left, rule.left), _given(right, rule.right))
+        a, b, largest, capped_blocks, capped_pairs = _join(_hashed(given_l), _hashed(given_r), largest_block)
         if within:
             earlier = a < b
             a, b = a[earlier], b[earlier]
@@ -75,8 +82,30 @@ def candidates(
 
 def key_hashes(records: pl.DataFrame, keys: tuple[Key, ...]) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
     """Rows that have all the keys, and one integer for the values of each."""
+    return _hashed(_given(records, keys))
+
+
+def _given(records: pl.DataFrame, keys: tuple[Key, ...]) -> pl.DataFrame:
+    """The rows that have all the keys, with them; numbers of any width in one, categories as their texts."""
     columns = [(pl.col(key) if isinstance(key, str) else key).alias(f"k{place}") for place, key in enumerate(keys)]
     there = records.select(*columns).with_row_index("row").drop_nulls()
+    return there.with_columns(
+        (cs.integer() - cs.by_name("row")).cast(pl.Int64, wrap_numerical=True),
+        (cs.categorical() | cs.enum()).cast(pl.String),
+    )
+
+
+def _alike(left: pl.DataFrame, right: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Two tables' keys in the same types, so that equal values have equal hashes: what one keeps as a text is a text in both."""
+    types = [
+        pl.col(name).cast(pl.Float64 if kind.is_numeric() and right.schema[name].is_numeric() else pl.String)
+        for name, kind in left.schema.items()
+        if kind != right.schema[name]
+    ]
+    return (left.with_columns(types), right.with_columns(types)) if types else (left, right)
+
+
+def _hashed(there: pl.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
     hashed = there.select(pl.struct(pl.exclude("row")).hash(seed=0).alias("hash"))["hash"]
     return there["row"].to_numpy().astype(np.int64), hashed.to_numpy()
 

@@ -149,8 +149,8 @@ class Exact(Comparison):
     labels: ClassVar[tuple[str, ...]] = ("equal", "different")
 
     def prepare(self, records: pl.DataFrame) -> list[pl.Series]:
-        """A number for each value."""
-        return [self._column("code", codes_of(records[self.column or self.name]))]
+        """A number for each value, the same whether a table keeps it as a text, a number or a category."""
+        return [self._column("code", codes_of(records[self.column or self.name].cast(pl.String)))]
 
     def levels(self, pairs: Pairs) -> Levels:
         """0 equal, 1 different."""
