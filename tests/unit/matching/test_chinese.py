@@ -151,7 +151,9 @@ PLAIN = st.lists(PIECES, min_size=1, max_size=6).map("".join)
 def name_pairs(draw):
     """Two names of which the second is often the first, damaged."""
     left = draw(st.lists(PIECES, min_size=1, max_size=6))
-    kind = draw(st.sampled_from(["another", "one changed", "one lost", "one added", "turned", "surname changed", "same"]))
+    kind = draw(
+        st.sampled_from(["another", "one changed", "one lost", "one added", "turned", "surname changed", "same"])
+    )
     place = draw(st.integers(0, len(left) - 1))
     right = {
         "another": lambda: draw(st.lists(PIECES, min_size=1, max_size=6)),
@@ -203,7 +205,11 @@ def test_sorting_out_strangers_first_changes_no_level(pairs):
 
 @pytest.mark.parametrize("width", [1, 2])
 def test_sorting_out_strangers_first_changes_no_level_of_very_short_names(width):
-    short = [*COMMON, "□", "劉"] if width == 1 else [*COMMON, *(f"王{c}" for c in COMMON), *(f"{c}明" for c in COMMON), "张□"]
+    short = (
+        [*COMMON, "□", "劉"]
+        if width == 1
+        else [*COMMON, *(f"王{c}" for c in COMMON), *(f"{c}明" for c in COMMON), "张□"]
+    )
     names = series(short)
     lefts, rights = names.gather(np.repeat(np.arange(len(names)), len(names))), pl.concat([names] * len(names))
 
@@ -243,7 +249,9 @@ def test_blocking_keys_of_names_are_equal_where_names_share_that_much(key, alike
 
 # -- ID numbers ----------------------------------------------------------------------------------------------------
 
-ID = ChineseIdNumber("id_number", student_number="student_number", family=("father", "mother"), on=dt.date(2026, 11, 20))
+ID = ChineseIdNumber(
+    "id_number", student_number="student_number", family=("father", "mother"), on=dt.date(2026, 11, 20)
+)
 A, B = "53312320150312001", "53312320150312422"
 
 
@@ -394,7 +402,9 @@ def test_the_level_of_two_numbers_is_the_same_both_ways_round(levels_of, citizen
 def slips(number):
     """Every slip with the places it touches."""
     yield from (((place,), digit_wrong(number, place)) for place in range(17))
-    yield from (((place, place + 1), swapped(number, place)) for place in range(16) if number[place] != number[place + 1])
+    yield from (
+        ((place, place + 1), swapped(number, place)) for place in range(16) if number[place] != number[place + 1]
+    )
     yield from (((place,), number[:place] + number[place + 1 :]) for place in range(18))
 
 
@@ -402,7 +412,9 @@ def test_one_slip_outside_of_month_and_day_leaves_one_of_the_two_blocking_keys_w
     number = citizen_number("53142820151907365")
     places, numbers = zip(*slips(number), strict=True)
     keys = pl.DataFrame(ID.keys(pl.DataFrame(ID.prepare(pl.DataFrame({"id_number": [number, *numbers]})))))
-    head, tail = ((keys[f"id_number.{part}"] == keys[f"id_number.{part}"][0]).to_list()[1:] for part in ("head", "tail"))
+    head, tail = (
+        (keys[f"id_number.{part}"] == keys[f"id_number.{part}"][0]).to_list()[1:] for part in ("head", "tail")
+    )
 
     broken = [where for where, a, b in zip(places, head, tail, strict=True) if not a and not b]
     assert {place for where in broken for place in where} <= set(range(9, 15))
