@@ -93,9 +93,13 @@ class Model:
     @classmethod
     def from_json(cls, text: str) -> Model:
         """The model of a text by `to_json`; ValueError where it is none, or of another format."""
-        said: dict[str, Any] = json.loads(text)
-        if said.get("format") != FORMAT:
-            message = f"a model of format {said.get('format')}; this program reads format {FORMAT}"
+        said: Any = json.loads(text)
+        found = said.get("format") if isinstance(said, dict) else None
+        if found != FORMAT:
+            message = f"a model of format {found}; this program reads format {FORMAT}"
+            raise ValueError(message)
+        if missing := {"m", "u", "relatives", "prior", "relative_rate", "iterations", "converged"} - said.keys():
+            message = f"a model without {', '.join(sorted(missing))}"
             raise ValueError(message)
         tables = {
             side: {name: tuple(map(float, values)) for name, values in said[side].items()}
