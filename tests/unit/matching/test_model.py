@@ -1,0 +1,263 @@
+"""The model: EM finds the m that levels were drawn from; a missing value weighs nothing; what is kept is read back to the bit."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kcb_pipeline.matching.comparisons import MISSING, Date, Exact, Text
+from kcb_pipeline.matching.model import (
+    FORMAT,
+    Model,
+    Patterns,
+    estimate_kin,
+    estimate_m,
+    estimate_u,
+    silence,
+)
+from kcb_pipeline.matching.settings import Implied, Settings
+
+SETTINGS = Settings(comparisons=(Text("name"), Text("town"), Exact("sex"), Date("born")), blocking=())
+M = {
+    "name": (0.88, 0.07, 0.03, 0.01, 0.01),
+    "town": (0.6, 0.1, 0.1, 0.1, 0.1),
+    "sex": (0.99, 0.01),
+    "born": (0.9, 0.02, 0.03, 0.01, 0.01, 0.01, 0.01, 0.005, 0.005),
+}
+U = {
+    "name": (0.001, 0.002, 0.01, 0.05, 0.937),
+    "town": (0.05, 0.05, 0.1, 0.1, 0.7),
+    "sex": (0.5, 0.5),
+    "born": (0.0003, 0.0003, 0.005, 0.0005, 0.003, 0.01, 0.02, 0.08, 0.8809),
+}
+
+
+def drawn(rng, probabilities, pairs, *, missing=0.05):
+    """Level vectors of independent comparisons, some values missing."""
+    return {
+        name: np.where(
+            rng.random(pairs) < missing, MISSING, rng.choice(len(values), size=pairs, p=np.array(values) / sum(values))
+        ).astype(np.int8)
+        for name, values in probabilities.items()
+    }
+
+
+def patterns_of(levels, chosen=SETTINGS):
+    return Patterns.of([levels[c.name] for c in chosen.comparisons], [len(c.labels) for c in chosen.comparisons])
+
+
+def mixed(rng, matches, strangers):
+    true, false = drawn(rng, M, matches), drawn(rng, U, strangers)
+    return {name: np.concatenate([true[name], false[name]]) for name in M}
+
+
+# -- EM ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("expected", [8_000, 15_000, 25_000])
+def test_em_finds_the_m_and_the_number_of_matches_that_levels_were_drawn_from(random, expected):
+    matches, pairs = 15_000, 75_000
+    levels = mixed(random(1), matches, 60_000)
+
+    model = estimate_m(SETTINGS, patterns_of(levels), U, pairs=pairs, expected_matches=expected)
+
+    assert model.converged
+    # Each share of 15,000 pairs has a standard error of 0.4 % or less; what is unsure among the strangers adds as much.
+    for name, values in M.items():
+        assert model.m[name] == pytest.approx(values, abs=0.012), name
+    assert model.prior * pairs == pytest.approx(matches, rel=0.02)
+    assert model.u == U
+
+
+def test_em_does_not_depend_on_the_order_of_the_pairs(random):
+    levels = mixed(random(2), 300, 700)
+    order = random(3).permutation(1000)
+    model, other = (
+        estimate_m(SETTINGS, patterns_of(each), U, pairs=1e6, expected_matches=200)
+        for each in (levels, {name: values[order] for name, values in levels.items()})
+    )
+
+    assert other.to_json() == model.to_json()
+
+
+def test_em_of_no_pairs_keeps_to_what_it_began_with():
+    nothing = {name: np.empty(0, dtype=np.int8) for name in M}
+    model = estimate_m(SETTINGS, patterns_of(nothing), U, pairs=1.0, expected_matches=0.5)
+
+    assert model.converged
+    assert model.m["sex"] == pytest.approx((0.9, 0.1))
+    assert all(np.isfinite(model.weights(name)).all() for name in M)
+
+
+def test_a_level_that_no_pair_reached_has_a_finite_weight(random):
+    levels = {name: np.zeros(50, dtype=np.int8) for name in M}
+    model = estimate_m(SETTINGS, patterns_of(levels), U, pairs=2500, expected_matches=50)
+
+    for name in M:
+        weights = model.weights(name)
+        assert np.isfinite(weights).all()
+        assert weights[0] > 0 > weights[len(M[name]) - 1]
+
+
+def test_kin_are_not_taken_for_matches(random):
+    rng = random(4)
+    kin_levels = {"name": (0.01, 0.2, 0.3, 0.2, 0.29), "town": (0.95, 0.02, 0.01, 0.01, 0.01), "sex": (0.5, 0.5), "born": (0.05, 0.01, 0.01, 0.03, 0.05, 0.05, 0.1, 0.2, 0.5)}  # fmt: skip
+    true, kin, false = drawn(rng, M, 2000), drawn(rng, kin_levels, 1500), drawn(rng, U, 16_500)
+    levels = {name: np.concatenate([true[name], kin[name], false[name]]) for name in M}
+    family = drawn(rng, kin_levels, 5000)
+    found = estimate_kin(SETTINGS, family, pairs=1500.0)
+
+    with_kin = estimate_m(SETTINGS, patterns_of(levels), U, pairs=20_000, expected_matches=1000, kin=found)
+    without = estimate_m(SETTINGS, patterns_of(levels), U, pairs=20_000, expected_matches=1000)
+
+    assert with_kin.prior * 20_000 == pytest.approx(2000, rel=0.05)
+    assert abs(with_kin.prior - 2000 / 20_000) < abs(without.prior - 2000 / 20_000)
+    for name in M:
+        assert with_kin.m[name][0] == pytest.approx(M[name][0], abs=0.03)
+
+
+def test_what_kin_look_like_is_what_was_seen_with_room_for_what_was_not():
+    levels = {name: np.array([0, 0, 0, 1, MISSING], dtype=np.int8) for name in M}
+    kin = estimate_kin(SETTINGS, levels, pairs=3.0)
+
+    assert kin.pairs == 3.0
+    for name, shares in kin.levels.items():
+        assert sum(shares) == pytest.approx(1)
+        assert min(shares) > 0
+        assert shares[0] > shares[1] > (shares[2] if len(shares) > 2 else 0)
+    assert kin.levels["sex"][0] == pytest.approx(0.99 * 3.5 / 5 + 0.005)
+
+
+def test_u_is_the_share_among_random_pairs_and_full_agreement_is_counted_apart():
+    levels = {name: np.array([0] * 2 + [1] * 6 + [MISSING] * 5, dtype=np.int8) for name in M}
+    u = estimate_u(SETTINGS, levels, {"name": 1e-6})
+
+    assert u["sex"] == pytest.approx((2.5 / 9, 6.5 / 9))
+    assert u["name"][0] == 1e-6
+    assert u["name"][1] == pytest.approx((1 - 1e-6) * 6.5 / 8)
+    for shares in u.values():
+        assert sum(shares) == pytest.approx(1)
+        assert min(shares) > 0
+
+
+# -- patterns and silence ------------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.tuples(st.integers(-1, 4), st.integers(-1, 4), st.integers(-1, 1), st.integers(-1, 8)), max_size=40))
+def test_patterns_are_the_distinct_vectors_and_know_whose_they_are(rows):
+    columns = np.array(rows, dtype=np.int8).reshape(-1, 4)
+    found = Patterns.of(list(columns.T), [len(c.labels) for c in SETTINGS.comparisons])
+
+    assert [tuple(vector) for vector in found.vectors[found.of_pair].tolist()] == rows
+    assert [tuple(vector) for vector in found.vectors.tolist()] == sorted(set(rows))
+    assert found.counts.tolist() == [rows.count(row) for row in sorted(set(rows))]
+
+
+def test_agreement_that_another_agreement_contains_is_silent_and_disagreement_is_not():
+    levels = {
+        "number": np.array([0, 0, 1, 2, -1], dtype=np.int8),
+        "born": np.array([0, 2, 0, 0, 0], dtype=np.int8),
+        "sex": np.array([0, 1, 0, 0, -1], dtype=np.int8),
+        "name": np.array([0, 0, 0, 0, 0], dtype=np.int8),
+    }
+    before = {name: values.copy() for name, values in levels.items()}
+    heard = silence(levels, (Implied("number", (0, 1), ("born", "sex")),))
+
+    assert heard["born"].tolist() == [-1, 2, -1, 0, 0]
+    assert heard["sex"].tolist() == [-1, 1, -1, 0, -1]
+    assert heard["name"].tolist() == heard["name"].tolist() == [0] * 5
+    assert all((levels[name] == before[name]).all() for name in levels)
+
+
+def test_em_does_not_count_a_witness_who_repeats_another_twice(random):
+    # sex is known from born here (an ID number's parity, say): with Implied the prior is that of one witness.
+    rng = random(5)
+    levels = mixed(rng, 3000, 9000)
+    levels["sex"] = np.where(levels["born"] == 0, 0, levels["sex"]).astype(np.int8)
+    said = replace(SETTINGS, implied=(Implied("born", (0,), ("sex",)),))
+
+    model = estimate_m(said, patterns_of(levels), U, pairs=12_000, expected_matches=3000)
+
+    # m of sex is that of pairs whose births differ, the only ones where it says something.
+    assert model.m["sex"][0] == pytest.approx(M["sex"][0], abs=0.03)
+
+
+# -- weights -------------------------------------------------------------------------------------------------------
+
+MODEL = Model(M, U, 1e-6, {name: tuple(1 / len(values) for _ in values) for name, values in M.items()}, 2e-6, 17, True)
+
+
+@pytest.mark.parametrize("name", M)
+def test_a_missing_value_weighs_nothing_and_every_other_log2_of_m_over_u(name):
+    weights = MODEL.weights(name)
+
+    assert weights[MISSING] == 0.0
+    assert weights[:-1] == pytest.approx([np.log2(m / u) for m, u in zip(M[name], U[name], strict=True)])
+    assert MODEL.likeness(name)[MISSING] == MODEL.likeness(name, silent=True)[MISSING] == 0.0
+
+
+def test_the_prior_is_log2_of_its_odds():
+    assert Model({}, {}, 0.5).prior_weight == 0.0
+    assert Model({}, {}, 1 / 1025).prior_weight == pytest.approx(-10)
+
+
+@given(
+    st.lists(st.floats(-200, 200), min_size=1, max_size=9), st.floats(0.001, 1), st.floats(1e-9, 0.1), st.floats(1e-9, 0.5)
+)
+def test_looking_like_kin_never_speaks_for_a_pair_and_the_more_alike_the_more_against(likeness, orphaned, rate, prior):
+    model = replace(MODEL, relative_rate=rate, prior=prior)
+    weights = model.relatives_weight(np.sort(np.array(likeness)), orphaned=orphaned)
+
+    assert (weights <= 0).all()
+    assert (np.diff(weights) <= 0).all()
+
+
+def test_against_strangers_and_kin_together_a_pair_weighs_m_over_their_sum():
+    prior, rate = MODEL.prior, MODEL.relative_rate
+    born, kin = 0, 1 / 9
+    strangers = MODEL.prior_weight + MODEL.weights("born")[born]
+    taken = float(MODEL.relatives_weight(MODEL.likeness("born")[[born]])[0])
+
+    others = (1 - prior - rate) * U["born"][born] + rate * kin
+    correction = np.log2(1 - prior) - np.log2(1 - prior - rate)  # the prior odds are against all others
+    assert strangers + taken + correction == pytest.approx(np.log2(prior * M["born"][born] / others))
+
+
+def test_without_relatives_kinship_takes_nothing_away():
+    model = replace(MODEL, relatives={}, relative_rate=0.0)
+
+    assert model.relatives_weight(np.array([50.0, -50.0])).tolist() == [0.0, 0.0]
+    assert model.likeness("name").tolist() == [0.0] * 6
+
+
+# -- keeping -------------------------------------------------------------------------------------------------------
+
+SHARES = st.lists(st.floats(1e-300, 1), min_size=1, max_size=5).map(tuple)
+
+
+@given(
+    st.dictionaries(st.text(max_size=4), SHARES, max_size=3),
+    st.floats(1e-300, 0.5), st.floats(0, 0.1), st.integers(0, 1000), st.booleans(),
+)  # fmt: skip
+def test_a_model_is_read_back_to_the_bit(shares, prior, rate, iterations, converged):
+    model = Model(shares, shares, prior, shares, rate, iterations, converged)
+
+    assert Model.from_json(model.to_json()) == model
+    assert Model.from_json(model.to_json()).to_json() == model.to_json()
+
+
+@pytest.mark.parametrize("format_", [FORMAT + 1, 0, None, "1"])
+def test_a_model_of_another_format_is_refused(format_):
+    said = json.loads(MODEL.to_json()) | {"format": format_}
+
+    with pytest.raises(ValueError, match="format"):
+        Model.from_json(json.dumps(said))
+
+
+@pytest.mark.parametrize("text", ["{}", "no model", '{"format": 1}', "[]"])
+def test_what_is_no_model_is_refused(text):
+    with pytest.raises(ValueError):  # noqa: PT011
+        Model.from_json(text)
