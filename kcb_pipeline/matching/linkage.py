@@ -127,7 +127,9 @@ def link(
     settled = _settle(lefts, rights, settings, reviewed)
     progress.update("settle by key", 2, 5, rows=len(settled.left))
     studied = _to_study(lefts, settled.left) if settings.policy == "one-to-one" else settled.left[:0]
-    rest_l = _residual(lefts, np.setdiff1d(settled.left, studied), settings)
+    # Many-to-one, a person whose first record is settled may have further ones.
+    gone = np.setdiff1d(settled.left, studied) if settings.policy == "one-to-one" else settled.left[:0]
+    rest_l = _residual(lefts, gone, settings)
     rest_r = _residual(rights, settled.right, settings)
     found = candidates(rest_l, rest_r, settings.blocking, largest_block=settings.largest_block)
     pairs_l, pairs_r, rules = _without_refused(
@@ -172,18 +174,20 @@ class _Settled:
 
 
 def _settle(left: pl.DataFrame, right: pl.DataFrame, settings: Settings, reviewed: pl.DataFrame | None) -> _Settled:
-    """Pairs that a person or a key settles; a record settled once is out of the reach of the next rule."""
+    """Pairs that a person or a key settles; a record settled once is out of the reach of the next rule (many-to-one, a right one)."""
+    one_to_one = settings.policy == "one-to-one"
     lefts, rights, methods = [], [], []
     taken_l, taken_r = np.zeros(left.height, dtype=bool), np.zeros(right.height, dtype=bool)
     if reviewed is not None:
         decided = reviewed.filter("is_match").sort("left_row", "right_row")
-        decided = decided.unique("left_row", keep="first", maintain_order=True).unique(
-            "right_row", keep="first", maintain_order=True
-        )
+        if one_to_one:
+            decided = decided.unique("left_row", keep="first", maintain_order=True)
+        decided = decided.unique("right_row", keep="first", maintain_order=True)
         lefts.append(decided["left_row"].to_numpy().astype(np.int64))
         rights.append(decided["right_row"].to_numpy().astype(np.int64))
         methods += [REVIEWED] * decided.height
-        taken_l[lefts[0]] = taken_r[rights[0]] = True
+        taken_l[lefts[0]] = one_to_one
+        taken_r[rights[0]] = True
     for rule in settings.keys:
         a, b = _unique_key_pairs(left, right, rule, taken_l, taken_r)
         plausible = np.ones(len(a), dtype=bool)
@@ -191,7 +195,8 @@ def _settle(left: pl.DataFrame, right: pl.DataFrame, settings: Settings, reviewe
             plausible &= settings.comparison(name).levels(Pairs(left, right, a, b)) <= last
         a, b = a[plausible], b[plausible]
         a, b, _ = _without_refused(a, b, reviewed, np.zeros(len(a), dtype=np.int64))
-        taken_l[a] = taken_r[b] = True
+        taken_l[a] = one_to_one
+        taken_r[b] = True
         lefts.append(a)
         rights.append(b)
         methods += [rule.name] * len(a)
@@ -347,8 +352,9 @@ def _decide(
         reason[method == number_of[REVIEWED]] = _REASONS.index(REASON_REVIEWED)
     quality = Quality(
         links=int(linked.sum()),
-        false_links=float((1 - probability[linked]).sum()),
-        missed=float(probability[chosen & ~linked].sum()),
+        # Sorted first: the last bit of a sum depends on the order of what is summed, and that on the order of the rows.
+        false_links=float(np.sort(1 - probability[linked]).sum()),
+        missed=float(np.sort(probability[chosen & ~linked]).sum()),
         unblocked=unblocked_pairs(pairs.rules[undecided][outcome.chosen], probability[undecided][outcome.chosen]),
         witnesses=float(calibration.reaching[_last(calibration.probabilities >= settings.link_probability)].sum()),
     )

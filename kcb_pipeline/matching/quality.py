@@ -58,7 +58,8 @@ def unblocked_pairs(rules: NDArray[np.int64], weights: NDArray[np.float64]) -> f
     against those caught by two, tell how many were caught by none; it is a lower bound where rules depend on each other.
     """
     caught = np.bitwise_count(rules.astype(np.uint64))
-    once, twice = float(weights[caught == 1].sum()), float(weights[caught == 2].sum())
+    # Sorted first: the last bit of a sum depends on the order of what is summed, and that on the order of the rows.
+    once, twice = (float(np.sort(weights[caught == times]).sum()) for times in (1, 2))
     return once * max(once - 1, 0.0) / (2 * (twice + 1))
 
 
