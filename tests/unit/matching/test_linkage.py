@@ -1,0 +1,446 @@
+"""`link` as a whole, on two small registers of made-up children with families, twins and damages: what binds, what is left to a
+person, what adds up, and that neither the order of rows nor the number of threads is seen in the result."""
+
+import datetime as dt
+import os
+import subprocess
+import sys
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kcb_pipeline.identity.id_number import check_digit
+from kcb_pipeline.matching import Implied, KeyRule, Model, Settings, block_on, link
+from kcb_pipeline.matching.chinese import ID_BY_G_NUMBER, ID_EQUAL, REORDERED, ChineseIdNumber, ChineseName, Guardians
+from kcb_pipeline.matching.comparisons import Date, Exact
+
+LINKED, REVIEW, REJECTED = "linked", "review", "rejected"
+SURNAMES, GIVEN = "王李张刘陈杨赵黄周吴徐孙", "伟芳娜敏静丽强磊军洋勇艳杰娟涛明超秀霞平刚桂英华文慧建国红玉兰"
+SCHEMA = {
+    "entity": pl.Int64, "id_number": pl.String, "key": pl.Int64, "name": pl.String, "born": pl.Date, "sex": pl.String,
+    "father": pl.String, "father_name": pl.String, "county": pl.String,
+}  # fmt: skip
+
+WITH = Settings(
+    comparisons=(
+        ChineseIdNumber("id_number", family=("father",), on=dt.date(2026, 11, 20)),
+        ChineseName("name", former=None),
+        Date("born"),
+        Exact("sex"),
+        Guardians("guardians", ids=("father",), names=("father_name",)),
+        Exact("county"),
+    ),
+    keys=(KeyRule("id_number", "key", "key", plausible=(("name", REORDERED),)),),
+    implied=(Implied("id_number", (ID_EQUAL, ID_BY_G_NUMBER), ("born", "sex")),),
+    blocking=(
+        block_on("key"), block_on("name.folded", "born"), block_on("born", "sex"), block_on("father", "sex"),
+        block_on("name.folded", "county"), block_on("id_number.head"),
+    ),
+    relatives=(block_on("father"),),
+    false_link_cost=50.0,  # a child out of school who is hidden by a false link costs most
+)  # fmt: skip
+
+
+def number_of(county, born, sequence):
+    first17 = f"{county}{born:%Y%m%d}{sequence:03}"
+    return first17 + check_digit(first17)
+
+
+def person(rng, entity, family, born, surname, sex, *, sequence=None):
+    county, father = family
+    name = surname + "".join(rng.choice(list(GIVEN), size=rng.integers(1, 3)))
+    number = number_of(county, born, entity * 2 % 900 + (1 if sex == "1" else 2) if sequence is None else sequence)
+    return {
+        "entity": entity, "id_number": number, "key": int(number[:17]), "name": name, "born": born, "sex": sex,
+        "father": father, "father_name": surname + "大" + GIVEN[entity % 30], "county": county,
+    }  # fmt: skip
+
+
+def children(rng, families=150):
+    """About 300 children: one to three a family, one family in ten with twins of one sex."""
+    records = []
+    for number in range(families):
+        county = str(rng.choice(["533123", "533103", "530102"]))
+        father_born = dt.date(1980, 1, 1) + dt.timedelta(days=int(rng.integers(0, 3000)))
+        father = number_of(county, father_born, number * 2 + 1)
+        surname, size = str(rng.choice(list(SURNAMES))), int(rng.integers(1, 4))
+        born = dt.date(2008, 9, 1) + dt.timedelta(days=int(rng.integers(0, 4000)))
+        for place in range(size):
+            is_twin = place == 1 and number % 10 == 0
+            if place and not is_twin:
+                born += dt.timedelta(days=int(rng.integers(320, 900)))
+            sex = records[-1]["sex"] if is_twin else str(rng.choice(["1", "2"]))
+            records.append(person(rng, len(records), (county, father), born, surname, sex))
+    return records
+
+
+def damaged(rng, record):
+    """The record as another register has it: now and then without its number, with a digit wrong, or another character."""
+    copy = dict(record)
+    fate = rng.random(4)
+    if fate[0] < 0.1:
+        copy["id_number"] = copy["key"] = None
+    elif fate[0] < 0.2:
+        place = int(rng.integers(6, 17))
+        number = copy["id_number"]
+        copy["id_number"] = number[:place] + str((int(number[place]) + 1) % 10) + number[place + 1 :]
+        copy["key"] = None
+    if fate[1] < 0.1:
+        copy["name"] = copy["name"][:-1] + str(rng.choice(list(GIVEN)))
+    if fate[2] < 0.05:
+        copy["born"] += dt.timedelta(days=1)
+    if fate[3] < 0.2:
+        copy["father"] = None
+    return copy
+
+
+def table(records):
+    return pl.DataFrame(records, schema=SCHEMA)
+
+
+def registers(seed=0, families=130):
+    rng = np.random.default_rng(seed)
+    people = children(rng, families)
+    left = [p for p in people if rng.random() < 0.95]
+    right = [damaged(rng, p) for p in people if rng.random() < 0.9]
+    rng.shuffle(right)
+    return table(left), table(right)
+
+
+@pytest.fixture(scope="module")
+def two_registers():
+    return registers()
+
+
+@pytest.fixture(scope="module")
+def result(two_registers):
+    return link(*two_registers, WITH)
+
+
+def decision_of(result, left_row, right_row):
+    rows = result.links.filter((pl.col("left_row") == left_row) & (pl.col("right_row") == right_row))
+    return rows["decision"].item() if rows.height else None
+
+
+# -- what is found -------------------------------------------------------------------------------------------------
+
+
+def test_the_children_are_found_and_no_other_is_taken_for_them(two_registers, result):
+    left, right = two_registers
+    links = result.linked
+    right_one = left["entity"].gather(links["left_row"]) == right["entity"].gather(links["right_row"])
+    both = set(left["entity"]) & set(right["entity"])
+
+    assert right_one.all()
+    assert right_one.sum() >= 0.98 * len(both)
+    assert result.quality.links == links.height
+    assert result.quality.precision > 0.98
+    assert set(links["method"]) == {"id_number", "probabilistic"}
+
+
+def test_twins_stay_apart(two_registers, result):
+    left, right = two_registers
+    twins = left.filter(pl.struct("father", "born").is_duplicated())["entity"].to_list()
+    linked = dict(
+        zip(left["entity"].gather(result.linked["left_row"]), right["entity"].gather(result.linked["right_row"]), strict=True)
+    )  # fmt: skip
+
+    assert len(twins) >= 10
+    assert all(linked.get(twin, twin) == twin for twin in twins)
+    assert sum(twin in linked for twin in twins) >= 0.75 * len(twins)
+
+
+@settings(max_examples=10)
+@given(st.integers(0, 10**6))
+def test_one_to_one_holds_always(seed):
+    left, right = registers(seed, families=25)
+    found = link(left, pl.concat([right, right[:8]]), WITH)
+
+    assert found.linked["left_row"].is_unique().all()
+    assert found.linked["right_row"].is_unique().all()
+    assert found.links.select("left_row", "right_row").is_unique().all()
+    # Nobody who is linked is in review as well.
+    review = found.links.filter(pl.col("decision") == REVIEW)
+    assert not review["left_row"].is_in(found.linked["left_row"].implode()).any()
+    assert not review["right_row"].is_in(found.linked["right_row"].implode()).any()
+
+
+def test_many_to_one_each_right_record_has_one_person_and_a_person_may_have_several(two_registers):
+    left, right = two_registers
+    again = right[:40].with_columns(key=None, id_number=None)  # a second enrolment without a number
+    found = link(left, pl.concat([right, again]), Settings(**{**WITH.__dict__, "policy": "many-to-one"}))
+    links = found.linked
+    entities = pl.concat([right, again])["entity"]
+
+    assert links["right_row"].is_unique().all()
+    assert (left["entity"].gather(links["left_row"]) == entities.gather(links["right_row"])).mean() > 0.98
+    second = links.filter(pl.col("right_row") >= right.height)
+    has_both = again["entity"].is_in(left["entity"].implode()).sum()
+    assert second.height >= 0.8 * has_both  # though a key settled the first record of most of them
+
+
+# -- neither the order of rows nor threads nor how tables are read ------------------------------------------------
+
+
+def canonical(links, order_l, order_r):
+    """The links of permuted tables in the rows of the tables as they were."""
+    return links.with_columns(
+        left_row=pl.Series(order_l[links["left_row"].to_numpy()]), right_row=pl.Series(order_r[links["right_row"].to_numpy()])
+    ).sort("left_row", "right_row")  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_order_of_rows_is_not_seen_in_the_result_to_the_last_bit(two_registers, result, seed):
+    left, right = two_registers
+    rng = np.random.default_rng(seed)
+    order_l, order_r = rng.permutation(left.height), rng.permutation(right.height)
+    other = link(left[order_l], right[order_r], WITH)
+
+    assert canonical(other.links, order_l, order_r).equals(result.links)
+    assert other.model.to_json() == result.model.to_json()
+    assert other.quality == result.quality
+    assert other.blocking.equals(result.blocking)
+
+
+def test_the_order_of_rows_is_not_seen_where_records_are_repeated_and_tied(two_registers):
+    left, right = two_registers
+    left, right = pl.concat([left, left[:20]]), pl.concat([right, right[:60], right[:10]])
+    rng = np.random.default_rng(5)
+    order_l, order_r = rng.permutation(left.height), rng.permutation(right.height)
+    one, other = link(left, right, WITH), link(left[order_l], right[order_r], WITH)
+
+    # Which of equal near misses are kept is told by their row; all else is told by what records hold.
+    kept = pl.col("decision") != REJECTED
+    assert canonical(other.links, order_l, order_r).filter(kept).equals(one.links.filter(kept))
+    assert other.quality == one.quality
+    assert other.model.to_json() == one.model.to_json()
+
+
+_PRINT = """
+import sys
+sys.path[:0] = [{folder!r}]
+import test_linkage as t
+found = t.link(*t.registers(), t.WITH)
+print(found.links.hash_rows().to_numpy().tobytes().hex()[:4000], found.model.to_json(), found.quality)
+"""
+
+
+def test_the_number_of_threads_is_not_seen_in_the_result():
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", _PRINT.format(folder=os.path.dirname(__file__))],  # noqa: PTH120
+            env={**os.environ, "POLARS_MAX_THREADS": threads}, capture_output=True, text=True, check=True,
+        ).stdout
+        for threads in ("1", "3")
+    ]  # fmt: skip
+
+    assert said[0]
+    assert said[0] == said[1]
+
+
+def test_tables_that_are_not_read_yet_give_the_same(two_registers, result, tmp_path):
+    left, right = two_registers
+    left.write_parquet(tmp_path / "left.parquet", row_group_size=50)
+    for lazy_left, lazy_right in (
+        (left.lazy(), right.lazy()),
+        (pl.scan_parquet(tmp_path / "left.parquet"), right),
+        (left, right.lazy()),
+    ):
+        other = link(lazy_left, lazy_right, WITH)
+        assert other.links.equals(result.links)
+        assert other.model == result.model
+
+
+def test_a_model_kept_and_read_again_weighs_the_same(two_registers, result):
+    other = link(*two_registers, WITH, model=Model.from_json(result.model.to_json()))
+
+    assert other.links.equals(result.links)
+
+
+# -- what adds up --------------------------------------------------------------------------------------------------
+
+
+def test_the_prior_and_the_weights_add_up_to_the_match_weight(result):
+    weights = result.links.select(pl.sum_horizontal("^w_.*$").alias("sum"), "match_weight")
+
+    assert {f"w_{c.name}" for c in WITH.comparisons} < set(result.links.columns)
+    assert weights["sum"].to_numpy() == pytest.approx(weights["match_weight"].to_numpy(), abs=1e-9)
+
+
+def test_the_explanation_of_a_pair_adds_up_to_its_weight_and_names_its_levels(result):
+    for row in result.links.gather_every(37).iter_rows(named=True):
+        told = result.explain(row["left_row"], row["right_row"])
+
+        assert told["weight"].sum() == pytest.approx(row["match_weight"], abs=1e-9)
+        assert told["comparison"].to_list() == ["prior", *(c.name for c in WITH.comparisons), "relatives"]
+        for comparison in WITH.comparisons:
+            entry = told.row(by_predicate=pl.col("comparison") == comparison.name, named=True)
+            level = row[f"level_{comparison.name}"]
+            assert entry["weight"] == pytest.approx(row[f"w_{comparison.name}"], abs=1e-9)
+            assert entry["level"].removesuffix(" (implied by other evidence)") == (
+                "missing" if level < 0 else comparison.labels[level]
+            )
+
+
+def test_agreement_that_the_number_contains_is_told_as_such(result):
+    settled = result.linked.filter(pl.col("level_id_number") == ID_EQUAL).row(0, named=True)
+    told = result.explain(settled["left_row"], settled["right_row"])
+
+    assert told.filter(comparison="born").row(0) == ("born", "equal (implied by other evidence)", None, None, 0.0)
+
+
+def test_a_record_that_found_nobody_is_told_why(two_registers, result):
+    left, right = two_registers
+    without = set(range(left.height)) - set(result.linked["left_row"])
+    told = [result.explain_unlinked(row) for row in sorted(without)]
+
+    assert any(each.height for each in told)
+    for each in told:
+        assert each.height <= WITH.near_misses + each.filter(decision=REVIEW).height
+        assert each["match_weight"].is_sorted(descending=True)
+        assert set(each["decision"]) <= {REVIEW, REJECTED}
+        assert set(each["reason"]) <= {"tie", "evidence_leaves_doubt", "record_is_another_persons", "evidence_too_weak"}
+    reasons = {reason for each in told for reason in each["reason"]}
+    assert "record_is_another_persons" in reasons  # a brother or sister whose record is theirs
+    assert set(right["entity"].gather(result.linked["right_row"])).isdisjoint(
+        set(left["entity"].gather(sorted(without)))
+    )
+
+
+# -- what people have decided --------------------------------------------------------------------------------------
+
+
+def decided(*rows):
+    return pl.DataFrame(rows, schema={"left_row": pl.Int64, "right_row": pl.Int64, "is_match": pl.Boolean}, orient="row")
+
+
+def test_what_a_person_has_linked_stays_linked_whatever_the_evidence(two_registers, result):
+    left, right = two_registers
+    a, b = result.linked.row(0)[:2]
+    stranger = next(r for r in range(right.height) if right["father"][r] != left["father"][a] and right["born"][r] != left["born"][a])  # fmt: skip
+    found = link(left, right, WITH, reviewed=decided((a, stranger, True)))
+    row = found.linked.filter(pl.col("left_row") == a)
+
+    assert row.select("right_row", "decision", "method", "reason").row(0) == (stranger, LINKED, "reviewed", "a_person_decided")
+    assert row["match_weight"].item() < 0
+    assert stranger not in found.linked.filter(pl.col("left_row") != a)["right_row"]
+    assert decision_of(found, a, b) != LINKED
+
+
+def test_what_a_person_has_refused_is_never_linked_nor_asked_again(two_registers, result):
+    left, right = two_registers
+    by_key = result.linked.filter(method="id_number").row(0)[:2]
+    by_weight = result.linked.filter(method="probabilistic").row(3)[:2]
+    found = link(left, right, WITH, reviewed=decided((*by_key, False), (*by_weight, False)))
+
+    assert decision_of(found, *by_key) is None
+    assert decision_of(found, *by_weight) is None
+    assert found.linked.height >= result.linked.height - 4
+
+
+def test_every_record_that_a_person_gave_to_one_child_stays_with_it_many_to_one(two_registers):
+    left, right = two_registers
+    many = Settings(**{**WITH.__dict__, "policy": "many-to-one"})
+    found = link(left, right, many, reviewed=decided((0, 3, True), (0, 5, True)))
+
+    assert found.linked.filter(pl.col("left_row") == 0)["right_row"].to_list()[:2] == [3, 5]
+    assert found.linked["right_row"].is_unique().all()
+
+
+def test_no_decisions_are_as_none(two_registers, result):
+    assert link(*two_registers, WITH, reviewed=decided()).links.equals(result.links)
+
+
+# -- what is left to a person --------------------------------------------------------------------------------------
+
+
+def test_a_true_tie_is_shown_to_a_person_and_not_decided(two_registers):
+    left, right = two_registers
+    a, b = (row for row in link(left, right, WITH).linked.filter(method="probabilistic").row(0)[:2])
+    found = link(left, pl.concat([right, right[b : b + 1]]), WITH)
+    rows = found.links.filter((pl.col("left_row") == a) & pl.col("right_row").is_in([b, right.height]))
+
+    assert rows.select("right_row", "decision", "reason").rows() == [(b, REVIEW, "tie"), (right.height, REVIEW, "tie")]
+    assert rows["runner_up_gap"].abs().max() < 1e-9
+    assert a not in found.linked["left_row"]
+
+
+def with_one_more(two_registers, left_record, right_record):
+    left, right = two_registers
+    both = pl.concat([left, table([left_record])]), pl.concat([right, table([right_record])])
+    return link(*both, WITH), left.height, right.height
+
+
+def test_a_brothers_valid_number_does_not_link_him(two_registers):
+    rng = np.random.default_rng(11)
+    father = number_of("533123", dt.date(1984, 2, 3), 777)
+    elder = person(rng, 5000, ("533123", father), dt.date(2012, 4, 5), "郭", "1") | {"name": "郭建军"}
+    younger = person(rng, 5001, ("533123", father), dt.date(2014, 8, 9), "郭", "1") | {"name": "郭小林"}
+    # The younger is registered at school with the elder's number; the elder himself is not in the register.
+    at_school = younger | {"id_number": elder["id_number"], "key": elder["key"]}
+    found, a, b = with_one_more(two_registers, elder, at_school)
+
+    assert decision_of(found, a, b) != LINKED
+
+
+def test_the_child_itself_is_found_though_it_is_registered_with_a_brothers_number(two_registers):
+    rng = np.random.default_rng(12)
+    left, right = two_registers
+    father = number_of("533123", dt.date(1984, 2, 3), 777)
+    elder = person(rng, 5000, ("533123", father), dt.date(2012, 4, 5), "郭", "1") | {"name": "郭建军"}
+    younger = person(rng, 5001, ("533123", father), dt.date(2014, 8, 9), "郭", "1") | {"name": "郭小林"}
+    at_school = younger | {"id_number": elder["id_number"], "key": elder["key"]}
+    found = link(pl.concat([left, table([elder, younger])]), pl.concat([right, table([at_school])]), WITH)
+
+    assert decision_of(found, left.height, right.height) != LINKED
+    assert decision_of(found, left.height + 1, right.height) in {LINKED, REVIEW}
+
+
+@pytest.mark.parametrize(
+    ("name", "method"), [("郭建军", "id_number"), ("郭健军", "id_number"), ("军建郭", "id_number"), ("赵小红", None)]
+)
+def test_a_key_settles_only_where_the_name_is_plausible(two_registers, name, method):
+    rng = np.random.default_rng(13)
+    child = person(rng, 5000, ("533123", None), dt.date(2012, 4, 5), "郭", "1") | {"name": "郭建军"}
+    found, a, b = with_one_more(two_registers, child, child | {"name": name})
+    row = found.links.filter((pl.col("left_row") == a) & (pl.col("right_row") == b))
+
+    assert (row["method"].item() == "id_number") == (method is not None)
+    if method:
+        assert row.select("decision", "reason").row(0) == (LINKED, "key_and_identity_agree")
+
+
+def test_a_key_that_two_records_share_settles_neither(two_registers):
+    rng = np.random.default_rng(14)
+    left, right = two_registers
+    child = person(rng, 5000, ("533123", None), dt.date(2012, 4, 5), "郭", "1")
+    found = link(pl.concat([left, table([child])]), pl.concat([right, table([child, child])]), WITH)
+
+    assert found.links.filter((pl.col("left_row") == left.height) & (pl.col("method") == "id_number")).is_empty()
+
+
+# -- nothing -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lazy", [False, True], ids=["frames", "lazy frames"])
+@pytest.mark.parametrize("empty", [("left",), ("right",), ("left", "right")], ids="+".join)
+def test_an_empty_table_links_nobody_and_is_no_error(two_registers, result, empty, lazy):
+    left, right = two_registers
+    left, right = (left[:0] if "left" in empty else left), (right[:0] if "right" in empty else right)
+    found = link(left.lazy() if lazy else left, right.lazy() if lazy else right, WITH)
+
+    assert found.links.height == 0
+    assert found.links.schema == result.links.schema
+    assert found.quality.links == 0
+    assert found.explain_unlinked(0).is_empty()
+    assert Model.from_json(found.model.to_json()) == found.model
+
+
+def test_tables_of_one_record_are_linked_or_not_and_no_error(two_registers):
+    left, right = two_registers
+
+    assert link(left[:1], left[:1], WITH).linked.height == 1
+    assert link(left[:1], right.filter(pl.col("county") != left["county"][0])[:1], WITH).linked.height == 0
