@@ -90,6 +90,9 @@ def calibrate(
     # Many pairs share a weight, so the count of false ones rises in leaps: they are spread before anything is cut to [0, 1].
     rate = isotonic_regression(np.diff(false, prepend=0.0), increasing=True).x
     probability = np.clip(1 - rate, 0.0, 1 - 1e-9)
+    # That few strangers are met at all is no witness for a pair that everything speaks against: errors that come together may make a
+    # true pair weigh too little, but not by more than what twice makes a pair sure.
+    probability = np.where(falling < 0, np.minimum(probability, _odds(falling + 2 * SURE)), probability)
     return Calibration(falling, probability, seen + seen_studied, matches, len(sure) + len(studied))
 
 

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kcb_pipeline.matching.calibration import SURE, Quality, calibrate, compete, unblocked_pairs
+from kcb_pipeline.matching.calibration import SURE, calibrate, compete
+from kcb_pipeline.matching.quality import Quality, unblocked_pairs
 
 NOBODY = -np.inf
 
@@ -104,7 +105,7 @@ def test_the_order_of_the_records_does_not_matter(random, seed, records):
 
 def test_records_that_a_key_settled_are_witnesses_too(random):
     rng = random(7)
-    chosen, second, is_false, records = simulated(rng, records=2000, covered=0.7)
+    chosen, second, _is_false, records = simulated(rng, records=2000, covered=0.7)
     sure = int((chosen >= SURE).sum())
     settled_met = np.where(rng.random(20_000) < 0.5, rng.normal(-2, 3, 20_000), NOBODY)
     found = [

@@ -124,7 +124,7 @@ def test_what_kin_look_like_is_what_was_seen_with_room_for_what_was_not():
     kin = estimate_kin(SETTINGS, levels, pairs=3.0)
 
     assert kin.pairs == 3.0
-    for name, shares in kin.levels.items():
+    for shares in kin.levels.values():
         assert sum(shares) == pytest.approx(1)
         assert min(shares) > 0
         assert shares[0] > shares[1] > (shares[2] if len(shares) > 2 else 0)
