@@ -96,7 +96,8 @@ def test_the_order_of_the_records_does_not_matter(random, seed, records):
     chosen, second, _, size = simulated(rng, records=records, step=1.0)
     order = rng.permutation(len(chosen))
     one, other = (
-        calibrate(c, s, choosers=size, studied=np.empty(0)) for c, s in ((chosen, second), (chosen[order], second[order]))
+        calibrate(c, s, choosers=size, studied=np.empty(0))
+        for c, s in ((chosen, second), (chosen[order], second[order]))
     )
 
     assert other.probability(chosen).tobytes() == one.probability(chosen).tobytes()
@@ -133,6 +134,15 @@ def test_witnesses_who_met_nobody_make_links_surer_than_the_model_says():
     calibration = calibrate(weights, np.full(5001, NOBODY), choosers=5500, studied=np.empty(0))
 
     assert calibration.probability(np.array([3.0]))[0] > 1 / (1 + 2**-3.0)
+
+
+def test_a_pair_that_everything_speaks_against_is_not_believed_for_want_of_witnesses():
+    # Two sisters, each the only one of her family in her register: weight -34, and hardly a record meets anybody's sister.
+    chosen = np.concatenate([np.full(250, 20.0), [-34.0]])
+    calibration = calibrate(chosen, np.full(251, NOBODY), choosers=256, studied=np.full(300, NOBODY))
+
+    assert calibration.probability(np.array([-34.0]))[0] < 0.01
+    assert calibration.probability(np.array([-3.0]))[0] > 0.5  # a careless clerk's child may weigh that
 
 
 def test_a_second_best_so_good_that_it_is_a_second_record_is_no_witness():

@@ -314,7 +314,9 @@ def test_a_record_that_found_nobody_is_told_why(two_registers, result):
 
 
 def decided(*rows):
-    return pl.DataFrame(rows, schema={"left_row": pl.Int64, "right_row": pl.Int64, "is_match": pl.Boolean}, orient="row")
+    return pl.DataFrame(
+        rows, schema={"left_row": pl.Int64, "right_row": pl.Int64, "is_match": pl.Boolean}, orient="row"
+    )
 
 
 def test_what_a_person_has_linked_stays_linked_whatever_the_evidence(two_registers, result):
@@ -324,7 +326,12 @@ def test_what_a_person_has_linked_stays_linked_whatever_the_evidence(two_registe
     found = link(left, right, WITH, reviewed=decided((a, stranger, True)))
     row = found.linked.filter(pl.col("left_row") == a)
 
-    assert row.select("right_row", "decision", "method", "reason").row(0) == (stranger, LINKED, "reviewed", "a_person_decided")
+    assert row.select("right_row", "decision", "method", "reason").row(0) == (
+        stranger,
+        LINKED,
+        "reviewed",
+        "a_person_decided",
+    )
     assert row["match_weight"].item() < 0
     assert stranger not in found.linked.filter(pl.col("left_row") != a)["right_row"]
     assert decision_of(found, a, b) != LINKED

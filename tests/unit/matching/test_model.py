@@ -205,7 +205,10 @@ def test_the_prior_is_log2_of_its_odds():
 
 
 @given(
-    st.lists(st.floats(-200, 200), min_size=1, max_size=9), st.floats(0.001, 1), st.floats(1e-9, 0.1), st.floats(1e-9, 0.5)
+    st.lists(st.floats(-200, 200), min_size=1, max_size=9),
+    st.floats(0.001, 1),
+    st.floats(1e-9, 0.1),
+    st.floats(1e-9, 0.5),
 )
 def test_looking_like_kin_never_speaks_for_a_pair_and_the_more_alike_the_more_against(likeness, orphaned, rate, prior):
     model = replace(MODEL, relative_rate=rate, prior=prior)
