@@ -133,7 +133,7 @@ def run(home: Path, comparison_date: dt.date, strict: bool) -> None:  # noqa: FB
         console.print("\nNothing has changed since this date was last run: no new version was published.")
 
 
-STAGES = 33
+STAGES = 36
 """Assets and gates of a night, for the progress display (tests/dag/test_graph.py holds it to the graph)."""
 
 
@@ -314,21 +314,29 @@ def gates(home: Path, comparison_date: dt.date) -> None:
 @main.command(epilog="Example:  kcb verify")
 @_with_home
 def verify(home: Path) -> None:
-    """Recompute the chain of digests over all versions, and say whether the published file is what was published."""
+    """Recompute the chain of digests over all versions, and replay every case from its events.
+
+    Says whether the published file is what was published, and whether the history of each case leads to where the case stands.
+    """
     from kcb_pipeline.engines.embedded import connect
     from kcb_pipeline.home import Home
     from kcb_pipeline.ledgers.digest import verify as verify_chain
+    from kcb_pipeline.ledgers.replay import verify_replay
 
     place = _published(Home(home))
     with connect(place.ledgers, place.limits(), read_only=True) as connection:
         count, faults = verify_chain(connection)
+        cases, lost = verify_replay(connection)
     for fault in faults:
         click.echo(f"version {fault.version}: {fault.what}", err=True)
-    if faults:
+    for case in lost:
+        click.echo(f"case {case.case_id}: {case.what}", err=True)
+    if faults or lost:
         raise VerificationError(
-            f"{len(faults)} fault(s) in {count} version(s): the published file is not what was published"
+            f"{len(faults) + len(lost)} fault(s) in {count} version(s): the published file is not what was published"
         )
     click.echo(f"{count} version(s) verified: every row is what was published, and the chain is whole")
+    click.echo(f"{cases} case(s) replayed: the events of each lead to exactly where it stands")
 
 
 @main.command(epilog="Example:  kcb check incoming/2026-11-20")

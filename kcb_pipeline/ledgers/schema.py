@@ -10,6 +10,8 @@ import functools
 from dataclasses import dataclass
 from typing import Final, Literal
 
+import polars as pl
+
 Keeping = Literal["history", "log", "current"]
 
 
@@ -121,6 +123,7 @@ TABLES: Final = (
             visits INTEGER 劝返次数
             placement VARCHAR 安置方式
             reopened INTEGER 重新立案次数
+            verified_on DATE 最近核查日期
             closed_version INTEGER 销号版本
             closed_on DATE 销号日期
             closed_until DATE 限期
@@ -141,6 +144,14 @@ TABLES: Final = (
             source VARCHAR 证据来源（数据名称与行号）
             version INTEGER 版本
             occurred_on DATE 发生日期
+            severity INTEGER 此后的程度
+            responsible VARCHAR 此后的责任单位
+            due_on DATE 此后的应核查日期
+            measure VARCHAR 此后已到的劝返步骤
+            visits INTEGER 此后的劝返次数
+            placement VARCHAR 此后的安置方式
+            closing_reason VARCHAR 销号原因（销号事件）
+            closed_until DATE 限期（限期销号事件）
         """),
     ),
     Table(
@@ -380,6 +391,14 @@ def table(name: str) -> Table:
         if found.name == name:
             return found
     raise KeyError(name)
+
+
+def polars_schema(name: str) -> dict[str, pl.DataType | type[pl.DataType]]:
+    """The columns of a published table as Polars has them, without those of the keeping."""
+    types: dict[str, type[pl.DataType]] = {
+        "VARCHAR": pl.String, "INTEGER": pl.Int32, "BIGINT": pl.Int64, "DATE": pl.Date, "DOUBLE": pl.Float64, "BOOLEAN": pl.Boolean,
+    }  # fmt: skip
+    return {field.name: types[field.type] for field in table(name).fields}
 
 
 def create_table_sql(found: Table) -> str:
