@@ -169,6 +169,8 @@ def gates_of(suite: str, config: Config) -> list[Gate]:
                 _zero("events_have_evidence", "events_without_evidence", "every event has its evidence, its source and its day", "report it: a fault of the program"),
                 _zero("answers_are_events", "answers_without_event", "every answer that was believed stands in the history of its case", "report it: a fault of the program"),
                 _zero("cases_replay", "cases_not_replayed", "replaying case_events gives back every case exactly", "report it: a fault of the program"),
+                _equal("programmes_add_up", "programme_stock", "programme_stock_by_entries", "五项行动: stock before + entries − exits = stock; an entry leaves only by its exit", "report it: a fault of the program"),
+                _at_most("programmes_end_assessed", "left_unassessed", 0, "no child left a support programme without having passed its assessment", "ask the lead department for the assessment (support_programmes, finding left_unassessed)", "warning"),
                 _equal("suspected_are_in_the_ledger", "suspected_children", "suspected_ledger", "疑似辍学 holds exactly the children of unenrolled and suspected", "report it: a fault of the program"),
                 _equal("dropouts_are_in_the_ledger", "dropout_children", "dropout_ledger", "辍学 holds exactly the children of dropout", "report it: a fault of the program"),
                 _zero("children_stand_once", "children_repeated", "no child stands twice in 适龄儿童台账", "report it: a fault of the program"),

@@ -137,6 +137,7 @@ SELECT 'cases' AS subject, c.cases, c.distinct_cases, c.open_cases, p.open_befor
               AND e.evidence = k.closing_evidence AND e.evidence <> '' AND e.source <> '')) AS closed_without_event,
        (SELECT count(*) FROM draft.decisions d WHERE d.landed_on = $today AND NOT EXISTS (
             SELECT 1 FROM draft.case_events e WHERE e.case_id = d.case_id AND e.source = 'verifications:' || d.source_row)) AS answers_without_event,
+       g.stock AS programme_stock, g.stock_by_entries AS programme_stock_by_entries, g.left_unassessed,
        (SELECT count(*) FROM draft.children WHERE status IN ('unenrolled', 'suspected')) AS suspected_children,
        (SELECT count(*) FROM draft.suspected_dropouts) AS suspected_ledger,
        (SELECT count(*) FROM draft.children WHERE status = 'dropout') AS dropout_children,
@@ -155,6 +156,16 @@ CROSS JOIN (
            count(CASE WHEN from_state IN ({_OPEN}) AND to_state IN ('closed', 'closed_until') THEN 1 END) AS closed
     FROM draft.case_events WHERE version IS NULL
 ) e
+CROSS JOIN (
+    SELECT count(CASE WHEN d.state = 'in' THEN 1 END) AS stock,
+           count(CASE WHEN p.state = 'in' THEN 1 END)
+             + count(CASE WHEN d.child_id IS NOT NULL AND p.child_id IS NULL THEN 1 END)
+             - count(CASE WHEN d.state = 'left' AND coalesce(p.state, 'in') = 'in' THEN 1 END)
+             + count(CASE WHEN d.state = 'in' AND p.state = 'left' THEN 1 END) AS stock_by_entries,
+           count(CASE WHEN d.finding = 'left_unassessed' THEN 1 END) AS left_unassessed
+    FROM draft.support_programmes d
+    FULL JOIN previous_support_programmes p ON p.child_id = d.child_id AND p.programme = d.programme AND p.entered_on = d.entered_on
+) g
 CROSS JOIN (SELECT count(CASE WHEN coalesce(evidence, '') = '' OR coalesce(source, '') = '' OR occurred_on IS NULL THEN 1 END) AS events_without_evidence FROM draft.case_events) n
 """
 

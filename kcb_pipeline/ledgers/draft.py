@@ -14,13 +14,16 @@ from typing import Any, Final
 import duckdb
 import polars as pl
 
-from kcb_pipeline.config import Config
+from kcb_pipeline.config import Config, Responsible
 from kcb_pipeline.engines.embedded import create, frame, insert, rows
 from kcb_pipeline.engines.sql import run_step, statement
 from kcb_pipeline.ledgers.cases import OUTSIDE, Answer, Case, Event, Standing, Terms, advance
+from kcb_pipeline.ledgers.programmes import draft_programmes
+from kcb_pipeline.ledgers.responsibility import Places, responsible_for
 from kcb_pipeline.ledgers.schema import CASE_FIELDS, CHILD_FIELDS, polars_schema, table
 from kcb_pipeline.ledgers.verifications import RESULTS
 from kcb_pipeline.status.school_age import Window, window
+from kcb_pipeline.status.school_days import harvest_season
 from kcb_pipeline.status.wording import evidence_of, proof_of
 
 PACKAGE = "kcb_pipeline.ledgers"
@@ -69,7 +72,7 @@ def advance_cases(connection: duckdb.DuckDBPyConnection, on: dt.date, config: Co
         child_id = fact["child_id"]
         known = previous.get(child_id)
         before = known.case if known else None
-        standing = _outside(fact, age) if fact["status"] is None else _standing(fact, before, sent)
+        standing = _outside(fact, age) if fact["status"] is None else _standing(fact, before, sent, config.responsible)
         after, happened = advance(before, child_id, answers.get(child_id, []), standing, on, terms)
         if after is None:
             continue
@@ -96,7 +99,7 @@ def advance_cases(connection: duckdb.DuckDBPyConnection, on: dt.date, config: Co
     return Moved(dict(Counter(event.event for _, event in events)), open_before, open_after)
 
 
-def draft_ledgers(connection: duckdb.DuckDBPyConnection, on: dt.date, sent: tuple[str, ...]) -> None:
+def draft_ledgers(connection: duckdb.DuckDBPyConnection, on: dt.date, config: Config, sent: tuple[str, ...]) -> None:
     """Fill the draft of every other versioned table. Wants the `previous_` views."""
     facts = ", ".join(f'"{name}"' for name in table("child_facts").columns)
     connection.execute(f"CREATE OR REPLACE VIEW draft.child_facts AS SELECT {facts} FROM draft.children")
@@ -118,9 +121,15 @@ def draft_ledgers(connection: duckdb.DuckDBPyConnection, on: dt.date, sent: tupl
         )
     corrected = [name for name, result in RESULTS.items() if result.corrects_population]
     create(connection, "draft.corrected_results", pl.DataFrame({"result": corrected}))
-    steps = ("duplicate_enrolments", "duplicate_persons", "registry_only", "population_corrections", "answers_to_mend")
+    steps = (
+        "duplicate_enrolments", "duplicate_persons", "registry_only", "population_corrections", "answers_to_mend", "disabilities", "child_lineage",
+    )  # fmt: skip
     for step in steps:
         run_step(connection, PACKAGE, step, f"draft.{step}")
+    draft_programmes(connection, on, offices=config.offices, follow_up_days=config.cases.follow_up_days)
+    season = harvest_season(on, config.calendar)
+    watched = {"today": on, "season_from": season or dt.date.max, "harvest_days": config.calendar.harvest_days}
+    run_step(connection, PACKAGE, "seasonal_watch", "draft.seasonal_watch", watched)
     columns = ", ".join(f'"{name}"' for name in table("evidence").columns)
     connection.execute(f"CREATE OR REPLACE VIEW draft.evidence AS SELECT {columns} FROM status.evidence")
     last_sent = pl.DataFrame(
@@ -213,15 +222,20 @@ def _near(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     )
 
 
-def _standing(fact: dict[str, Any], before: Case | None, sent: frozenset[str]) -> Standing:
+def _standing(fact: dict[str, Any], before: Case | None, sent: frozenset[str], rule: Responsible) -> Standing:
     words, source = evidence_of(fact)
-    is_school = fact["status"] == "suspected" and fact["live_rows"]
+    is_registered = fact["population_type"] == "registered"
+    places = Places(
+        school=fact["school_name"] if fact["live_rows"] else None,
+        township_of_hukou=fact["township_name"] if is_registered else None,
+        township_of_residence=fact["residence"] or fact["township_name"],
+    )
     return Standing(
         status=fact["status"],
         reason=fact["reason"],
         evidence=words,
         source=source,
-        responsible=fact["school_name"] if is_school else fact["township_name"],
+        responsible=responsible_for(fact["status"], places, rule),
         proof=None if before is None else proof_of(fact, case_reason=before.reason, sent=sent),
         until=fact["leave_until"] or fact["deferred_until"] or fact["verdict_until"],
     )

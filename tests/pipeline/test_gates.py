@@ -47,6 +47,8 @@ SABOTAGE = {
     "ledgers.closings_are_events": "UPDATE draft.case_events SET evidence = evidence || '改' WHERE closing_reason IS NOT NULL",
     "ledgers.answers_are_events": "INSERT INTO draft.decisions BY NAME SELECT case_id, 1 AS decision, child_id, DATE '2026-11-19' AS landed_on, 99 AS source_row FROM draft.cases LIMIT 1",
     "ledgers.cases_replay": "UPDATE draft.cases SET visits = visits + 1 WHERE case_id = (SELECT min(case_id) FROM draft.cases)",
+    "ledgers.programmes_add_up": "DELETE FROM draft.support_programmes WHERE child_id = (SELECT min(child_id) FROM draft.support_programmes WHERE state = 'in')",
+    "ledgers.programmes_end_assessed": "UPDATE draft.support_programmes SET finding = 'left_unassessed'",
     "ledgers.events_have_evidence": "UPDATE draft.case_events SET evidence = ''",
     "ledgers.suspected_are_in_the_ledger": "DELETE FROM draft.suspected_dropouts WHERE child_id = (SELECT min(child_id) FROM draft.suspected_dropouts)",
     "ledgers.dropouts_are_in_the_ledger": "INSERT INTO draft.dropouts SELECT * FROM draft.suspected_dropouts LIMIT 1",
