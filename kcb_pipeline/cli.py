@@ -156,11 +156,24 @@ def _versions(place: Any) -> list[Any]:
     default=_today,
     help="The first comparison date.  [default: today in Shanghai]",
 )
+@click.option("--nights", type=click.IntRange(1, 400), default=1, show_default=True, help="Comparison dates.")
 @click.option(
-    "--nights", type=click.IntRange(1, 400), default=1, show_default=True, help="Consecutive comparison dates."
+    "--every",
+    type=click.IntRange(1, 366),
+    default=1,
+    show_default=True,
+    help="Days from one comparison date to the next.",
 )
 @click.option("--if-missing", is_flag=True, help="Write nothing where the date already has extracts.")
-def sample(out: Path, children: int, seed: int, comparison_date: dt.date, nights: int, if_missing: bool) -> None:  # noqa: FBT001
+def sample(
+    out: Path,
+    children: int,
+    seed: int,
+    comparison_date: dt.date,
+    nights: int,
+    every: int,
+    if_missing: bool,  # noqa: FBT001
+) -> None:
     """Write a made-up county's extracts into OUT/extracts/DATE, and the truth about them into OUT/truth/DATE.
 
     Nobody in it exists. The same arguments give the same bytes.
@@ -172,7 +185,7 @@ def sample(out: Path, children: int, seed: int, comparison_date: dt.date, nights
         raise UsageError(f"{folder} is there already: extracts are never overwritten")
     from kcb_pipeline.sample import write_sample
 
-    write_sample(out, children=children, seed=seed, date=comparison_date, nights=nights)
+    write_sample(out, children=children, seed=seed, date=comparison_date, nights=nights, every=every)
     click.echo(f"wrote {nights} night(s) of a made-up county of {children:,} children to {out / 'extracts'}")
 
 

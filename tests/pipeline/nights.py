@@ -14,34 +14,39 @@ from kcb_pipeline.ledgers.publication import Published
 from kcb_pipeline.night import Night
 
 
-def run_night(folder: Path, date: dt.date) -> Published:
-    """Every stage and every gate of a date, in their order; AssertionError names the gates that have stopped it."""
+def run_night(folder: Path, date: dt.date, *, gates: tuple[str, ...] = SUITES) -> Published:
+    """Every stage and those gates of a date, in their order; AssertionError names the gates that have stopped it.
+
+    The other gates are taken as passed: a test of a hundred small nights need not ask each whether its extracts shrank.
+    """
     night = Night(Home(folder), date)
     night.find_delivery()
     for source in sources():
         night.land(source)
-    _ask(night, "contract", "volumes")
+    _ask(night, gates, "contract", "volumes")
     night.standardise()
     night.resolve()
-    _ask(night, "identity")
+    _ask(night, gates, "identity")
     night.recognise()
     night.believe()
     night.match()
-    _ask(night, "matching")
+    _ask(night, gates, "matching")
     night.attribute()
     night.compare_attendance()
     night.classify()
-    _ask(night, "status")
+    _ask(night, gates, "status")
     night.compare_poverty()
     night.advance_cases()
     night.draft()
-    _ask(night, "ledgers")
+    _ask(night, gates, "ledgers")
     return night.publish(run_id="test", now=dt.datetime.combine(date, dt.time(20), tzinfo=dt.UTC))
 
 
-def _ask(night: Night, *suites: str) -> None:
-    assert set(suites) <= set(SUITES)
+def _ask(night: Night, asked: tuple[str, ...], *suites: str) -> None:
     for suite in suites:
+        if suite not in asked:
+            night.record(suite, [])
+            continue
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             results = run_suite(suite, night.facts(suite), night.config)
