@@ -12,7 +12,8 @@ import inspect
 from pathlib import Path
 
 from kcb_pipeline import config
-from kcb_pipeline.ledgers import cases
+from kcb_pipeline.ledgers import cases, rosters, schema
+from kcb_pipeline.reporting import statistics
 
 DOCS = Path(__file__).resolve().parent
 
@@ -80,6 +81,11 @@ def case_states() -> str:
         "",
         "一人一案: a child has one case for ever. Drawn from `kcb_pipeline/ledgers/cases.py` (`python docs/generate.py`).",
         "",
+        "Every arrow is an event in `case_events` with its evidence, the source and row it stands in, and its day; it carries what the case says",
+        "after it, so that the events alone give back the case (`kcb verify`). The four steps of persuasion come in order; one is skipped only",
+        "with a reason in 佐证材料. 失联 and 查无此人 close nothing. A term that a person gave (延缓入学, 休学) holds to its day and then opens the case",
+        "again by itself; one that only the data gave ends when they take it back. A child that passes school age closes on its birth date.",
+        "",
         "```mermaid",
         "stateDiagram-v2",
     ]
@@ -96,7 +102,55 @@ def case_states() -> str:
     return "\n".join(lines) + "\n"
 
 
-PAGES = {"configuration.md": configuration, "cases.md": case_states}
+def indicators() -> str:
+    """Every indicator: what is counted over what, its target and where the definition comes from."""
+    lines = [
+        "# Statistics",
+        "",
+        "`statistics` holds these indicators for every version: for the whole (both codes missing), each county and each township.",
+        "`statistics_trend` shows each from one comparison date to the next; `statistic_definitions` says this in the published file. They",
+        "are counted on the comparison date from the ledgers. Targets: `[targets]` in [configuration](configuration.md). Drawn from",
+        "`kcb_pipeline/reporting/statistics.py` (`python docs/generate.py`).",
+        "",
+        "| indicator | 指标 | 分子 | 分母 | target | 依据 |",
+        "|---|---|---|---|---|---|",
+    ]
+    for each in statistics.INDICATORS:
+        target = getattr(config.Targets(), each.code, None)
+        shown = f"{target:.1%}" if target is not None else "–"
+        lines.append(
+            f"| `{each.code}` | {each.label} | {each.numerator_words} | {each.denominator_words} | {shown} | {each.source} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def rosters_page() -> str:
+    """Every roster: what it is called, which document asks for it, and what it has beyond the child's columns."""
+    lines = [
+        "# Rosters",
+        "",
+        "Views of the current version in `published/ledgers.duckdb`. Rosters of children have the columns of `school_age_children`; what they",
+        "have beyond them is named. 重复学籍 (`duplicate_enrolments`), 双重户籍 (`duplicate_persons`), 有学籍无户籍 (`registry_only`) and the merging",
+        "and splitting of children (`child_lineage`) are tables. Drawn from `kcb_pipeline/ledgers/rosters.py` (`python docs/generate.py`).",
+        "",
+        "| view | 名称 | 依据 | columns |",
+        "|---|---|---|---|",
+    ]
+    common = {field.name for field in schema.CHILD_FIELDS}
+    for roster in rosters.ROSTERS:
+        names = [field.name for field in roster.fields]
+        own = ", ".join(f"`{name}`" for name in names if name not in common or not common <= set(names))
+        shown = own if not common <= set(names) else f"the child's{', ' + own if own else ''}"
+        lines.append(f"| `{roster.name}` | {roster.label} | {roster.source} | {shown} |")
+    return "\n".join(lines) + "\n"
+
+
+PAGES = {
+    "configuration.md": configuration,
+    "cases.md": case_states,
+    "statistics.md": indicators,
+    "rosters.md": rosters_page,
+}
 
 if __name__ == "__main__":
     for page, write in PAGES.items():

@@ -156,11 +156,24 @@ def _versions(place: Any) -> list[Any]:
     default=_today,
     help="The first comparison date.  [default: today in Shanghai]",
 )
+@click.option("--nights", type=click.IntRange(1, 400), default=1, show_default=True, help="Comparison dates.")
 @click.option(
-    "--nights", type=click.IntRange(1, 400), default=1, show_default=True, help="Consecutive comparison dates."
+    "--every",
+    type=click.IntRange(1, 366),
+    default=1,
+    show_default=True,
+    help="Days from one comparison date to the next.",
 )
 @click.option("--if-missing", is_flag=True, help="Write nothing where the date already has extracts.")
-def sample(out: Path, children: int, seed: int, comparison_date: dt.date, nights: int, if_missing: bool) -> None:  # noqa: FBT001
+def sample(
+    out: Path,
+    children: int,
+    seed: int,
+    comparison_date: dt.date,
+    nights: int,
+    every: int,
+    if_missing: bool,  # noqa: FBT001
+) -> None:
     """Write a made-up county's extracts into OUT/extracts/DATE, and the truth about them into OUT/truth/DATE.
 
     Nobody in it exists. The same arguments give the same bytes.
@@ -172,7 +185,7 @@ def sample(out: Path, children: int, seed: int, comparison_date: dt.date, nights
         raise UsageError(f"{folder} is there already: extracts are never overwritten")
     from kcb_pipeline.sample import write_sample
 
-    write_sample(out, children=children, seed=seed, date=comparison_date, nights=nights)
+    write_sample(out, children=children, seed=seed, date=comparison_date, nights=nights, every=every)
     click.echo(f"wrote {nights} night(s) of a made-up county of {children:,} children to {out / 'extracts'}")
 
 
@@ -314,21 +327,29 @@ def gates(home: Path, comparison_date: dt.date) -> None:
 @main.command(epilog="Example:  kcb verify")
 @_with_home
 def verify(home: Path) -> None:
-    """Recompute the chain of digests over all versions, and say whether the published file is what was published."""
+    """Recompute the chain of digests over all versions, and replay every case from its events.
+
+    Says whether the published file is what was published, and whether the history of each case leads to where the case stands.
+    """
     from kcb_pipeline.engines.embedded import connect
     from kcb_pipeline.home import Home
     from kcb_pipeline.ledgers.digest import verify as verify_chain
+    from kcb_pipeline.ledgers.replay import verify_replay
 
     place = _published(Home(home))
     with connect(place.ledgers, place.limits(), read_only=True) as connection:
         count, faults = verify_chain(connection)
+        cases, lost = verify_replay(connection)
     for fault in faults:
         click.echo(f"version {fault.version}: {fault.what}", err=True)
-    if faults:
+    for case in lost:
+        click.echo(f"case {case.case_id}: {case.what}", err=True)
+    if faults or lost:
         raise VerificationError(
-            f"{len(faults)} fault(s) in {count} version(s): the published file is not what was published"
+            f"{len(faults) + len(lost)} fault(s) in {count} version(s): the published file is not what was published"
         )
     click.echo(f"{count} version(s) verified: every row is what was published, and the chain is whole")
+    click.echo(f"{cases} case(s) replayed: the events of each lead to exactly where it stands")
 
 
 @main.command(epilog="Example:  kcb check incoming/2026-11-20")

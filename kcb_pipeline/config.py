@@ -59,8 +59,13 @@ class Calendar(_Rules):
     """School days: Monday to Friday and make-up working days, less public holidays, inside terms, outside local breaks."""
 
     terms: tuple[Period, ...] = ()
-    """where none are given every working day of the school year is one"""
+    """where none are given every working day of the school year is one; a county's terms are set by its education bureau each year"""
     breaks: tuple[Period, ...] = ()
+    """local breaks inside a term; a 虫草假 is none: schools may not give one (甘教体函〔2019〕155号)"""
+    harvest_months: tuple[Annotated[int, Field(ge=1, le=12)], ...] = (4, 5, 6, 7)
+    """months in which pupils are watched for seasonal loss, in `seasonal_watch` (虫草、松茸 season: 甘教体函〔2019〕155号); empty for none"""
+    harvest_days: Annotated[int, Field(ge=1, le=60)] = 5
+    """school days missed in the season, but for illness, from which a pupil is on the watch list"""
 
 
 class Attendance(_Rules):
@@ -69,6 +74,7 @@ class Attendance(_Rules):
     absent_days: Annotated[int, Field(ge=1, le=60)] = 3
     """consecutive school days without reason (云政办规〔2022〕5号 art. 4; 南政办发〔2024〕6号 五(九))"""
     long_leave_days: Days = 30
+    """days of one leave from which it is 长期请假 (安教函〔2025〕78号 一 names it and no number; a month, as for 辍学: domain.md §3.3)"""
     headcount_days: Days = 30
     """how old a headcount may be and still say that a child is missing"""
     abroad_days: Days = 30
@@ -79,8 +85,53 @@ class Cases(_Rules):
     """What follows from a case, and by when."""
 
     verify_within_days: Days = 30
-    """疑似辍学 lasting over a month is due for confirmation (domain.md §3.3)"""
+    """疑似辍学 lasting over a month is due for confirmation, and stands in `confirmation_due` from then on (domain.md §3.3)"""
     persuade_within_days: Days = 30
+    """by when a confirmed dropout is looked at again (一校一月一报告: 教基厅函〔2024〕15号)"""
+    follow_up_days: Days = 90
+    """for how long a child that has left a support programme is followed (出库人员跟踪评估: 璧山区五项行动出入库评估细则; a term)"""
+
+
+Who = Literal["school", "township_of_hukou", "township_of_residence"]
+
+
+class Responsible(_Rules):
+    """Who brings a child back. Where the one named here is not known: the township of the 户籍, then that of residence."""
+
+    suspected: Who = "school"
+    """enrolled and not attending: the school looks first and reports (南政办发〔2024〕6号 五(九)); without a live record nobody's pupil"""
+    unenrolled: Who = "township_of_residence"
+    """in no school: the township where the child lives, by 户籍 and 居住证 (南政办发〔2024〕6号 五(八))"""
+    dropout: Who = "township_of_hukou"
+    """confirmed: the order to persuade goes to the township of the 户籍 (南政办发〔2024〕6号 五(十))"""
+
+
+class Offices(_Rules):
+    """Which office answers for a child of a support programme, by 程度 (璧山区“五项行动” 第三)."""
+
+    minor: str = "片区教育管理中心"
+    """较轻"""
+    severe: str = "五项行动工作专班"
+    """严重"""
+    leading: dict[str, str] = {
+        "控辍保学": "教育部门",
+        "专门教育": "教育部门",
+        "涉案帮教": "共青团（政法委统筹）",
+        "失管关爱": "民政部门",
+        "心理健康关爱": "卫生健康部门",
+    }
+    """较重: the leading department of each programme"""
+
+
+class Targets(_Rules):
+    """What an area is to reach, as a share of one (南政办发〔2024〕6号 二). Shown beside the indicator; nothing is decided by it."""
+
+    primary_enrolment_rate: Share = 0.995
+    """小学入学率"""
+    retention_rate: Share = 0.985
+    """九年义务教育巩固率"""
+    junior_retention_rate: Share | None = None
+    """初中三年巩固率: each place has its own (晋政罗〔2023〕175号)"""
 
 
 class Matching(_Rules):
@@ -145,6 +196,9 @@ class Config(_Rules):
     calendar: Calendar = Calendar()
     attendance: Attendance = Attendance()
     cases: Cases = Cases()
+    responsible: Responsible = Responsible()
+    offices: Offices = Offices()
+    targets: Targets = Targets()
     matching: Matching = Matching()
     gates: Gates = Gates()
     storage: Storage = Storage()

@@ -17,6 +17,7 @@ from kcb_pipeline.config import Config
 from kcb_pipeline.engines.embedded import create, frame, insert, rows
 from kcb_pipeline.extracts.catalogue import sources
 from kcb_pipeline.ledgers.cases import OPEN_STATES
+from kcb_pipeline.ledgers.replay import differences
 from kcb_pipeline.matching.model import Model, drift
 
 Severity = Literal["error", "warning"]
@@ -130,6 +131,13 @@ _OPEN = ", ".join(f"'{state}'" for state in OPEN_STATES)
 _LEDGERS = f"""
 SELECT 'cases' AS subject, c.cases, c.distinct_cases, c.open_cases, p.open_before, e.opened, e.reopened, e.closed,
        p.open_before + e.opened + e.reopened - e.closed AS open_by_events, c.closed_without_evidence, n.events_without_evidence,
+       (SELECT count(*) FROM draft.cases k WHERE k.state IN ('closed', 'closed_until') AND NOT EXISTS (
+            SELECT 1 FROM draft.case_events e
+            WHERE e.case_id = k.case_id AND e.to_state = k.state AND e.occurred_on = k.closed_on AND e.closing_reason = k.closing_reason
+              AND e.evidence = k.closing_evidence AND e.evidence <> '' AND e.source <> '')) AS closed_without_event,
+       (SELECT count(*) FROM draft.decisions d WHERE d.landed_on = $today AND NOT EXISTS (
+            SELECT 1 FROM draft.case_events e WHERE e.case_id = d.case_id AND e.source = 'verifications:' || d.source_row)) AS answers_without_event,
+       g.stock AS programme_stock, g.stock_by_entries AS programme_stock_by_entries, g.left_unassessed,
        (SELECT count(*) FROM draft.children WHERE status IN ('unenrolled', 'suspected')) AS suspected_children,
        (SELECT count(*) FROM draft.suspected_dropouts) AS suspected_ledger,
        (SELECT count(*) FROM draft.children WHERE status = 'dropout') AS dropout_children,
@@ -148,7 +156,17 @@ CROSS JOIN (
            count(CASE WHEN from_state IN ({_OPEN}) AND to_state IN ('closed', 'closed_until') THEN 1 END) AS closed
     FROM draft.case_events WHERE version IS NULL
 ) e
-CROSS JOIN (SELECT count(CASE WHEN evidence IS NULL OR evidence = '' THEN 1 END) AS events_without_evidence FROM draft.case_events) n
+CROSS JOIN (
+    SELECT count(CASE WHEN d.state = 'in' THEN 1 END) AS stock,
+           count(CASE WHEN p.state = 'in' THEN 1 END)
+             + count(CASE WHEN d.child_id IS NOT NULL AND p.child_id IS NULL THEN 1 END)
+             - count(CASE WHEN d.state = 'left' AND coalesce(p.state, 'in') = 'in' THEN 1 END)
+             + count(CASE WHEN d.state = 'in' AND p.state = 'left' THEN 1 END) AS stock_by_entries,
+           count(CASE WHEN d.finding = 'left_unassessed' THEN 1 END) AS left_unassessed
+    FROM draft.support_programmes d
+    FULL JOIN previous_support_programmes p ON p.child_id = d.child_id AND p.programme = d.programme AND p.entered_on = d.entered_on
+) g
+CROSS JOIN (SELECT count(CASE WHEN coalesce(evidence, '') = '' OR coalesce(source, '') = '' OR occurred_on IS NULL THEN 1 END) AS events_without_evidence FROM draft.case_events) n
 """
 
 
@@ -178,7 +196,9 @@ def facts(
             limits = {"eligible_limit": gates.eligible_loss, "suspected_limit": gates.suspected_gain, "small": small}
             return _with(connection, _STATUS, limits)
         case "ledgers":
-            return frame(connection, _LEDGERS)
+            events, cases = (frame(connection, f"SELECT * FROM draft.{name}") for name in ("case_events", "cases"))
+            found = _with(connection, _LEDGERS, {"today": parameters["today"]})
+            return found.with_columns(pl.lit(len(differences(events, cases))).alias("cases_not_replayed"))
         case _:
             raise KeyError(suite)
 

@@ -209,8 +209,8 @@ class Night:
     def draft(self) -> dict[str, int]:
         """Everything of the next version, before the gates; rows by table."""
         with self._connected() as connection:
-            draft_ledgers(connection, self.comparison_date, self._sent(connection))
-            compute_statistics(connection, self.comparison_date)
+            draft_ledgers(connection, self.comparison_date, self.config, self._sent(connection))
+            compute_statistics(connection, self.comparison_date, self.config.targets)
             tables = (
                 "children",
                 "suspected_dropouts",
@@ -219,6 +219,8 @@ class Night:
                 "duplicate_enrolments",
                 "duplicate_persons",
                 "registry_only",
+                "support_programmes",
+                "child_lineage",
                 "statistics",
             )
             return {table: int(scalar(connection, f"SELECT count(*) FROM draft.{table}")) for table in tables}

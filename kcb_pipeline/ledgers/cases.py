@@ -1,8 +1,9 @@
 """一人一案: the life of a case, as a state machine, in one place.
 
 A case opens when a child enters 疑似辍学 or 辍学, is followed, and leaves only by evidence (对账销号). `TRANSITIONS` is all there is:
-the drawing in docs/cases.md is made from it. `advance` moves one case through one night; it reads nothing and knows no table, so the
-history of a case replays from its inputs to exactly its state.
+the drawing in docs/cases.md is made from it. `advance` decides what happens to one case in one night, as events; `follow` is the only
+thing that changes a case, and it looks at nothing but the event. So the events of a case alone give back exactly its state
+(`kcb_pipeline.ledgers.replay`).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from kcb_pipeline.ledgers.verifications import RESULTS
+from kcb_pipeline.ledgers.verifications import MEASURES, RESULTS, skipped_steps
 from kcb_pipeline.status.reasons import BY_CODE, SUSPECTED_STATUSES
 
 SUSPECTED, VERIFYING, CONFIRMED, PERSUADING, RETURNED_UNCONFIRMED, CLOSED_UNTIL, CLOSED = (
@@ -28,9 +29,10 @@ STATES: Final = {
     CLOSED: "已销号",
 }
 OPEN_STATES: Final = (SUSPECTED, VERIFYING, CONFIRMED, PERSUADING, RETURNED_UNCONFIRMED)
+CLOSED_STATES: Final = (CLOSED_UNTIL, CLOSED)
 
-MEASURES: Final = ("宣传教育", "责令改正", "行政处罚", "申请强制执行或提起诉讼")
-"""四步法, in order (南政办发〔2024〕6号 五(三))."""
+OUTSIDE: Final = "outside_school_age"
+"""The standing of a child that is not of school age (any more, or yet): it has no status in the ledgers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,34 +49,51 @@ TRANSITIONS: Final = {
     transition.event: transition
     for transition in (
         Transition("opened", "立案", (), SUSPECTED),
-        Transition("reason_changed", "原因变化", OPEN_STATES, None),
+        Transition("reason_changed", "原因变化", (SUSPECTED, VERIFYING), None),
+        Transition("handed_over", "移交责任单位", OPEN_STATES, None),
         Transition("verified_open", "核查未果", (SUSPECTED, VERIFYING), VERIFYING),
-        Transition("verified_again", "再次核查", (CONFIRMED, PERSUADING, RETURNED_UNCONFIRMED), None),
-        Transition("confirmed", "确认失学或辍学", (*OPEN_STATES, CLOSED_UNTIL, CLOSED), CONFIRMED),
+        Transition("verified_again", "再次核查", tuple(STATES), None),
+        Transition("confirmed", "确认失学或辍学", (SUSPECTED, VERIFYING, RETURNED_UNCONFIRMED, *CLOSED_STATES), CONFIRMED),
+        Transition("confirmed_again", "再次确认", (CONFIRMED, PERSUADING), None),
         Transition("measure_taken", "采取劝返措施", (CONFIRMED, PERSUADING), PERSUADING),
+        Transition("measure_noted", "记录劝返措施", (SUSPECTED, VERIFYING, RETURNED_UNCONFIRMED, *CLOSED_STATES), None),
         Transition("returned_reported", "报告已复学", OPEN_STATES, RETURNED_UNCONFIRMED),
         Transition("closed_by_verification", "核查销号", (*OPEN_STATES, CLOSED_UNTIL), CLOSED),
         Transition("closed_until_by_verification", "核查限期销号", (*OPEN_STATES, CLOSED_UNTIL), CLOSED_UNTIL),
         Transition("closed_by_evidence", "数据销号", (*OPEN_STATES, CLOSED_UNTIL), CLOSED),
-        Transition("closed_until_by_evidence", "数据限期销号", OPEN_STATES, CLOSED_UNTIL),
-        Transition("closed_over_age", "超过适龄销号", (*OPEN_STATES, CLOSED_UNTIL), CLOSED),
-        Transition("reopened", "重新立案", (CLOSED_UNTIL, CLOSED), SUSPECTED),
+        Transition("closed_until_by_evidence", "数据限期销号", (*OPEN_STATES, CLOSED_UNTIL), CLOSED_UNTIL),
+        Transition("closed_over_age", "不在学龄销号", (*OPEN_STATES, CLOSED_UNTIL), CLOSED),
+        Transition("reopened", "期满重新立案", (CLOSED_UNTIL,), SUSPECTED),
+        Transition("relapsed", "反弹重新立案", (CLOSED,), SUSPECTED),
     )
-}
+}  # fmt: skip
 """Every way a case can move; `to_state` None leaves it where it is. There is no arrow to `closed` without evidence."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One step of a case: what happened, on which evidence (source and row), on which day."""
+    """One step of a case: what happened, on which evidence (source and row), on which day, and what the case says after it."""
 
     event: str
     from_state: str | None
     to_state: str
-    reason: str | None
+    reason: str
     evidence: str
     source: str
     occurred_on: dt.date
+    severity: int
+    responsible: str | None
+    due_on: dt.date
+    measure: str | None
+    visits: int
+    placement: str | None
+    closing_reason: str | None = None
+    closed_until: dt.date | None = None
+
+    @property
+    def closes(self) -> bool:
+        """Whether the case is closed by it, or closed anew."""
+        return TRANSITIONS[self.event].to_state in CLOSED_STATES
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +112,7 @@ class Case:
     visits: int = 0
     placement: str | None = None
     reopened: int = 0
+    verified_on: dt.date | None = None
     closed_on: dt.date | None = None
     closed_until: dt.date | None = None
     closing_reason: str | None = None
@@ -102,6 +122,54 @@ class Case:
     def is_open(self) -> bool:
         """Whether the child is still to be brought back."""
         return self.state in OPEN_STATES
+
+
+def case_id_of(child_id: str) -> str:
+    """One child, one case: the case bears the child's number."""
+    return "A" + child_id.removeprefix("C")
+
+
+def child_id_of(case_id: str) -> str:
+    """The child a case is about."""
+    return "C" + case_id.removeprefix("A")
+
+
+VERIFICATIONS: Final = "verifications"
+
+
+def follow(case: Case | None, case_id: str, event: Event) -> Case:
+    """The case after an event. Nothing else changes a case.
+
+    ValueError where there is no such arrow from where the case stands, or where the event names no evidence or no source.
+    """
+    arrow = TRANSITIONS[event.event]
+    state = case.state if case is not None else None
+    if event.from_state != state or (state not in arrow.from_states if state else arrow.from_states):
+        message = f"no arrow {event.event} from {state}"
+        raise ValueError(message)
+    if event.to_state != (arrow.to_state or state):
+        message = f"{event.event} does not lead to {event.to_state}"
+        raise ValueError(message)
+    if not event.evidence or not event.source:
+        message = f"{event.event} without evidence"
+        raise ValueError(message)
+    said = {
+        "state": event.to_state, "reason": event.reason, "severity": event.severity, "responsible": event.responsible,
+        "due_on": event.due_on, "measure": event.measure, "visits": event.visits, "placement": event.placement,
+    }  # fmt: skip
+    if case is None:
+        return Case(case_id=case_id, child_id=child_id_of(case_id), opened_on=event.occurred_on, **said)  # type: ignore[arg-type]
+    if event.closes:
+        said |= {
+            "closed_on": event.occurred_on, "closed_until": event.closed_until, "closing_reason": event.closing_reason,
+            "closing_evidence": event.evidence,
+        }  # fmt: skip
+    elif event.to_state in OPEN_STATES and not case.is_open:
+        said |= {"closed_on": None, "closed_until": None, "closing_reason": None, "closing_evidence": None}
+        said |= {"reopened": case.reopened + 1}
+    if event.source.startswith(f"{VERIFICATIONS}:"):
+        said |= {"verified_on": max(case.verified_on or event.occurred_on, event.occurred_on)}
+    return replace(case, **said)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +204,11 @@ class Standing:
     proof: tuple[str, str] | None = None
     until: dt.date | None = None
 
+    @property
+    def is_out(self) -> bool:
+        """Whether the child is in 疑似辍学 or 辍学."""
+        return self.status in SUSPECTED_STATUSES or self.status == "dropout"
+
 
 @dataclass(slots=True)
 class Terms:
@@ -149,165 +222,191 @@ class Terms:
 class _Story:
     """A case being moved, and the events so far."""
 
+    case_id: str
     case: Case | None
     events: list[Event] = field(default_factory=list)
+
+    @property
+    def known(self) -> Case:
+        assert self.case is not None
+        return self.case
 
     def move(
         self, event: str, evidence: str, source: str, on: dt.date, changes: dict[str, object] | None = None
     ) -> None:
-        """Follow an arrow; ValueError where there is none from here, or no evidence for it."""
-        assert self.case is not None
-        arrow = TRANSITIONS[event]
-        if self.case.state not in arrow.from_states:
-            message = f"no arrow {event} from {self.case.state}"
-            raise ValueError(message)
-        if not evidence:
-            message = f"{event} without evidence"
-            raise ValueError(message)
-        before, after = self.case.state, arrow.to_state or self.case.state
-        self.case = replace(self.case, state=after, **(changes or {}))  # type: ignore[arg-type]
-        self.events.append(Event(event, before, after, self.case.reason, evidence, source, on))
+        """Follow an arrow; `changes` are what the case says differently after it."""
+        case = self.known
+        said: dict[str, object] = {
+            "reason": case.reason, "severity": case.severity, "responsible": case.responsible, "due_on": case.due_on,
+            "measure": case.measure, "visits": case.visits, "placement": case.placement,
+        }  # fmt: skip
+        said |= changes or {}
+        after = TRANSITIONS[event].to_state or case.state
+        self._happened(Event(event, case.state, after, evidence=evidence, source=source, occurred_on=on, **said))  # type: ignore[arg-type]
+
+    def open(self, standing: Standing, on: dt.date, due_on: dt.date) -> None:
+        """The first event of a case."""
+        self._happened(
+            Event(
+                "opened", None, SUSPECTED, standing.reason, standing.evidence, standing.source, on,
+                severity=BY_CODE[standing.reason].severity, responsible=standing.responsible, due_on=due_on, measure=None, visits=0,
+                placement=None,
+            )
+        )  # fmt: skip
+
+    def _happened(self, event: Event) -> None:
+        self.case = follow(self.case, self.case_id, event)
+        self.events.append(event)
 
 
 def advance(
-    case: Case | None,
-    child_id: str,
-    answers: Iterable[Answer],
-    standing: Standing | None,
-    on: dt.date,
-    terms: Terms,
+    case: Case | None, child_id: str, answers: Iterable[Answer], standing: Standing, on: dt.date, terms: Terms
 ) -> tuple[Case | None, list[Event]]:
     """One night in the life of a child's case: the case after it, and what happened.
 
-    `answers` are tonight's new ones; their order does not matter. `standing` is None for a child who is past school age. A
-    child without a case gets one when it is suspected, unenrolled or a dropout.
+    `answers` are tonight's new ones; their order does not matter, and one said twice is one. A child without a case gets one when
+    it is suspected, unenrolled or a dropout.
     """
-    story = _Story(case)
-    for answer in sorted(answers, key=_answer_order):
+    story = _Story(case_id_of(child_id), case)
+    for answer in _in_order(answers):
         if story.case is not None:
             _answered(story, answer, terms)
-    if standing is None:
-        if story.case is not None and story.case.state != CLOSED:
-            story.move("closed_over_age", _OVER_AGE, "school_age", on, _closing("over_age", _OVER_AGE, on))
-    elif story.case is None:
-        if standing.status in (*SUSPECTED_STATUSES, "dropout"):
-            _open(story, child_id, standing, on, terms)
+    if story.case is None:
+        if standing.is_out:
+            story.open(standing, on, on + dt.timedelta(days=terms.verify_within_days))
+    elif standing.status == OUTSIDE:
+        _grew_out(story, standing, on)
+    elif standing.is_out:
+        _is_out(story, standing, on, terms)
     else:
-        _stood(story, standing, on, terms)
+        _is_in(story, standing, on, terms)
     return story.case, story.events
 
 
-def case_id_of(child_id: str) -> str:
-    """One child, one case: the case bears the child's number."""
-    return "A" + child_id.removeprefix("C")
+def _in_order(answers: Iterable[Answer]) -> list[Answer]:
+    """By day; within a day by what they say, so that the order of the rows says nothing; each thing said once."""
+    said = {replace(answer, source_row=0): answer for answer in sorted(answers, key=lambda answer: -answer.source_row)}
+    return sorted(said.values(), key=_answer_order)
 
 
 def _answer_order(answer: Answer) -> tuple[object, ...]:
-    """By day; within a day by result, a measure after the result it followed, so that the order of the rows says nothing."""
-    measure = MEASURES.index(answer.measure) if answer.measure else -1
-    return (answer.verified_on, list(RESULTS).index(answer.result), measure, answer.source_row)
-
-
-def _closing(reason: str, evidence: str, on: dt.date, until: dt.date | None = None) -> dict[str, object]:
-    return {"closed_on": on, "closing_reason": reason, "closing_evidence": evidence, "closed_until": until}
-
-
-_OVER_AGE: Final = "已超过义务教育年龄"
-_NOT_CLOSED: Final[dict[str, object]] = {
-    "closed_on": None,
-    "closing_reason": None,
-    "closing_evidence": None,
-    "closed_until": None,
-}
-
-
-def _open(story: _Story, child_id: str, standing: Standing, on: dt.date, terms: Terms) -> None:
-    story.case = Case(
-        case_id=case_id_of(child_id),
-        child_id=child_id,
-        state=SUSPECTED,
-        reason=standing.reason,
-        severity=BY_CODE[standing.reason].severity,
-        responsible=standing.responsible,
-        opened_on=on,
-        due_on=on + dt.timedelta(days=terms.verify_within_days),
-    )
-    story.events.append(Event("opened", None, SUSPECTED, standing.reason, standing.evidence, standing.source, on))
+    return (
+        answer.verified_on, list(RESULTS).index(answer.result), MEASURES.index(answer.measure) if answer.measure else -1,
+        answer.reason or "", answer.visits or 0, answer.placement or "", answer.evidence or "", answer.until or dt.date.min,
+    )  # fmt: skip
 
 
 def _answered(story: _Story, answer: Answer, terms: Terms) -> None:
-    case = story.case
-    assert case is not None
-    result = RESULTS[answer.result]
-    source = f"verifications:{answer.source_row}"
-    said = f"核查结果：{answer.result}" + (f"；佐证：{answer.evidence}" if answer.evidence else "")
-    on = answer.verified_on
-    kept: dict[str, object] = {
-        "visits": max(case.visits, answer.visits or 0),
-        "placement": answer.placement or case.placement,
-    }
-    match result.effect:
-        case "stays_open" if case.is_open:
-            story.move(
-                "verified_open" if case.state in (SUSPECTED, VERIFYING) else "verified_again", said, source, on, kept
-            )
+    """What an answer does: the step of the four that brought the child back comes before the return, any other after the result."""
+    source = f"{VERIFICATIONS}:{answer.source_row}"
+    is_late = story.known.verified_on is not None and answer.verified_on < story.known.verified_on
+    leads_out = RESULTS[answer.result].effect in ("returned", "closes", "closes_until")
+    if leads_out or is_late:
+        _persuaded(story, answer, source)
+    if is_late:
+        _move(story, "verified_again", answer, source, {}, note="（迟报，此后已有核查）")
+    else:
+        _resulted(story, answer, source, terms)
+    if not (leads_out or is_late):
+        _persuaded(story, answer, source)
+
+
+def _resulted(story: _Story, answer: Answer, source: str, terms: Terms) -> None:
+    case, on = story.known, answer.verified_on
+    match RESULTS[answer.result].effect:
+        case "stays_open" if case.state in (SUSPECTED, VERIFYING):
+            _move(story, "verified_open", answer, source, {})
         case "confirms":
             confirmed: dict[str, object] = {
                 "reason": answer.reason or case.reason,
                 "severity": 3,
-                "reopened": case.reopened + (not case.is_open),
                 "due_on": on + dt.timedelta(days=terms.persuade_within_days),
             }
-            story.move("confirmed", said, source, on, kept | confirmed | _NOT_CLOSED)
+            event = "confirmed_again" if case.state in (CONFIRMED, PERSUADING) else "confirmed"
+            _move(story, event, answer, source, confirmed)
         case "returned" if case.is_open:
-            story.move("returned_reported", said, source, on, kept)
+            _move(story, "returned_reported", answer, source, {})
         case "closes" if case.state != CLOSED:
-            story.move("closed_by_verification", said, source, on, kept | _closing(answer.result, said, on))
+            _move(story, "closed_by_verification", answer, source, {"closing_reason": answer.result})
         case "closes_until" if case.state != CLOSED:
-            closing = _closing(answer.result, said, on, answer.until)
-            story.move("closed_until_by_verification", said, source, on, kept | closing)
+            closing: dict[str, object] = {"closing_reason": answer.result, "closed_until": answer.until}
+            _move(story, "closed_until_by_verification", answer, source, closing)
         case _:
-            return
-    _persuade(story, answer, source)
+            _move(story, "verified_again", answer, source, {})
 
 
-def _persuade(story: _Story, answer: Answer, source: str) -> None:
-    """Note the step of the four that an answer says was taken; a step is never taken back."""
-    case = story.case
-    assert case is not None
-    if answer.measure is None or case.state not in (CONFIRMED, PERSUADING):
+def _move(
+    story: _Story, event: str, answer: Answer, source: str, changes: dict[str, object], *, note: str = ""
+) -> None:
+    said = f"核查结果：{answer.result}" + (f"；佐证：{answer.evidence}" if answer.evidence else "") + note
+    kept: dict[str, object] = {
+        "visits": max(story.known.visits, answer.visits or 0),
+        "placement": story.known.placement if note else answer.placement or story.known.placement,
+    }
+    story.move(event, said, source, answer.verified_on, kept | changes)
+
+
+def _persuaded(story: _Story, answer: Answer, source: str) -> None:
+    """Note the step of the four that an answer says was taken. A step is never taken back, and none is skipped without a reason."""
+    case = story.known
+    if answer.measure is None:
         return
     reached = MEASURES.index(case.measure) if case.measure else -1
-    if MEASURES.index(answer.measure) > reached:
-        story.move(
-            "measure_taken", f"劝返措施：{answer.measure}", source, answer.verified_on, {"measure": answer.measure}
-        )
+    if MEASURES.index(answer.measure) <= reached:
+        return
+    skipped = skipped_steps(case.measure, answer.measure)
+    if skipped and not answer.evidence:
+        return
+    why = f"；未经{'、'.join(skipped)}，理由：{answer.evidence}" if skipped else ""
+    event = "measure_taken" if case.state in (CONFIRMED, PERSUADING) else "measure_noted"
+    story.move(event, f"劝返措施：{answer.measure}{why}", source, answer.verified_on, {"measure": answer.measure})
 
 
-def _stood(story: _Story, standing: Standing, on: dt.date, terms: Terms) -> None:
-    case = story.case
-    assert case is not None
-    is_out = standing.status in SUSPECTED_STATUSES or standing.status == "dropout"
+def _grew_out(story: _Story, standing: Standing, on: dt.date) -> None:
+    """A child that is not of school age has no place in the ledgers: its case closes on its birth date, whatever was found of it."""
+    if story.known.state != CLOSED:
+        story.move("closed_over_age", standing.evidence, standing.source, on, {"closing_reason": standing.reason})
+
+
+def _is_out(story: _Story, standing: Standing, on: dt.date, terms: Terms) -> None:
+    """Suspected, not enrolled, or dropped out tonight."""
+    case = story.known
     why: dict[str, object] = {"responsible": standing.responsible}
     if standing.status != "dropout":  # a dropout keeps the reason that the verification gave
         why |= {"reason": standing.reason, "severity": BY_CODE[standing.reason].severity}
-    if is_out and not case.is_open:
-        if case.state == CLOSED_UNTIL and case.closed_until is not None and on <= case.closed_until:
+    if not case.is_open:
+        if _holds(case, on):
             return
-        again: dict[str, object] = {
-            "reopened": case.reopened + 1,
-            "due_on": on + dt.timedelta(days=terms.verify_within_days),
-        }
-        story.move("reopened", standing.evidence, standing.source, on, why | again | _NOT_CLOSED)
-    elif is_out:
-        is_new_reason = standing.status != "dropout" and standing.reason != case.reason
-        if is_new_reason and case.state in (SUSPECTED, VERIFYING):
-            story.move("reason_changed", standing.evidence, standing.source, on, why)
-    elif case.state != CLOSED and standing.proof is not None:
+        why |= {"due_on": on + dt.timedelta(days=terms.verify_within_days)}
+        event = "relapsed" if case.state == CLOSED else "reopened"
+        story.move(event, standing.evidence, standing.source, on, why)
+    elif standing.status != "dropout" and standing.reason != case.reason and case.state in (SUSPECTED, VERIFYING):
+        story.move("reason_changed", standing.evidence, standing.source, on, why)
+    elif standing.responsible is not None and standing.responsible != case.responsible:
+        words = f"责任单位由{case.responsible or '（空）'}变为{standing.responsible}：{standing.evidence}"
+        story.move("handed_over", words, standing.source, on, {"responsible": standing.responsible})
+
+
+def _holds(case: Case, on: dt.date) -> bool:
+    """Whether a person has said 延缓入学 or 休学 until a day that has not passed. A term that only the data said ends when they take it back."""
+    said_by_a_person = case.closing_reason in RESULTS
+    return case.state == CLOSED_UNTIL and said_by_a_person and case.closed_until is not None and on <= case.closed_until
+
+
+def _is_in(story: _Story, standing: Standing, on: dt.date, terms: Terms) -> None:
+    """In neither ledger tonight: the case closes if there is evidence of that; a term that is over re-opens it if there is none."""
+    case = story.known
+    if case.state == CLOSED:
+        return
+    has_term = standing.status in ("deferred", "on_leave")
+    if standing.proof is not None and standing.status != "needs_review":
         words, source = standing.proof
-        if standing.status in ("deferred", "on_leave"):
-            if case.is_open:
-                closing = _closing(standing.reason, words, on, standing.until)
-                story.move("closed_until_by_evidence", words, source, on, closing)
-        elif standing.status != "needs_review":
-            story.move("closed_by_evidence", words, source, on, _closing(standing.reason, words, on))
+        closing: dict[str, object] = {"closing_reason": standing.reason}
+        if not has_term:
+            story.move("closed_by_evidence", words, source, on, closing)
+        elif case.is_open or (standing.until is not None and standing.until > (case.closed_until or dt.date.min)):
+            story.move("closed_until_by_evidence", words, source, on, closing | {"closed_until": standing.until})
+    elif case.state == CLOSED_UNTIL and not has_term and case.closed_until is not None and on > case.closed_until:
+        due_on = on + dt.timedelta(days=terms.verify_within_days)
+        words = f"限期{case.closed_until}已满，尚无复学或其他销号证据"
+        story.move("reopened", words, "calendar", on, {"due_on": due_on})

@@ -1,7 +1,7 @@
 """Identity over time: which child of the previous version each person of tonight is.
 
 `child_id` is given once and never depends on the ID number's value being corrected (published.md). A child is recognised by
-its number with name or birth date; else by name, birth date and sex with the household or the guardian; else by name, birth date and
+its number with name or birth date; else by a number on another row of the same person; else by name, birth date and sex with the household or the guardian; else by name, birth date and
 sex where nobody else has them; each step only between those that the earlier steps left over and that are unmistakable.
 """
 
@@ -21,7 +21,9 @@ SELECT p.person, l.id_number, p.id_key IS NOT NULL AS has_key, l.name, p.birth_d
        l.guardian_phone, l.division_code, p.is_live
 FROM standard.persons p
 JOIN (
-    SELECT 2 * row AS ref, id_number, name, household_id, guardian_name, guardian_phone, division_code FROM landed.population
+    SELECT 2 * row AS ref, id_number, name, household_id, coalesce(guardian_name, mother_name, father_name) AS guardian_name,
+           guardian_phone, division_code
+    FROM landed.population
     UNION ALL
     SELECT 2 * row + 1, id_number, name, NULL, guardian_name, guardian_phone, division_code FROM landed.residents
 ) l ON l.ref = p.ref
@@ -33,6 +35,18 @@ FROM ({_PERSONS}) p
 JOIN previous_child_facts c ON c.id_number = p.id_number
 WHERE p.has_key AND (c.name = p.name OR c.birth_date = p.birth_date)
 """
+
+_EARLIER_NUMBER = """
+SELECT DISTINCT g.person, c.child_id
+FROM standard.person_groups g
+JOIN (
+    SELECT 2 * row AS ref, id_number FROM landed.population WHERE id_valid
+    UNION ALL
+    SELECT 2 * row + 1, id_number FROM landed.residents WHERE id_valid
+) l ON l.ref = g.ref
+JOIN previous_child_facts c ON c.id_number = l.id_number
+"""
+"""A number that the person bears on another of its rows: the one before a correction, or that of a second registration."""
 
 _STEPS = (
     ("name, birth date, sex, household", ("folded", "birth_date", "sex", "household_id")),
@@ -65,6 +79,10 @@ def recognise_children(connection: duckdb.DuckDBPyConnection, school_age: Window
     """
     by_number = frame(connection, _SAME_NUMBER).unique().sort("person", "child_id")
     found = [_unmistakable(by_number).with_columns(pl.lit("number, with name or birth date").alias("how"))]
+    earlier = frame(connection, _EARLIER_NUMBER).sort("person", "child_id")
+    for key in ("person", "child_id"):
+        earlier = _without(earlier, key, found)
+    found.append(_unmistakable(earlier).with_columns(pl.lit("number of another row").alias("how")))
     persons = frame(connection, _PERSONS).sort("person")
     gone = frame(
         connection,

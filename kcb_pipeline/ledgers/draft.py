@@ -8,19 +8,22 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Final
 
 import duckdb
 import polars as pl
 
-from kcb_pipeline.config import Config
+from kcb_pipeline.config import Config, Responsible
 from kcb_pipeline.engines.embedded import create, frame, insert, rows
 from kcb_pipeline.engines.sql import run_step, statement
-from kcb_pipeline.ledgers.cases import Answer, Case, Event, Standing, Terms, advance
-from kcb_pipeline.ledgers.schema import CASE_FIELDS, CHILD_FIELDS, table
+from kcb_pipeline.ledgers.cases import OUTSIDE, Answer, Case, Event, Standing, Terms, advance
+from kcb_pipeline.ledgers.programmes import draft_programmes
+from kcb_pipeline.ledgers.responsibility import Places, responsible_for
+from kcb_pipeline.ledgers.schema import CASE_FIELDS, CHILD_FIELDS, polars_schema, table
 from kcb_pipeline.ledgers.verifications import RESULTS
-from kcb_pipeline.status.school_age import window
+from kcb_pipeline.status.school_age import Window, window
+from kcb_pipeline.status.school_days import harvest_season
 from kcb_pipeline.status.wording import evidence_of, proof_of
 
 PACKAGE = "kcb_pipeline.ledgers"
@@ -49,7 +52,8 @@ def draft_children(connection: duckdb.DuckDBPyConnection, on: dt.date, config: C
 def advance_cases(connection: duckdb.DuckDBPyConnection, on: dt.date, config: Config, sent: frozenset[str]) -> Moved:
     """Fill `draft.cases`, `draft.case_events` and `draft.case_evidence`. Wants the `previous_` views and `draft.children`."""
     terms = Terms(config.cases.verify_within_days, config.cases.persuade_within_days)
-    previous = {case.child_id: (case, version) for case, version in _previous_cases(connection)}
+    age = window(on, config.school_age)
+    previous = {known.case.child_id: known for known in _previous_cases(connection)}
     answers = _new_answers(connection, on)
     near = _near(connection)
     nearest = near.filter(pl.col("nth") == 1).select(
@@ -66,14 +70,20 @@ def advance_cases(connection: duckdb.DuckDBPyConnection, on: dt.date, config: Co
     evidence: list[tuple[str, str]] = []
     for fact in facts.iter_rows(named=True):
         child_id = fact["child_id"]
-        before, opened_version = previous.get(child_id, (None, None))
-        standing = None if fact["status"] is None else _standing(fact, before, on, sent)
+        known = previous.get(child_id)
+        before = known.case if known else None
+        standing = _outside(fact, age) if fact["status"] is None else _standing(fact, before, sent, config.responsible)
         after, happened = advance(before, child_id, answers.get(child_id, []), standing, on, terms)
         if after is None:
             continue
-        cases.append({**{name: getattr(after, name) for name in _CASE_COLUMNS}, "opened_version": opened_version})
+        closes_tonight = not after.closed_on or any(event.closes for event in happened)
+        versions = {
+            "opened_version": known.opened_version if known else None,
+            "closed_version": known.closed_version if known and not closes_tonight else None,
+        }
+        cases.append({name: getattr(after, name) for name in _CASE_COLUMNS} | versions)
         events += [(after.case_id, event) for event in happened]
-        if standing is not None:
+        if standing.status != OUTSIDE:
             evidence.append((child_id, standing.evidence))
     _create_cases(connection, cases)
     _create_events(connection, events)
@@ -84,12 +94,12 @@ def advance_cases(connection: duckdb.DuckDBPyConnection, on: dt.date, config: Co
         "draft.case_evidence",
         pl.DataFrame(evidence, schema={"child_id": pl.String, "evidence": pl.String}, orient="row"),
     )
-    open_before = sum(case.is_open for case, _ in previous.values())
+    open_before = sum(known.case.is_open for known in previous.values())
     open_after = sum(case["state"] not in ("closed", "closed_until") for case in cases)
     return Moved(dict(Counter(event.event for _, event in events)), open_before, open_after)
 
 
-def draft_ledgers(connection: duckdb.DuckDBPyConnection, on: dt.date, sent: tuple[str, ...]) -> None:
+def draft_ledgers(connection: duckdb.DuckDBPyConnection, on: dt.date, config: Config, sent: tuple[str, ...]) -> None:
     """Fill the draft of every other versioned table. Wants the `previous_` views."""
     facts = ", ".join(f'"{name}"' for name in table("child_facts").columns)
     connection.execute(f"CREATE OR REPLACE VIEW draft.child_facts AS SELECT {facts} FROM draft.children")
@@ -111,9 +121,15 @@ def draft_ledgers(connection: duckdb.DuckDBPyConnection, on: dt.date, sent: tupl
         )
     corrected = [name for name, result in RESULTS.items() if result.corrects_population]
     create(connection, "draft.corrected_results", pl.DataFrame({"result": corrected}))
-    steps = ("duplicate_enrolments", "duplicate_persons", "registry_only", "population_corrections", "answers_to_mend")
+    steps = (
+        "duplicate_enrolments", "duplicate_persons", "registry_only", "population_corrections", "answers_to_mend", "disabilities", "child_lineage",
+    )  # fmt: skip
     for step in steps:
         run_step(connection, PACKAGE, step, f"draft.{step}")
+    draft_programmes(connection, on, offices=config.offices, follow_up_days=config.cases.follow_up_days)
+    season = harvest_season(on, config.calendar)
+    watched = {"today": on, "season_from": season or dt.date.max, "harvest_days": config.calendar.harvest_days}
+    run_step(connection, PACKAGE, "seasonal_watch", "draft.seasonal_watch", watched)
     columns = ", ".join(f'"{name}"' for name in table("evidence").columns)
     connection.execute(f"CREATE OR REPLACE VIEW draft.evidence AS SELECT {columns} FROM status.evidence")
     last_sent = pl.DataFrame(
@@ -142,9 +158,19 @@ def draft_ledgers(connection: duckdb.DuckDBPyConnection, on: dt.date, sent: tupl
 # -- cases ---------------------------------------------------------------------------------------------------------
 
 
-def _previous_cases(connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[Case, int]]:
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A case of the version before, and the versions it was opened and closed in."""
+
+    case: Case
+    opened_version: int | None
+    closed_version: int | None
+
+
+def _previous_cases(connection: duckdb.DuckDBPyConnection) -> Iterator[_Known]:
     for entry in frame(connection, "SELECT * FROM previous_cases").iter_rows(named=True):
-        yield Case(**{name: entry[name] for name in _CASE_COLUMNS}), entry["opened_version"]
+        case = Case(**{name: entry[name] for name in _CASE_COLUMNS})
+        yield _Known(case, entry["opened_version"], entry["closed_version"])
 
 
 def _new_answers(connection: duckdb.DuckDBPyConnection, on: dt.date) -> dict[str, list[Answer]]:
@@ -196,45 +222,42 @@ def _near(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     )
 
 
-def _standing(fact: dict[str, Any], before: Case | None, on: dt.date, sent: frozenset[str]) -> Standing:
+def _standing(fact: dict[str, Any], before: Case | None, sent: frozenset[str], rule: Responsible) -> Standing:
     words, source = evidence_of(fact)
-    proof = None
-    if before is not None:
-        proof = proof_of(fact, case_reason=before.reason, opened_on=before.opened_on, sent=sent)
-    is_school = fact["status"] == "suspected" and fact["live_rows"]
+    is_registered = fact["population_type"] == "registered"
+    places = Places(
+        school=fact["school_name"] if fact["live_rows"] else None,
+        township_of_hukou=fact["township_name"] if is_registered else None,
+        township_of_residence=fact["residence"] or fact["township_name"],
+    )
     return Standing(
         status=fact["status"],
         reason=fact["reason"],
         evidence=words,
         source=source,
-        responsible=fact["school_name"] if is_school else fact["township_name"],
-        proof=proof,
+        responsible=responsible_for(fact["status"], places, rule),
+        proof=None if before is None else proof_of(fact, case_reason=before.reason, sent=sent),
         until=fact["leave_until"] or fact["deferred_until"] or fact["verdict_until"],
     )
 
 
+def _outside(fact: dict[str, Any], age: Window) -> Standing:
+    """A child whose case is known and who is not of school age tonight."""
+    born, too_young = fact["birth_date"], fact["birth_date"] is not None and fact["birth_date"] > age.born_to
+    reason, words = ("under_age", "未到义务教育年龄") if too_young else ("over_age", "已超过义务教育年龄")
+    row = fact["present_population_row"]
+    return Standing(
+        status=OUTSIDE,
+        reason=reason,
+        evidence=f"{words}：出生日期{born or '不详'}，学龄为{age.born_from}至{age.born_to}出生",
+        source=f"population:{row}" if row is not None else "school_age",
+        responsible=None,
+    )
+
+
 def _create_cases(connection: duckdb.DuckDBPyConnection, cases: list[dict[str, Any]]) -> None:
-    """`draft.cases`: a case opened or closed tonight has no version yet; one closed before keeps the version that closed it."""
-    schema: dict[str, Any] = {
-        "case_id": pl.String, "child_id": pl.String, "state": pl.String, "reason": pl.String, "severity": pl.Int32,
-        "responsible": pl.String, "opened_on": pl.Date, "due_on": pl.Date, "measure": pl.String, "visits": pl.Int32,
-        "placement": pl.String, "reopened": pl.Int32, "closed_on": pl.Date, "closed_until": pl.Date, "closing_reason": pl.String,
-        "closing_evidence": pl.String, "opened_version": pl.Int32,
-    }  # fmt: skip
-    create(connection, "draft.cases_tonight", pl.DataFrame(cases, schema=schema))
-    columns = ", ".join(
-        "CASE WHEN p.closed_on = t.closed_on AND p.state = t.state THEN p.closed_version END AS closed_version"
-        if name == "closed_version"
-        else f't."{name}"'
-        for name in table("cases").columns
-    )
-    connection.execute(
-        f"""
-        CREATE OR REPLACE TABLE draft.cases AS
-        SELECT {columns} FROM draft.cases_tonight t LEFT JOIN previous_cases p ON p.case_id = t.case_id
-        """
-    )
-    connection.execute("DROP TABLE draft.cases_tonight")
+    """`draft.cases`: a case opened or closed tonight has no version yet."""
+    create(connection, "draft.cases", pl.DataFrame(cases, schema=polars_schema("cases")))
 
 
 def _create_events(connection: duckdb.DuckDBPyConnection, events: list[tuple[str, Event]]) -> None:
@@ -242,14 +265,8 @@ def _create_events(connection: duckdb.DuckDBPyConnection, events: list[tuple[str
     columns = ", ".join(f'"{name}"' for name in table("case_events").columns)
     connection.execute(f"CREATE OR REPLACE TABLE draft.case_events AS SELECT {columns} FROM previous_case_events")
     so_far = dict(rows(connection, "SELECT case_id, max(sequence) FROM draft.case_events GROUP BY case_id"))
-    entries = []
+    entries: list[dict[str, Any]] = []
     for case_id, event in events:
         so_far[case_id] = so_far.get(case_id, 0) + 1
-        entries.append((
-            case_id, so_far[case_id], event.event, event.from_state, event.to_state, event.reason, event.evidence, event.source, event.occurred_on,
-        ))  # fmt: skip
-    schema = {
-        "case_id": pl.String, "sequence": pl.Int32, "event": pl.String, "from_state": pl.String, "to_state": pl.String,
-        "reason": pl.String, "evidence": pl.String, "source": pl.String, "occurred_on": pl.Date,
-    }  # fmt: skip
-    insert(connection, "draft.case_events", pl.DataFrame(entries, schema=schema, orient="row"))
+        entries.append({"case_id": case_id, "sequence": so_far[case_id], "version": None, **asdict(event)})
+    insert(connection, "draft.case_events", pl.DataFrame(entries, schema=polars_schema("case_events")))

@@ -199,6 +199,7 @@ def _create_tables(connection: duckdb.DuckDBPyConnection) -> None:
 _STAMPED = {
     "cases": ("opened_version", "closed_version"),
     "case_events": ("version",),
+    "child_lineage": ("version",),
     "suspected_dropouts": ("opened_version",),
     "dropouts": ("opened_version",),
 }

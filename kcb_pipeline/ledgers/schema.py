@@ -10,6 +10,8 @@ import functools
 from dataclasses import dataclass
 from typing import Final, Literal
 
+import polars as pl
+
 Keeping = Literal["history", "log", "current"]
 
 
@@ -121,6 +123,7 @@ TABLES: Final = (
             visits INTEGER 劝返次数
             placement VARCHAR 安置方式
             reopened INTEGER 重新立案次数
+            verified_on DATE 最近核查日期
             closed_version INTEGER 销号版本
             closed_on DATE 销号日期
             closed_until DATE 限期
@@ -141,6 +144,14 @@ TABLES: Final = (
             source VARCHAR 证据来源（数据名称与行号）
             version INTEGER 版本
             occurred_on DATE 发生日期
+            severity INTEGER 此后的程度
+            responsible VARCHAR 此后的责任单位
+            due_on DATE 此后的应核查日期
+            measure VARCHAR 此后已到的劝返步骤
+            visits INTEGER 此后的劝返次数
+            placement VARCHAR 此后的安置方式
+            closing_reason VARCHAR 销号原因（销号事件）
+            closed_until DATE 限期（限期销号事件）
         """),
     ),
     Table(
@@ -208,6 +219,53 @@ TABLES: Final = (
             duplicate_population_type VARCHAR 重复记录的人口类型
             duplicate_population_row BIGINT 重复记录的行号
             reason VARCHAR 原因代码
+            duplicate_id_number VARCHAR 重复记录的公民身份号码
+        """),
+    ),
+    Table(
+        "child_lineage", "儿童编号的合并与拆分", "history", ("child_id", "former_child_id", "reason"),
+        _fields("""
+            child_id VARCHAR 儿童编号：合并后保留的，或拆分出来的
+            former_child_id VARCHAR 原儿童编号：并入的，或从中拆分的
+            reason VARCHAR 原因：merged 合并（双重户籍），split 拆分
+            version INTEGER 发生的版本
+        """),
+    ),
+    Table(
+        "support_programmes", "五项行动出入库", "history", ("child_id", "programme", "entered_on"),
+        _fields("""
+            child_id VARCHAR 儿童编号
+            programme VARCHAR 行动类别
+            entered_on DATE 入库日期
+            level VARCHAR 程度：较轻，较重，严重
+            responsible_office VARCHAR 责任单位：较轻为片区，较重为牵头部门，严重为专班
+            assessed_on DATE 评估日期
+            assessment VARCHAR 评估结果
+            left_on DATE 出库日期
+            state VARCHAR 状态：in 在库，left 已出库
+            finding VARCHAR 问题：left_unassessed 未经评估合格出库，no_longer_listed 来源不再列出而未出库
+            follow_up_until DATE 出库后跟踪至
+        """),
+    ),
+    Table(
+        "disabilities", "残疾儿童登记", "history", ("child_id",),
+        _fields("""
+            child_id VARCHAR 儿童编号
+            certificate_number VARCHAR 残疾证号
+            kind VARCHAR 残疾类别
+            level VARCHAR 残疾等级
+            placement VARCHAR 教育安置
+        """),
+    ),
+    Table(
+        "seasonal_watch", "季节性流失关注名单", "history", ("child_id", "school_code"),
+        _fields("""
+            child_id VARCHAR 儿童编号
+            school_code VARCHAR 学校标识码
+            missed_days BIGINT 本季缺勤学日数（病假不计）
+            first_missed_on DATE 本季首次缺勤
+            last_missed_on DATE 本季最近缺勤
+            leave_to DATE 请假至
         """),
     ),
     Table(
@@ -217,6 +275,15 @@ TABLES: Final = (
             student_number VARCHAR 全国学籍号
             school_code VARCHAR 学校标识码
             grade INTEGER 年级
+            name VARCHAR 姓名
+            sex VARCHAR 性别
+            birth_date DATE 出生日期
+            id_number VARCHAR 身份证件号
+            id_valid BOOLEAN 身份证件号是否有效
+            school_name VARCHAR 学校名称
+            guardian_name VARCHAR 监护人姓名
+            guardian_phone VARCHAR 监护人联系电话
+            is_live BOOLEAN 学籍是否有效
             reason VARCHAR 原因代码
         """),
     ),
@@ -380,6 +447,14 @@ def table(name: str) -> Table:
         if found.name == name:
             return found
     raise KeyError(name)
+
+
+def polars_schema(name: str) -> dict[str, pl.DataType | type[pl.DataType]]:
+    """The columns of a published table as Polars has them, without those of the keeping."""
+    types: dict[str, type[pl.DataType]] = {
+        "VARCHAR": pl.String, "INTEGER": pl.Int32, "BIGINT": pl.Int64, "DATE": pl.Date, "DOUBLE": pl.Float64, "BOOLEAN": pl.Boolean,
+    }  # fmt: skip
+    return {field.name: types[field.type] for field in table(name).fields}
 
 
 def create_table_sql(found: Table) -> str:

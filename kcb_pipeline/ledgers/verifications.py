@@ -18,6 +18,20 @@ from kcb_pipeline.identity.names import plain_key
 from kcb_pipeline.ledgers.schema import table
 from kcb_pipeline.matching.chinese import LOST_OR_ADDED, name_levels
 
+MEASURES: Final = ("宣传教育", "责令改正", "行政处罚", "申请强制执行或提起诉讼")
+"""四步法, in order; all of them, or some as the circumstances ask for (南政办发〔2024〕6号 五(三), 五(十))."""
+
+
+def skipped_steps(reached: str | None, taken: str) -> tuple[str, ...]:
+    """The steps between the one reached and the one taken.
+
+    >>> skipped_steps("宣传教育", "行政处罚"), skipped_steps(None, "宣传教育")
+    (('责令改正',), ())
+    """
+    first = MEASURES.index(reached) + 1 if reached else 0
+    return MEASURES[first : MEASURES.index(taken)]
+
+
 Effect = Literal["stays_open", "confirms", "returned", "closes", "closes_until"]
 
 
@@ -65,16 +79,17 @@ REFUSALS: Final = {
     "other_child": "姓名与该案儿童不符",
     "in_the_future": "核查日期晚于比对日期",
     "before_case": "核查日期早于立案日期",
-    "contradictory": "同一案件同一日期有不同的核查结果",
+    "contradictory": "同一案件同一日期有不同的核查结果（包括此前已采信的）",
     "evidence_missing": "该核查结果需要填写此列",
     "until_not_after": "期限应晚于核查日期",
     "unknown_student_number": "该学籍号不在当日学籍数据中",
     "case_closed": "该案已销号",
+    "step_skipped": "跳过了前面的劝返步骤，须在佐证材料中写明理由",
 }
 """Why an answer is not believed, in the words that go back to the office."""
 
 _ANSWERS = """
-SELECT v.row AS source_row, f.file, v.*, c.child_id, c.opened_on, c.state, n.name AS child_name,
+SELECT v.row AS source_row, f.file, v.*, c.child_id, c.opened_on, c.state, c.measure AS step_reached, n.name AS child_name,
        v.student_number IN (SELECT student_number FROM landed.student_registry) AS student_number_known
 FROM (
     SELECT * REPLACE (coalesce(student_number, nullif(regexp_extract(evidence, '[GJL][0-9]{17}[0-9X]'), '')) AS student_number)
@@ -125,7 +140,7 @@ def believe_verifications(connection: duckdb.DuckDBPyConnection, on: dt.date) ->
     fresh = answers.join(
         earlier.select(_SAID).unique(), on=list(_SAID), how="anti", nulls_equal=True, maintain_order="left"
     )
-    judged = _judge(fresh, on)
+    judged = _judge(fresh, earlier, on)
     refused = judged.filter(pl.col("rule").is_not_null())
     believed = judged.filter(pl.col("rule").is_null()).unique(subset=_SAID, keep="first", maintain_order=True)
     numbered = earlier.group_by("case_id").agg(pl.col("decision").max().alias("so_far"))
@@ -147,11 +162,17 @@ def believe_verifications(connection: duckdb.DuckDBPyConnection, on: dt.date) ->
         "draft.refused_verifications",
         refused.select("source_row", "file", "case_id", "column", "rule").sort("source_row", "rule"),
     )
-    create(connection, "status.verdicts", _verdicts(decisions))
+    returned = frame(connection, _RETURNED)
+    create(connection, "status.verdicts", _verdicts(decisions, returned))
     return Believed(answers.height, new.height, known.height, refused["source_row"].n_unique())
 
 
-def _judge(answers: pl.DataFrame, on: dt.date) -> pl.DataFrame:
+_RETURNED = """
+SELECT case_id, max(occurred_on) AS returned_on FROM previous_case_events WHERE event = 'closed_by_evidence' GROUP BY case_id
+"""
+
+
+def _judge(answers: pl.DataFrame, earlier: pl.DataFrame, on: dt.date) -> pl.DataFrame:
     """Each answer with the first rule it breaks and the column to mend, or none."""
     answers = answers.with_columns(_names_disagree(answers).alias("disagrees"))
     needs = pl.col("result").replace_strict(
@@ -163,7 +184,10 @@ def _judge(answers: pl.DataFrame, on: dt.date) -> pl.DataFrame:
         | ((needs == "placement") & pl.col("placement").is_null())
         | ((needs == "until") & pl.col("until").is_null())
     ).fill_null(value=False)
+    said_before = earlier.group_by("case_id", "verified_on").agg(pl.col("result").unique().alias("said_before"))
+    answers = answers.join(said_before, on=["case_id", "verified_on"], how="left", maintain_order="left")
     contradicts = (pl.col("result").n_unique().over("case_id", "verified_on") > 1) & pl.col("case_id").is_not_null()
+    contradicts |= pl.col("said_before").list.len().fill_null(0) > pl.col("said_before").list.contains(pl.col("result"))
     is_open = pl.col("state") != "closed"
     reopens = pl.col("result").is_in(["确认失学", "确认辍学"])
     rules: list[tuple[str, pl.Expr, pl.Expr]] = [
@@ -186,7 +210,26 @@ def _judge(answers: pl.DataFrame, on: dt.date) -> pl.DataFrame:
         is_broken = broken.fill_null(value=False)
         rule = pl.when(is_broken).then(pl.lit(name)).otherwise(rule)
         column = pl.when(is_broken).then(cell).otherwise(column)
-    return answers.with_columns(rule.alias("rule"), column.alias("column"))
+    return _without_skipped_steps(answers.with_columns(rule.alias("rule"), column.alias("column")))
+
+
+def _without_skipped_steps(judged: pl.DataFrame) -> pl.DataFrame:
+    """Refuse an answer whose step comes before its turn without a reason (佐证材料); the steps of one night count by their days."""
+    steps = judged.filter(pl.col("rule").is_null() & pl.col("measure").is_not_null())
+    order = pl.col("measure").replace_strict({name: n for n, name in enumerate(MEASURES)}, return_dtype=pl.Int32)
+    reached: dict[str, str | None] = {}
+    skipped: list[int] = []
+    for row in steps.sort("case_id", "verified_on", order, "source_row").iter_rows(named=True):
+        so_far = reached.setdefault(row["case_id"], row["step_reached"])
+        if skipped_steps(so_far, row["measure"]) and not row["evidence"]:
+            skipped.append(row["source_row"])
+        elif so_far is None or MEASURES.index(row["measure"]) > MEASURES.index(so_far):
+            reached[row["case_id"]] = row["measure"]
+    is_skipped = pl.col("source_row").is_in(skipped)
+    return judged.with_columns(
+        pl.when(is_skipped).then(pl.lit("step_skipped")).otherwise(pl.col("rule")).alias("rule"),
+        pl.when(is_skipped).then(pl.lit("evidence")).otherwise(pl.col("column")).alias("column"),
+    )
 
 
 def _names_disagree(answers: pl.DataFrame) -> pl.Series:
@@ -196,12 +239,21 @@ def _names_disagree(answers: pl.DataFrame) -> pl.Series:
     return said & pl.Series(level > LOST_OR_ADDED)
 
 
-def _verdicts(decisions: pl.DataFrame) -> pl.DataFrame:
-    """The verdict that stands for each child: the latest result that says where a child stands."""
+def _verdicts(decisions: pl.DataFrame, returned: pl.DataFrame) -> pl.DataFrame:
+    """The verdict that stands for each child: the latest result that says where a child stands.
+
+    A confirmed dropout that was shown to be back is no longer one, though the source that showed it may say no more: its case was
+    closed on that evidence, and what was confirmed before does not speak of the time after.
+    """
     said = decisions.filter(pl.col("result").is_in(list(VERDICTS)))
-    return (
+    latest = (
         said.sort("child_id", "verified_on", "landed_on", "decision")
         .group_by("child_id", maintain_order=True)
         .last()
-        .select("child_id", "result", "reason", "verified_on", "until", "student_number", "landed_on", "source_row")
+        .join(returned, on="case_id", how="left", maintain_order="left")
+    )
+    is_confirmed = pl.col("result").is_in([name for name, result in RESULTS.items() if result.effect == "confirms"])
+    is_over = is_confirmed & (pl.col("returned_on") >= pl.max_horizontal("verified_on", "landed_on"))
+    return latest.filter(~is_over.fill_null(value=False)).select(
+        "child_id", "result", "reason", "verified_on", "until", "student_number", "landed_on", "source_row"
     )

@@ -6,7 +6,10 @@ from typing import Final
 
 import duckdb
 
+from kcb_pipeline.ledgers.rosters import ROSTERS
 from kcb_pipeline.ledgers.schema import CASE_FIELDS, CHILD_FIELDS, TABLES, VERSION_FIELDS, Field, table
+from kcb_pipeline.reporting.statistics import STATISTICS_TREND, definitions_sql
+from kcb_pipeline.status.reasons import CATEGORIES
 
 _HISTORY_FIELDS: Final = (
     Field("valid_from_version", "INTEGER", "自此版本起有效"),
@@ -16,15 +19,6 @@ _VERSION_FIELD: Final = Field("version", "INTEGER", "版本号")
 
 _LABELLED_WITH_VERSION: Final = ("duplicate_enrolments", "duplicate_persons", "registry_only")
 """Tables of the contract that carry a `version` column though they are kept as histories."""
-
-_ROSTERS: Final = {
-    "enrolment_roster": ("入学花名册：在学及其他已落实就学的适龄儿童", "status IN ('enrolled', 'enrolled_elsewhere', 'special_provision', 'on_leave')"),
-    "unenrolled_roster": ("未入学花名册：未入学、疑似辍学、辍学及延缓入学的适龄儿童", "status IN ('unenrolled', 'suspected', 'dropout', 'deferred')"),
-    "disabled_children": ("残疾儿童花名册", "disabled"),
-    "left_behind_children": ("留守儿童台账", "left_behind"),
-    "migrant_children": ("随迁子女名册", "migrant OR population_type = 'resident'"),
-    "poverty_dropouts": ("脱贫户辍学学生：第三比对，疑似辍学及辍学学生与脱贫户数据比对", "poverty_household AND status IN ('unenrolled', 'suspected', 'dropout')"),
-}  # fmt: skip
 
 
 def create_views(connection: duckdb.DuckDBPyConnection, version: int) -> None:
@@ -44,24 +38,20 @@ def create_views(connection: duckdb.DuckDBPyConnection, version: int) -> None:
     _create_children(connection)
     _create_case_ledgers(connection)
     _create_changes(connection)
-    for name, (_, condition) in _ROSTERS.items():
-        connection.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM school_age_children WHERE {condition}")
-    connection.execute(_MIGRANT_HOUSEHOLDS)
+    for roster in ROSTERS:
+        connection.execute(f"CREATE OR REPLACE VIEW {roster.name} AS {roster.sql}")
+    connection.execute(STATISTICS_TREND)
+    connection.execute(definitions_sql())
+    connection.execute(_VERSION_ON)
     _comment(connection)
 
 
-_MIGRANT_HOUSEHOLDS = """
-CREATE OR REPLACE VIEW migrant_households AS
-SELECT household_id, division_code, township_code, township_name, count(*) AS children,
-       count(*) FILTER (WHERE status = 'enrolled_elsewhere') AS elsewhere,
-       count(*) FILTER (WHERE status IN ('unenrolled', 'suspected', 'dropout')) AS not_found,
-       min(guardian_name) AS guardian_name, min(guardian_phone) AS guardian_phone
-FROM school_age_children
-WHERE population_type = 'registered' AND household_id IS NOT NULL
-GROUP BY household_id, division_code, township_code, township_name
-HAVING bool_and(status IN ('enrolled_elsewhere', 'unenrolled') OR (status = 'enrolled' AND school_division_code <> division_code))
+_VERSION_ON = """
+CREATE OR REPLACE MACRO version_on(day) AS (
+    SELECT version FROM ledger_versions WHERE comparison_date <= day ORDER BY comparison_date DESC, version DESC LIMIT 1
+)
 """
-"""举家外出台账: every child of the household is studying elsewhere or is found nowhere."""
+"""The version that stood for a day, to be given to the `_as_of` macros."""
 
 
 def _create_children(connection: duckdb.DuckDBPyConnection) -> None:
@@ -95,14 +85,17 @@ def _create_children(connection: duckdb.DuckDBPyConnection) -> None:
 def _create_case_ledgers(connection: duckdb.DuckDBPyConnection) -> None:
     """疑似辍学 and 辍学: days open count to the comparison date of the version that is asked for."""
     columns = ", ".join(f'l."{field.name}"' for field in (*CHILD_FIELDS, *CASE_FIELDS))
+    listed = {label: ", ".join(f"'{code}'" for code in codes) for label, codes in CATEGORIES.items()}
+    category = " ".join(f"WHEN l.status_reason IN ({codes}) THEN '{label}'" for label, codes in listed.items())
+    category = f"CASE {category} END AS category"
     for name in ("suspected_dropouts", "dropouts"):
         connection.execute(
-            f"CREATE OR REPLACE VIEW {name} AS SELECT {columns}, date_diff('day', l.opened_on, v.comparison_date) AS days_open "
+            f"CREATE OR REPLACE VIEW {name} AS SELECT {columns}, date_diff('day', l.opened_on, v.comparison_date) AS days_open, {category} "
             f"FROM {name}_history l CROSS JOIN (SELECT comparison_date FROM ledger_versions ORDER BY version DESC LIMIT 1) v "
             f"WHERE l.valid_to_version IS NULL"
         )
         connection.execute(
-            f"CREATE OR REPLACE MACRO {name}_as_of(v) AS TABLE SELECT {columns}, date_diff('day', l.opened_on, w.comparison_date) AS days_open "
+            f"CREATE OR REPLACE MACRO {name}_as_of(v) AS TABLE SELECT {columns}, date_diff('day', l.opened_on, w.comparison_date) AS days_open, {category} "
             f"FROM {name}_history l JOIN ledger_versions w ON w.version = v "
             f"WHERE l.valid_from_version <= v AND (l.valid_to_version IS NULL OR l.valid_to_version > v)"
         )
@@ -139,6 +132,15 @@ def _create_changes(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 _DAYS_OPEN: Final = Field("days_open", "BIGINT", "立案天数（至该版本比对日期）")
+_CATEGORY: Final = Field("category", "VARCHAR", "类别：失学，长期请假，疑似辍学，辍学")
+_TREND_FIELDS: Final = (
+    Field("comparison_date", "DATE", "比对日期"), _VERSION_FIELD, *table("statistics").fields, Field("change", "DOUBLE", "较前一比对日期的变化"),
+    Field("reaches_target", "BOOLEAN", "是否达到目标值"),
+)  # fmt: skip
+_DEFINITION_FIELDS: Final = (
+    Field("indicator", "VARCHAR", "指标"), Field("label", "VARCHAR", "指标名称"), Field("numerator", "VARCHAR", "分子的含义"),
+    Field("denominator", "VARCHAR", "分母的含义"), Field("source", "VARCHAR", "定义与依据"),
+)  # fmt: skip
 _LINK_LABELS: Final = {
     "version": "版本号",
     "population_type": "人口类型：registered 户籍，resident 流动",
@@ -161,27 +163,17 @@ def _comment(connection: duckdb.DuckDBPyConnection) -> None:
         _comment_on(connection, "TABLE", found.stored_as, label, fields)
         if found.keeping == "history":
             fields = (_VERSION_FIELD, *found.fields) if found.name in _LABELLED_WITH_VERSION else found.fields
-            extra = (_DAYS_OPEN,) if found.name in ("suspected_dropouts", "dropouts") else ()
+            extra = (_DAYS_OPEN, _CATEGORY) if found.name in ("suspected_dropouts", "dropouts") else ()
             _comment_on(connection, "VIEW", found.name, f"{found.label}（现行版本）", (*fields, *extra))
     _comment_on(connection, "TABLE", "ledger_versions", "台账版本", VERSION_FIELDS)
     _comment_on(connection, "VIEW", "school_age_children", "适龄儿童台账（现行版本）", CHILD_FIELDS)
     _comment_on(
         connection, "VIEW", "school_age_children_history", "适龄儿童台账（全部版本）", (*CHILD_FIELDS, *_HISTORY_FIELDS)
     )
-    for name, (label, _) in _ROSTERS.items():
-        _comment_on(connection, "VIEW", name, label, CHILD_FIELDS)
-    households = (
-        Field("household_id", "", "户号"), Field("division_code", "", "户籍地行政区划代码"), Field("township_code", "", "乡镇街道代码"),
-        Field("township_name", "", "乡镇街道"), Field("children", "", "适龄儿童数"), Field("elsewhere", "", "外地就读人数"),
-        Field("not_found", "", "未找到就学记录人数"), Field("guardian_name", "", "监护人姓名"), Field("guardian_phone", "", "监护人联系电话"),
-    )  # fmt: skip
-    _comment_on(
-        connection,
-        "VIEW",
-        "migrant_households",
-        "举家外出台账：户籍在本地而适龄儿童均在外地就读或未找到就学记录的家庭",
-        households,
-    )
+    for roster in ROSTERS:
+        _comment_on(connection, "VIEW", roster.name, f"{roster.label}（依据：{roster.source}）", roster.fields)
+    _comment_on(connection, "VIEW", "statistics_trend", "统计指标走势（每个比对日期取现行版本）", _TREND_FIELDS)
+    _comment_on(connection, "VIEW", "statistic_definitions", "统计指标的定义", _DEFINITION_FIELDS)
     columns = [
         name
         for (name,) in connection.execute(

@@ -13,7 +13,7 @@ import polars as pl
 from kcb_pipeline.engines.embedded import frame, rows, scalar
 from kcb_pipeline.ledgers.cases import OPEN_STATES
 from kcb_pipeline.reporting.paper import Paper
-from kcb_pipeline.reporting.statistics import CASE_INDICATORS, INDICATORS, Indicator
+from kcb_pipeline.reporting.statistics import INDICATORS, Indicator
 from kcb_pipeline.reporting.suppression import Suppressed, suppress
 from kcb_pipeline.reporting.workbook import Column, OfficeWorkbook, Value
 
@@ -181,6 +181,7 @@ def _indicators(
         "overdue_cases": of_cases or cases[0],
         "closing_rate": of_cases or cases[3],
         "reenrolment_rate": of_cases or cases[3],
+        "relapse_rate": of_cases or cases[3],
     }
     counted = {
         code: (numerator, denominator, value, target)
@@ -192,14 +193,14 @@ def _indicators(
     }
 
     def line(indicator: Indicator) -> list[Value]:
-        numerator, denominator, value, target = counted.get(indicator.code, (0, 0, None, indicator.target))
+        numerator, denominator, value, target = counted.get(indicator.code, (0, 0, None, None))
         small = any(0 < count < smallest for count in (numerator, denominator, denominator - numerator))
         if small or bool(hidden.get(indicator.code, False)) or found.hidden_standings.whole:
             return [indicator.label, HIDDEN, HIDDEN, HIDDEN, target, "", indicator.source]
         met = "" if target is None or value is None else "是" if value >= target else "否"
         return [indicator.label, numerator, denominator, value, target, met, indicator.source]
 
-    return [line(indicator) for indicator in (*INDICATORS, *CASE_INDICATORS)]
+    return [line(indicator) for indicator in INDICATORS]
 
 
 def _notes(day: dt.date, smallest: int) -> list[tuple[str, list[tuple[str, ...]]]]:

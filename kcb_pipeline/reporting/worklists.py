@@ -15,8 +15,8 @@ import polars as pl
 
 from kcb_pipeline.engines.embedded import frame, scalar
 from kcb_pipeline.extracts.catalogue import code_lists, sources
-from kcb_pipeline.ledgers.cases import MEASURES, OPEN_STATES, STATES
-from kcb_pipeline.ledgers.verifications import RESULTS
+from kcb_pipeline.ledgers.cases import OPEN_STATES, STATES
+from kcb_pipeline.ledgers.verifications import MEASURES, RESULTS
 from kcb_pipeline.reporting.paper import Paper, file_names
 from kcb_pipeline.reporting.workbook import Column, OfficeWorkbook, Value
 

@@ -2,7 +2,7 @@
 
 `write_sample` is the one thing to call. The modules, from the ground up: `chance`, `school_days`, `places`, `names`,
 `people` (records), `households`, `schooling`, `world` (the state), `expected` (the rules), `story`, `outcomes` and
-`oddities` (what happens to children), `spellings` and `damage` (identities), `evolution` (days), `forms`, `columns`,
+`oddities` (what happens to children), `spellings` and `damage` (identities), `evolution` (days), `new_year` (the first of September), `forms`, `columns`,
 `sources`, `dirt`, `files` and `layout` (what is sent), `truth`.
 """
 
@@ -19,7 +19,6 @@ from kcb_pipeline.sample.chance import stream
 from kcb_pipeline.sample.damage import spoil_population, spoil_registry
 from kcb_pipeline.sample.evolution import missing_on, next_day
 from kcb_pipeline.sample.layout import write_night
-from kcb_pipeline.sample.school_days import school_year
 from kcb_pipeline.sample.story import cast
 from kcb_pipeline.sample.truth import write_truth
 from kcb_pipeline.sample.world import build, start_attendance
@@ -27,22 +26,25 @@ from kcb_pipeline.sample.world import build, start_attendance
 __all__ = ["write_sample"]
 
 
-def write_sample(out: Path, *, children: int, seed: int, date: dt.date, nights: int = 1, damage: bool = True) -> None:
-    """Write `out/extracts/DATE/` and `out/truth/DATE/` for `nights` days from `date` on.
+def write_sample(
+    out: Path, *, children: int, seed: int, date: dt.date, nights: int = 1, every: int = 1, damage: bool = True
+) -> None:
+    """Write `out/extracts/DATE/` and `out/truth/DATE/` for `nights` nights from `date` on, one every so many days.
+
+    Life goes on between them, day by day, over terms, holidays and the turn of the school year. Where nights follow each other, each day
+    shows everything that can happen at least once, however small the county.
 
     `children` is how many children of compulsory school age count on the first night (registered here or holding a
     permit). The same arguments give the same bytes. Without `damage` every identity is right and every row sound;
     the oddities of papers (other numbers, double registrations, …) stay, for they are part of the world.
     """
-    if children < 1 or nights < 1:
-        raise ValueError(f"children and nights must be at least 1, not {children} and {nights}")
-    if school_year(date) != school_year(date + dt.timedelta(days=nights - 1)):
-        raise ValueError("the nights must lie in one school year: grades do not move up here")
+    if min(children, nights, every) < 1:
+        raise ValueError(f"children, nights and every must be at least 1, not {children}, {nights} and {every}")
     with _no_collections():
-        _write(out, children=children, seed=seed, date=date, nights=nights, damage=damage)
+        _write(out, children=children, seed=seed, date=date, nights=nights, every=every, damage=damage)
 
 
-def _write(out: Path, *, children: int, seed: int, date: dt.date, nights: int, damage: bool) -> None:
+def _write(out: Path, *, children: int, seed: int, date: dt.date, nights: int, every: int, damage: bool) -> None:
     world = build(children=children, seed=seed, day=date)
     cast(world)
     oddities.foreign_papers(world, stream(seed, "foreign papers"))
@@ -53,8 +55,8 @@ def _write(out: Path, *, children: int, seed: int, date: dt.date, nights: int, d
         spoil_population(spoiling, world.permits, date)
         spoil_registry(spoiling, world.enrolments(), world.registrar)
     for night in range(nights):
-        if night:
-            next_day(world, damage=damage)
+        for _ in range(every if night else 0):
+            next_day(world, damage=damage, at_least=1 if every == 1 else 0)
         name = world.day.isoformat()
         ledger = write_night(world, out / "extracts" / name, dirty=damage, missing=missing_on(night))
         write_truth(world, out / "truth" / name, ledger)

@@ -14,6 +14,7 @@ from typing import Final
 from kcb_pipeline.sample.chance import Chance, stream, whole
 from kcb_pipeline.sample.damage import spoil_population, spoil_registry
 from kcb_pipeline.sample.expected import expected_status
+from kcb_pipeline.sample.new_year import is_new_year, turn_of_year
 from kcb_pipeline.sample.people import Child
 from kcb_pipeline.sample.school_days import is_eligible, is_school_day
 from kcb_pipeline.sample.schooling import another_school
@@ -55,22 +56,24 @@ def event(
     return enter
 
 
-def next_day(world: World, *, damage: bool) -> None:
-    """Let a day pass."""
+def next_day(world: World, *, damage: bool, at_least: int = 1) -> None:
+    """Let a day pass, on which everything happens to so many at least: to one, so that every pair of nights shows it."""
     world.known |= set(world.child_of)
     world.day += dt.timedelta(days=1)
     chance = stream(world.seed, "day", world.day)
     world.chance = stream(world.seed, "registers", world.day)
     before = len(world.registrations), len(world.permits), {id(row) for row in world.enrolments()}
+    if is_new_year(world.day):
+        turn_of_year(world, stream(world.seed, "new year", world.day))
     world.count_heads()
     _arrivals(world)
-    _newcomers(world, chance)
+    _newcomers(world, chance, at_least)
     order = list(world.children)
     chance.shuffle(order)
     for what in EVENTS:
         if what.school_days_only and not is_school_day(world.day):
             continue
-        wanted = max(1, whole(chance, what.share * len(world.children)))
+        wanted = max(at_least, whole(chance, what.share * len(world.children)))
         passed: list[Child] = []
         while wanted and order:
             child = order.pop()
@@ -93,9 +96,9 @@ def next_day(world: World, *, damage: bool) -> None:
 # ---- who comes
 
 
-def _newcomers(world: World, chance: Chance) -> None:
+def _newcomers(world: World, chance: Chance, at_least: int) -> None:
     """Families move in, registered or with permits; their children have no registry row yet. Babies are born."""
-    for _ in range(max(1, whole(chance, len(world.children) * 0.0003))):
+    for _ in range(max(at_least, whole(chance, len(world.children) * 0.0003))):
         household = world.settler.household("resident" if chance.random() < 0.6 else "registered")
         for child in world.add(household):
             child.enrolments.clear()
@@ -105,7 +108,7 @@ def _newcomers(world: World, chance: Chance) -> None:
             elif child.permit is not None:
                 child.permit.arrived_on = world.day
     families = [household for household in world.households if household.kind == "registered"]
-    for _ in range(max(1, whole(chance, len(world.children) * 0.0002))):
+    for _ in range(max(at_least, whole(chance, len(world.children) * 0.0002))):
         household = chance.choice(families)
         if any(member.role == "child" for member in household.members) and household.head.role != "child":
             baby = world.settler.child(household, world.day, "1" if chance.random() < 0.52 else "2")
@@ -195,9 +198,11 @@ def comes_back(world: World, child: Child, _chance: Chance) -> None:
 
 @event(share=0.0001, fits=_not_counted, school_days_only=True)
 def is_counted_again(world: World, child: Child, _chance: Chance) -> None:
-    """Was not in the last headcount, and is in today's."""
+    """Was not in the last headcount, and is in today's; a suspended pupil takes up school again."""
     row = child.enrolment
     assert row is not None
+    if row.status == "02":
+        row.status, row.status_on = "05", world.day
     row.counted = "present"
     world.recount(row.school)
 

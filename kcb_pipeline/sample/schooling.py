@@ -38,6 +38,10 @@ class Registrar:
         self.year = school_year(day)
         self._cutoff = cutoff(day)
 
+    def begin_year(self, day: dt.date) -> None:
+        """From this day on it is another school year."""
+        self.year, self._cutoff = school_year(day), cutoff(day)
+
     def grade_of(self, person: Person) -> int:
         """The grade somebody is in, or would be, this school year; below 1 before school."""
         years = age(person.birth, self._cutoff)

@@ -245,7 +245,8 @@ def in_school(world: World) -> Iterator[Line]:
             yield Line([row.number, name, school.code, compact(school.counted_on), present], None, file)
         if school.style % 3 == 0:
             before = last_school_day(school.counted_on - dt.timedelta(days=7))
-            if before >= year_began and row.began <= before:
+            was_suspended = row.status == "02" and row.status_on is not None and row.status_on <= before
+            if before >= year_began and row.began <= before and not was_suspended:
                 yield Line([row.number, name, school.code, compact(before), _present(school, "present")], None, file)
 
 

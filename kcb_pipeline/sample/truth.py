@@ -39,6 +39,7 @@ CHILDREN: Final[Schema] = {
     "population_damage": pl.List(pl.String),
     "registry_damage": pl.List(pl.String),
     "undecidable": pl.Boolean,
+    "student_number": pl.String,
 }
 """`children.parquet`: one row a child of the ledger, in the order of the population's rows."""
 REGISTRY: Final[Schema] = {
@@ -101,6 +102,7 @@ def _child(world: World, child: Child) -> tuple[object, ...]:
         list(seen.damage),
         list(row.seen.damage) if row is not None else [],
         child.undecidable or (row is not None and is_undecidable(seen, row, person)),
+        row.number if row is not None else None,
     )
 
 

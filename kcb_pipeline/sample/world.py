@@ -190,6 +190,7 @@ class World:
     def count_heads(self) -> None:
         """Each reporting school counts once a week, on its own weekday (or the last school day before it)."""
         year_began = dt.date(self.registrar.year, 9, 1)
+        counted_anew: set[str] = set()
         for school in self.region.schools:
             if not school.reports:
                 continue
@@ -198,6 +199,16 @@ class World:
             counted = last_school_day(wanted)
             if counted >= year_began and (school.counted_on is None or counted > school.counted_on):
                 school.counted_on = counted
+                counted_anew.add(school.code)
+        for row in self.enrolments():
+            since, school = row.absent_since, row.school
+            if (
+                since is not None
+                and school.code in counted_anew
+                and school.counted_on is not None
+                and since <= school.counted_on
+            ):
+                row.counted = "not_present"
 
     def recount(self, school: School) -> None:
         """A headcount taken today because somebody came or came back."""

@@ -81,6 +81,17 @@ REASONS: Final = (
 )
 """In the order of the rules (extracts.md, Which status)."""
 
+CATEGORIES: Final = {
+    "失学": ("no_record", "deferral_expired", "confirmed_never_enrolled"),
+    "长期请假": ("long_leave", "leave_expired", "leave_not_approved"),
+    "疑似辍学": (
+        "absent", "not_in_headcount", "primary_graduate_not_in_junior", "transferred_out_not_arrived", "registry_says_left",
+    ),
+    "辍学": ("confirmed_dropped_out",),
+}  # fmt: skip
+"""疑似辍学学生台账（含失学、长期请假学生）: 安教函〔2025〕78号 一. Of age and in no school is 失学; a leave too long or without
+approval is 长期请假; whoever was in a school and is not there is 疑似辍学, and 辍学 once a person has confirmed it."""
+
 BY_CODE: Final = {reason.code: reason for reason in REASONS}
 
 

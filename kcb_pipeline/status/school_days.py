@@ -28,6 +28,23 @@ def is_school_day(day: dt.date, calendar: Calendar) -> bool:
     return not calendar.terms or any(term.first <= day <= term.last for term in calendar.terms)
 
 
+def harvest_season(day: dt.date, calendar: Calendar) -> dt.date | None:
+    """The first day of the harvest months that the day lies in; None outside them.
+
+    >>> harvest_season(dt.date(2026, 5, 20), Calendar()), harvest_season(dt.date(2026, 11, 20), Calendar())
+    (datetime.date(2026, 4, 1), None)
+    """
+    if day.month not in calendar.harvest_months:
+        return None
+    first = day.replace(day=1)
+    for _ in range(11):
+        before = (first - dt.timedelta(days=1)).replace(day=1)
+        if before.month not in calendar.harvest_months:
+            break
+        first = before
+    return first
+
+
 def is_working_day(day: dt.date) -> bool:
     """Whether offices work on that day, by the State Council's calendar where it is known."""
     import chinese_calendar

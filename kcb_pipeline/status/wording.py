@@ -39,8 +39,11 @@ def evidence_of(facts: Facts) -> tuple[str, str]:
             changed = f"（{facts['dead_on']}）" if facts["dead_on"] else ""
             return f"{words}{changed}，此后未见新的学籍", _source("student_registry", facts["dead_row"])
         case "deferral_expired":
-            ended = facts["deferral_ended_on"] or facts["verdict_until"]
-            return f"{words}：延缓入学至 {ended}", _source("approvals", None)
+            if facts["deferral_ended_on"] is None:
+                return f"{words}：延缓入学至 {facts['verdict_until']}", _source("verifications", facts["verdict_row"])
+            return f"{words}：延缓入学至 {facts['deferral_ended_on']}", _source(
+                "approvals", facts["deferral_ended_row"]
+            )
         case "no_record":
             return f"{words}；{_nearest(facts)}", "student_registry"
         case "confirmed_never_enrolled" | "confirmed_dropped_out":
@@ -57,26 +60,31 @@ def _nearest(facts: Facts) -> str:
     return f"最接近的候选在{where}，因{why}未采用"
 
 
+_CONFIRMED: Final = ("确认失学", "确认辍学")
 _ATTENDANCE_REASONS: Final = ("absent", "long_leave", "not_in_headcount")
 
 
-def proof_of(facts: Facts, *, case_reason: str, opened_on: dt.date, sent: frozenset[str]) -> tuple[str, str] | None:
+def proof_of(facts: Facts, *, case_reason: str, sent: frozenset[str]) -> tuple[str, str] | None:
     """The evidence tonight's status rests on, if it is such that a case may close on it: words, and source with row.
 
     A child who was suspected of not attending is shown to attend by a headcount, by its school's report of absences, or by a
-    change in the registry, never by a source that did not come (extracts.md, Evidence lasts).
+    change in the registry, each of a later day than what was said against it; never by a source or a school that did not report
+    (extracts.md, Evidence lasts). A child that is merely no longer in the population register proves nothing.
     """
     reason = facts["reason"]
     words = BY_CODE[reason].words if reason else ""
     match reason:
         case "live_enrolment":
-            return _attendance_proof(facts, case_reason=case_reason, opened_on=opened_on, sent=sent)
+            return _attendance_proof(facts, case_reason=case_reason, sent=sent)
         case "struck_off":
             return f"{words}：{facts['struck_off_kind']}，{facts['struck_off_on']}", _source(
                 "deregistrations", facts["struck_off_row"]
             )
-        case "registered_dead" | "registered_emigrated" | "moved_out" | "no_longer_live" | "duplicate_registration":
-            return words, _source("population", facts["population_row"])
+        case "registered_dead" | "registered_emigrated" | "moved_out" | "no_longer_live":
+            row = facts["population_row"]
+            return None if row is None else (words, _source(_register(facts["population_type"]), row))
+        case "duplicate_registration":
+            return f"{words}（{facts['duplicate_of']}）", _source(_register(facts["kept_type"]), facts["kept_row"])
         case "registry_abroad":
             return words, _source("student_registry", facts["dead_row"])
         case "abroad":
@@ -116,29 +124,37 @@ def proof_of(facts: Facts, *, case_reason: str, opened_on: dt.date, sent: frozen
             return None
 
 
-def _attendance_proof(
-    facts: Facts, *, case_reason: str, opened_on: dt.date, sent: frozenset[str]
-) -> tuple[str, str] | None:
+def _attendance_proof(facts: Facts, *, case_reason: str, sent: frozenset[str]) -> tuple[str, str] | None:
     registry = _source("student_registry", facts["registry_row"])
-    present_on, changed_on = facts["present_on"], facts["latest_live_change"]
+    present_on, changed_on, doubted_on = facts["present_on"], facts["latest_live_change"], facts["doubted_on"]
+    if facts["verdict"] in _CONFIRMED:
+        if _is_later(present_on, facts["verdict_on"]):
+            return f"复学：清点在校 {present_on}", _source("in_school", facts["present_row"])
+        return (f"复学：学籍登记 {changed_on}", registry) if _is_later(changed_on, facts["verdict_on"]) else None
     if case_reason in _ATTENDANCE_REASONS:
-        if present_on is not None and present_on >= opened_on - dt.timedelta(days=30) and "in_school" in sent:
+        if _is_later(present_on, doubted_on) and "in_school" in sent:
             return f"清点在校：{present_on}", _source("in_school", facts["present_row"])
-        if changed_on is not None and changed_on > opened_on:
+        if _is_later(changed_on, doubted_on):
             return f"学籍异动：{changed_on}", registry
-        if case_reason != "not_in_headcount" and "absences" in sent:
-            return "学校最近一次缺勤上报中已无该生", "absences"
+        reported_on, missed_on = facts["reported_on"], facts["missed_on"]
+        is_reported_back = _is_later(reported_on, missed_on or doubted_on) and _is_later(reported_on, doubted_on)
+        if case_reason != "not_in_headcount" and is_reported_back:
+            return f"学校缺勤上报中已无该生：{reported_on}", _source("absences", facts["reported_row"])
         return None
     if case_reason in ("leave_not_approved", "leave_expired"):
         return ("学籍登记已复学", registry) if facts["suspended_rows"] == 0 else None
-    if case_reason in ("confirmed_never_enrolled", "confirmed_dropped_out") or case_reason not in BY_CODE:
-        if present_on is not None and present_on > opened_on:
-            return f"复学：清点在校 {present_on}", _source("in_school", facts["present_row"])
-        return (f"复学：学籍登记 {changed_on}", registry) if changed_on is not None else None
     how = {"id_number": "证件号码与姓名一致", "probabilistic": "身份信息综合比对一致", "reviewed": "人工核定"}.get(
         facts["match_method"], ""
     )
     return f"找到有效学籍（{how}）", registry
+
+
+def _is_later(day: dt.date | None, than: dt.date | None) -> bool:
+    return day is not None and than is not None and day > than
+
+
+def _register(population_type: str | None) -> str:
+    return "residents" if population_type == "resident" else "population"
 
 
 def _days(first: dt.date | None, last: dt.date | None) -> str:

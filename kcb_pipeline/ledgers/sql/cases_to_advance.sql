@@ -1,12 +1,40 @@
 -- Every child whose case tonight may open or move: it has one, or its status opens one; with the facts a case needs.
+-- `doubted_on` is the last day of which the evidence said that the child was not there: what shows it there has to be later.
 SELECT coalesce(s.child_id, c.child_id) AS child_id, s.status, s.reason, s.verdict, s.verdict_on, s.verdict_row,
        s.registry_row, s.live_rows, s.suspended_rows, s.present_on, s.present_row, s.latest_live_change, s.struck_off_on, s.struck_off_kind, s.struck_off_row,
-       s.abroad_since, s.abroad_row, s.leave_until, s.leave_row, s.leave_ended_on, s.deferred_until, s.deferral_row, s.deferral_ended_on,
+       s.abroad_since, s.abroad_row, s.leave_until, s.leave_row, s.leave_ended_on, s.deferred_until, s.deferral_row, s.deferral_ended_on, s.deferral_ended_row,
        s.exemption_row, s.elsewhere_on, s.elsewhere_row, s.specialised_row, s.disability_row, s.absent_from, s.absent_to, s.absent_row,
        s.long_leave_from, s.long_leave_to, s.long_leave_row, s.missed_headcount_on, s.dead_row, s.dead_on, s.graduated_row, s.candidates,
-       s.candidate_row, s.verdict_until, f.population_row, f.school_name, f.township_name, f.grade, f.match_method
+       s.candidate_row, s.verdict_until, s.duplicate_of, f.population_type, h.residence, f.population_row, f.school_name, f.township_name, f.grade, f.match_method,
+       d.population_type AS kept_type, d.population_row AS kept_row,
+       coalesce(p.birth_date, o.birth_date) AS birth_date, CASE WHEN p.population_type = 'registered' AND p.row > 0 THEN p.row END AS present_population_row,
+       coalesce(e.doubted_on, v.doubted_on) AS doubted_on, a.missed_on, q.reported_on, w.reported_row
 FROM (SELECT * FROM status.child_statuses WHERE status IN ('unenrolled', 'suspected', 'dropout')
          OR child_id IN (SELECT child_id FROM previous_cases)) s
 FULL JOIN previous_cases c ON c.child_id = s.child_id
 LEFT JOIN draft.children f ON f.child_id = s.child_id
+LEFT JOIN draft.children d ON d.child_id = s.duplicate_of
+LEFT JOIN (
+    SELECT c.child_id, min(r.township_name) AS residence
+    FROM landed.residents r
+    JOIN standard.population_keys k ON k.ref = 2 * r.row + 1 AND k.is_live
+    LEFT JOIN standard.person_groups g ON g.ref = k.ref
+    JOIN standard.children c ON c.person = coalesce(g.person, k.ref)
+    WHERE r.township_name IS NOT NULL GROUP BY c.child_id
+) h ON h.child_id = s.child_id
+LEFT JOIN previous_child_facts o ON o.child_id = c.child_id
+LEFT JOIN standard.children n ON n.child_id = c.child_id
+LEFT JOIN standard.persons p ON p.person = n.person
+LEFT JOIN (
+    SELECT child_id, max(CASE WHEN kind = 'absent' THEN to_date ELSE from_date END) AS doubted_on
+    FROM previous_evidence WHERE kind IN ('absent', 'long_leave', 'not_in_headcount') GROUP BY child_id
+) e ON e.child_id = c.child_id
+LEFT JOIN (
+    SELECT case_id, max(CASE WHEN event IN ('opened', 'reopened', 'relapsed', 'reason_changed') THEN occurred_on END) AS doubted_on
+    FROM previous_case_events GROUP BY case_id
+) v ON v.case_id = c.case_id
+LEFT JOIN (SELECT student_number, max(absent_on) AS missed_on FROM landed.absences GROUP BY student_number) a ON a.student_number = f.student_number
+LEFT JOIN status.school_reports q ON q.school_code = f.school_code
+LEFT JOIN (SELECT school_code, absent_on, min(row) AS reported_row FROM landed.absences GROUP BY school_code, absent_on) w
+  ON w.school_code = q.school_code AND w.absent_on = q.reported_on
 ORDER BY 1

@@ -5,7 +5,7 @@ SELECT s.child_id, s.person, s.population_type, s.population_row, s.is_live, s.s
        coalesce(n.unknown_rows, 0) AS unknown_rows, n.graduated_row, n.home_teaching_row, n.special_row, n.special_placement_code,
        n.present_on, n.present_row, n.latest_live_change, n.dead_row, n.dead_status, n.dead_grade, n.dead_on,
        e.struck_off_on, e.struck_off_kind, e.struck_off_row, e.abroad_since, e.abroad_row, e.leave_until, e.leave_row, e.leave_ended_on,
-       e.deferred_until, e.deferral_row, e.deferral_ended_on, e.exempted_until, e.exemption_row, e.elsewhere_on, e.elsewhere_row,
+       e.deferred_until, e.deferral_row, e.deferral_ended_on, e.deferral_ended_row, e.exempted_until, e.exemption_row, e.elsewhere_on, e.elsewhere_row,
        e.specialised_since, e.specialised_row, e.is_disabled, e.disability_placement, e.disability_row, e.is_poor,
        e.absent_from, e.absent_to, e.absent_row, e.long_leave_from, e.long_leave_to, e.long_leave_row, e.missed_headcount_on,
        e.carried_since, coalesce(n.present_on > e.carried_since OR n.latest_live_change > e.carried_since, false) AS is_carried_undone,

@@ -31,7 +31,7 @@ SELECT c.*,
          WHEN live_rows > 0 AND verdict = '休学' AND verdict_until >= $today THEN 'leave_verified'
          WHEN live_rows > 0 AND live_rows = unknown_rows AND present_on IS NULL THEN 'registry_status_unknown'
          WHEN live_rows > unattended_rows + suspended_rows AND (carried_since IS NULL OR is_carried_undone) THEN 'live_enrolment'
-         WHEN live_rows > 0 AND verdict = '在校已有学籍' AND suspended_rows = 0
+         WHEN live_rows > 0 AND verdict IN ('在校已有学籍', '随班就读') AND suspended_rows = 0
               AND verdict_on >= coalesce(absent_to, DATE '1900-01-01') AND verdict_on >= coalesce(long_leave_from, DATE '1900-01-01')
               AND verdict_on >= coalesce(missed_headcount_on, DATE '1900-01-01') THEN 'live_enrolment'
          WHEN suspended_rows > 0 AND $approvals_never_sent THEN 'leave_in_registry'

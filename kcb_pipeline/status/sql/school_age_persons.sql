@@ -4,7 +4,8 @@ SELECT c.child_id, c.person, p.population_type, p.row AS population_row, true AS
 FROM standard.children c JOIN standard.persons p ON p.person = c.person
 WHERE p.is_live AND p.birth_date BETWEEN $born_from AND $born_to
 UNION ALL
-SELECT f.child_id, c.person, f.population_type, CASE WHEN p.row > 0 THEN p.row END, false, coalesce(p.state, 'gone'), f.birth_date, f.sex, d.child_id
+SELECT f.child_id, c.person, f.population_type, CASE WHEN p.row > 0 THEN p.row END, false, coalesce(p.state, 'gone'), f.birth_date, f.sex,
+       coalesce(d.child_id, m.child_id)
 FROM previous_child_facts f
 LEFT JOIN standard.children c ON c.child_id = f.child_id
 LEFT JOIN standard.persons p ON p.person = c.person
@@ -15,4 +16,14 @@ LEFT JOIN (
     JOIN standard.children c ON c.person = g.person
     WHERE k.id_valid GROUP BY k.id_number
 ) d ON d.id_number = f.id_number AND c.person IS NULL
+LEFT JOIN (
+    -- 重户: struck off under one number, kept under another
+    SELECT v.id_number, min(c.child_id) AS child_id
+    FROM landed.deregistrations v
+    JOIN landed.population k ON k.id_number = v.kept_id_number AND k.id_valid
+    LEFT JOIN standard.person_groups g ON g.ref = 2 * k.row
+    JOIN standard.children c ON c.person = coalesce(g.person, 2 * k.row)
+    WHERE v.kind = '重户' AND coalesce(v.reversal_flag, '0') = '0'
+    GROUP BY v.id_number
+) m ON m.id_number = f.id_number AND m.child_id <> f.child_id
 WHERE (p.person IS NULL OR NOT p.is_live) AND f.birth_date BETWEEN $born_from AND $born_to

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kcb_pipeline.ledgers.cases import (
-    MEASURES,
     OPEN_STATES,
+    OUTSIDE,
     STATES,
     TRANSITIONS,
     Answer,
@@ -20,7 +20,7 @@ from kcb_pipeline.ledgers.cases import (
     advance,
     case_id_of,
 )
-from kcb_pipeline.ledgers.verifications import RESULTS
+from kcb_pipeline.ledgers.verifications import MEASURES, RESULTS
 from kcb_pipeline.status.reasons import BY_CODE, REASONS
 
 CHILD = "C0123456789ABCDE"
@@ -65,6 +65,9 @@ def standing(reason="no_record", *, proof=None, **changes):
 PROOF = ("找到有效学籍", "student_registry:9")
 
 
+GROWN = Standing(OUTSIDE, "over_age", "已超过义务教育年龄：出生日期2010-08-31", "population:5", None)
+
+
 def answer(result, on=ON, row=1, **cells):
     """An answer with what its result needs."""
     filled = {"evidence": "证明一份", "placement": "送教" if RESULTS[result].needs == "placement" else None}
@@ -77,7 +80,7 @@ def case_in(state, **changes):
     """A case in that state, as a night would have left it."""
     closed = {}
     if state in CLOSED_STATES:
-        closed = {"closed_on": ON - 10 * DAY, "closing_reason": "no_record", "closing_evidence": "证明"}
+        closed = {"closed_on": ON - 10 * DAY, "closing_reason": "延缓入学", "closing_evidence": "证明"}
     if state == "closed_until":
         closed["closed_until"] = ON + 50 * DAY
     case = Case(
@@ -94,7 +97,7 @@ def case_in(state, **changes):
     return dataclasses.replace(case, **changes)
 
 
-def night(case, *answers, at=None, on=ON):
+def night(case, *answers, at=GROWN, on=ON):
     """One night: the case after it, and the names of the events."""
     after, events = advance(case, CHILD, answers, at, on, TERMS)
     return after, [event.event for event in events]
@@ -146,7 +149,7 @@ def test_no_case_opens_for_a_child_in_neither_ledger(reason):
 
 
 def test_no_case_opens_for_a_child_past_school_age():
-    assert night(None, at=None) == (None, [])
+    assert night(None, at=GROWN) == (None, [])
 
 
 def test_an_answer_without_a_case_opens_none():
@@ -254,13 +257,25 @@ def test_a_deferral_or_leave_closes_until_its_day(state, result):
 
 
 @pytest.mark.parametrize("result", CONFIRMS)
-@pytest.mark.parametrize("state", OPEN_STATES)
+@pytest.mark.parametrize("state", ["suspected", "verifying", "returned_unconfirmed"])
 def test_a_confirmed_dropout_moves_with_its_reason_and_is_most_pressing(state, result):
     case, events = night(case_in(state), answer(result, reason="外出务工"), at=standing("confirmed_dropped_out"))
 
     assert events == ["confirmed"]
     assert (case.state, case.reason, case.severity) == ("confirmed", "外出务工", 3)
     assert case.due_on == ON + 20 * DAY
+
+
+@pytest.mark.parametrize("result", CONFIRMS)
+@pytest.mark.parametrize("state", ["confirmed", "persuading"])
+def test_a_dropout_confirmed_once_more_keeps_what_persuasion_has_reached(state, result):
+    before = case_in(state, reason="厌学", measure="责令改正" if state == "persuading" else None)
+
+    case, events = night(before, answer(result, reason="外出务工"), at=standing("confirmed_dropped_out"))
+
+    assert events == ["confirmed_again"]
+    assert (case.state, case.measure, case.reopened) == (state, before.measure, 0)
+    assert (case.reason, case.severity, case.due_on) == ("外出务工", 3, ON + 20 * DAY)
 
 
 @pytest.mark.parametrize("result", CONFIRMS)
@@ -343,6 +358,50 @@ def test_the_measure_is_the_furthest_step_reached(reached, said):
     assert case.state == "persuading"
 
 
+@pytest.mark.parametrize(("reached", "said"), [(a, b) for a, b in itertools.product((None, *MEASURES), MEASURES)])
+def test_a_step_is_skipped_with_a_reason_or_not_at_all(reached, said):
+    before = case_in("persuading" if reached else "confirmed", measure=reached)
+    steps = [None, *MEASURES]
+    skipped = MEASURES[steps.index(reached) : MEASURES.index(said)]
+
+    bare, _ = advance(
+        before, CHILD, [answer("失联", measure=said, evidence=None)], standing("confirmed_dropped_out"), ON, TERMS
+    )
+    reasoned, events = advance(
+        before,
+        CHILD,
+        [answer("失联", measure=said, evidence="家长拒不配合")],
+        standing("confirmed_dropped_out"),
+        ON,
+        TERMS,
+    )
+
+    further = said if steps.index(said) > steps.index(reached) else reached
+    assert bare.measure == (reached if skipped else further)
+    assert reasoned.measure == further
+    if skipped:
+        assert all(step in events[-1].evidence for step in skipped)
+        assert "家长拒不配合" in events[-1].evidence
+
+
+@pytest.mark.parametrize("state", ["suspected", "verifying", "returned_unconfirmed", "closed_until"])
+def test_a_step_taken_outside_persuasion_is_noted_and_moves_nothing(state):
+    case, events = night(case_in(state), answer("失联", measure="宣传教育"), at=standing("no_record"))
+
+    assert "measure_noted" in events
+    assert case.measure == "宣传教育"
+    assert case.state not in ("confirmed", "persuading")
+
+
+def test_the_step_that_brought_a_child_back_comes_before_the_return():
+    case, events = night(
+        case_in("confirmed"), answer("已复学", measure="宣传教育"), at=standing("confirmed_dropped_out")
+    )
+
+    assert events == ["measure_taken", "returned_reported"]
+    assert (case.state, case.measure) == ("returned_unconfirmed", "宣传教育")
+
+
 def test_visits_are_the_most_that_was_reported_and_the_placement_the_latest():
     case = case_in("confirmed", visits=3, placement="集中教育")
 
@@ -398,17 +457,17 @@ def test_an_approved_deferral_or_leave_closes_until_its_end(state, reason):
 
 @pytest.mark.parametrize("state", [*OPEN_STATES, "closed_until"])
 def test_a_child_past_school_age_closes_as_over_age(state):
-    after, events = advance(case_in(state), CHILD, [], None, ON, TERMS)
+    after, events = advance(case_in(state), CHILD, [], GROWN, ON, TERMS)
 
     assert after.state == "closed"
-    assert after.closing_evidence
-    assert [event.event for event in events] == ["closed_over_age"]
+    assert (after.closing_reason, after.closing_evidence) == ("over_age", GROWN.evidence)
+    assert [(event.event, event.source) for event in events] == [("closed_over_age", "population:5")]
 
 
 def test_a_closed_case_of_a_child_past_school_age_stays_as_it_is():
     case = case_in("closed")
 
-    assert night(case, at=None) == (case, [])
+    assert night(case, at=GROWN) == (case, [])
 
 
 @pytest.mark.parametrize("empty", [("", "student_registry:9")])
@@ -427,7 +486,7 @@ def test_a_relapse_opens_the_same_case_again(reason):
 
     after, events = advance(before, CHILD, [], standing(reason), ON, TERMS)
 
-    assert [event.event for event in events] == ["reopened"]
+    assert [event.event for event in events] == ["relapsed"]
     assert (after.case_id, after.opened_on) == (before.case_id, before.opened_on)
     assert after.is_open
     assert (after.reason, after.severity, after.reopened) == (reason, BY_CODE[reason].severity, 2)
@@ -451,12 +510,80 @@ def test_a_case_closed_until_a_day_opens_again_by_itself_after_it(reason, days, 
     assert case.reopened == int(is_open)
 
 
-def test_a_deferral_that_is_prolonged_does_not_open_the_case():
+def test_a_term_that_a_person_gave_holds_and_one_that_only_the_data_gave_ends_when_they_take_it_back():
+    given = case_in("closed_until", closing_reason="休学", closed_until=ON + 50 * DAY)
+    found = case_in("closed_until", closing_reason="leave_approved", closed_until=ON + 50 * DAY)
+
+    assert night(given, at=standing("leave_not_approved")) == (given, [])
+    assert night(found, at=standing("leave_not_approved"))[1] == ["reopened"]
+
+
+def test_a_deferral_that_is_prolonged_does_not_open_the_case_and_holds_to_its_new_day():
     case = case_in("closed_until", closed_until=ON - DAY)
 
-    after, _ = night(case, at=standing("deferral_approved", proof=PROOF, until=ON + 100 * DAY))
+    after, events = night(case, at=standing("deferral_approved", proof=PROOF, until=ON + 100 * DAY))
 
-    assert after.state == "closed_until"
+    assert (after.state, after.closed_until, after.closed_on) == ("closed_until", ON + 100 * DAY, ON)
+    assert events == ["closed_until_by_evidence"]
+    assert night(after, at=standing("deferral_approved", proof=PROOF, until=ON + 100 * DAY)) == (after, [])
+
+
+@pytest.mark.parametrize(
+    ("days", "events"), [(0, []), (1, ["reopened"])], ids=["the last day of the term", "the day after"]
+)
+@pytest.mark.parametrize("reason", ["live_enrolment", "candidates"])
+def test_a_term_that_ends_without_evidence_of_school_opens_the_case(reason, days, events):
+    case = case_in("closed_until", closed_until=ON)
+
+    after, happened = night(case, at=standing(reason), on=ON + days * DAY)
+
+    assert happened == events
+    assert after.is_open is bool(events)
+    assert after.reason == case.reason
+
+
+def test_a_term_that_ends_with_evidence_of_school_closes_the_case():
+    after, events = night(case_in("closed_until", closed_until=ON - DAY), at=standing("live_enrolment", proof=PROOF))
+
+    assert (after.state, events) == ("closed", ["closed_by_evidence"])
+
+
+# -- who is responsible --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", OPEN_STATES)
+def test_a_case_is_handed_over_when_somebody_else_is_responsible(state):
+    moved = dataclasses.replace(standing("confirmed_dropped_out"), responsible="他乡")
+
+    case, events = night(case_in(state), at=moved)
+
+    assert events == ["handed_over"]
+    assert (case.state, case.responsible) == (state, "他乡")
+    assert night(case, at=dataclasses.replace(moved, responsible=None)) == (case, [])
+
+
+# -- answers that come late, or to a closed case -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("result", sorted(RESULTS))
+def test_an_answer_older_than_the_last_one_is_kept_and_moves_nothing(result):
+    case, _ = night(case_in("suspected"), answer("确认辍学", reason="厌学"), at=standing("confirmed_dropped_out"))
+
+    after, events = night(
+        case, answer(result, on=ON - 5 * DAY, row=9, visits=3), at=standing("confirmed_dropped_out"), on=ON + DAY
+    )
+
+    assert events == ["verified_again"]
+    assert after == dataclasses.replace(case, visits=3)
+
+
+@pytest.mark.parametrize("result", [*STAYS_OPEN, "已复学"])
+@pytest.mark.parametrize("state", sorted(CLOSED_STATES))
+def test_an_answer_that_closes_nothing_leaves_a_closed_case_closed_and_stands_in_its_history(state, result):
+    case, events = night(case_in(state), answer(result, row=8), at=standing("leave_verified"))
+
+    assert events == ["verified_again"]
+    assert case.state == state
 
 
 # -- the machine as a whole ----------------------------------------------------------------------------------------
@@ -515,7 +642,7 @@ def told(nights):
                 cells["placement"] = placement
             said.append(answer(result, on=on - days * DAY, row=row, **cells))
         if where is None:
-            yield said, None, on
+            yield said, GROWN, on
         else:
             reason, has_proof, days = where
             yield (
@@ -582,7 +709,7 @@ def test_a_child_in_a_ledger_has_an_open_case_after_every_night(nights):
     case = None
     for said, where, on in told(nights):
         case, events = advance(case, CHILD, said, where, on, TERMS)
-        if where is None or where.reason not in OUT or (case is None and where.status == "dropout"):
+        if where is GROWN or where.reason not in OUT or (case is None and where.status == "dropout"):
             continue
         if (
             case is not None
@@ -611,7 +738,6 @@ def test_a_case_is_a_function_of_its_nights(nights):
 def test_the_same_answers_said_twice_in_a_night_leave_the_same_case(nights):
     case = None
     for said, where, on in told(nights):
-        said = [dataclasses.replace(one, measure=None) for one in said]  # of measures: the test below
         once, _ = advance(case, CHILD, said, where, on, TERMS)
         twice, _ = advance(case, CHILD, [*said, *said], where, on, TERMS)
 

@@ -57,7 +57,7 @@ class Office:
         self.connection = connection
         for schema in ("landed", "status", "draft"):
             connection.execute(f"CREATE SCHEMA {schema}")
-        for name in ("cases", "child_facts", "decisions"):
+        for name in ("cases", "child_facts", "decisions", "case_events"):
             columns = ", ".join(f'"{field.name}" {field.type}' for field in table(name).fields)
             connection.execute(f"CREATE TEMP TABLE previous_{name} ({columns})")
         create(connection, "landed.student_registry", pl.DataFrame({"student_number": [NUMBER, "L1"]}))
@@ -330,6 +330,53 @@ def test_different_results_of_one_case_and_day_go_back_together(office):
     assert (account.believed, account.refused) == (2, 2)
 
 
+@pytest.mark.parametrize(("result", "is_refused"), [("确认辍学", True), ("失联", False)])
+def test_an_answer_that_contradicts_one_believed_before_of_the_same_day_goes_back(office, result, is_refused):
+    office.believe(answer("失联"))
+    office.next_night()
+
+    account = office.believe(answer(result, visits=3), on=ON + DAY)
+
+    assert (account.refused, account.believed) == (int(is_refused), int(not is_refused))
+    assert office.refused() == ({1: ("result", "contradictory")} if is_refused else {})
+
+
+# -- the four steps ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("evidence", [None, "家长外出，送达不了"])
+@pytest.mark.parametrize(
+    ("reached", "taken", "skips"),
+    [
+        (None, "宣传教育", False),
+        (None, "责令改正", True),
+        ("宣传教育", "责令改正", False),
+        ("宣传教育", "行政处罚", True),
+        ("行政处罚", "宣传教育", False),
+        ("行政处罚", "申请强制执行或提起诉讼", False),
+    ],
+)
+def test_a_step_before_its_turn_goes_back_for_the_reason(office, reached, taken, skips, evidence):
+    office.connection.execute("UPDATE previous_cases SET measure = ? WHERE case_id = 'A2'", [reached])
+
+    office.believe(answer("失联", "A2", measure=taken, evidence=evidence))
+
+    assert office.refused() == ({1: ("evidence", "step_skipped")} if skips and not evidence else {})
+
+
+def test_the_steps_of_one_night_count_by_their_days_whatever_their_rows(office):
+    office.believe(
+        answer("失联", "A2", verified_on=ON - DAY, measure="行政处罚"),
+        answer("失联", "A2", verified_on=ON - 9 * DAY, measure="宣传教育"),
+        answer("失联", "A2", verified_on=ON - 5 * DAY, measure="责令改正"),
+    )
+
+    assert office.refused() == {}
+
+
+# -- contradictions ------------------------------------------------------------------------------------------------
+
+
 def test_the_same_result_twice_on_one_day_is_no_contradiction(office):
     office.believe(answer("失联", visits=1), answer("失联", visits=2))
 
@@ -419,3 +466,22 @@ def test_a_verdict_carries_its_term_and_its_row(office):
     assert rows(
         office.connection, "SELECT child_id, result, verified_on, until, landed_on, source_row FROM status.verdicts"
     ) == [("C1", "休学", ON - DAY, dt.date(2027, 8, 31), ON, 2)]
+
+
+@pytest.mark.parametrize(
+    ("returned_on", "stands"),
+    [(ON - 2 * DAY, True), (ON, False), (ON + DAY, False)],
+    ids=["before it was said", "the same night", "after"],
+)
+def test_a_confirmed_dropout_that_was_shown_to_be_back_is_one_no_longer(office, returned_on, stands):
+    """The source that showed the return may not say it again: what was confirmed before speaks of the time before."""
+    office.believe(answer("确认辍学", "A2", verified_on=ON - DAY))
+    office.next_night()
+    office.connection.execute(
+        "INSERT INTO previous_case_events (case_id, sequence, event, occurred_on) VALUES ('A2', 3, 'closed_by_evidence', ?)",
+        [returned_on],
+    )
+
+    office.believe(on=ON + 9 * DAY)
+
+    assert office.verdicts() == ({"C2": "确认辍学"} if stands else {})

@@ -399,9 +399,34 @@ def test_a_story_that_does_not_lead_where_it_says_is_refused() -> None:
         happened(world, child, wrong)
 
 
-def test_nights_over_the_first_of_september_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="one school year"):
-        write_sample(tmp_path, children=10, seed=1, date=dt.date(2026, 8, 31), nights=2)
+def test_on_the_first_of_september_the_eldest_leave_the_youngest_enter_and_the_others_move_up(tmp_path: Path) -> None:
+    before, after = dt.date(2026, 8, 31), dt.date(2026, 9, 1)
+    write_sample(tmp_path, children=700, seed=1, date=before, nights=2)
+    old, new = truth(tmp_path, "children", before), truth(tmp_path, "children", after)
+
+    assert old["birth_date"].min() < dt.date(2010, 9, 1) <= new["birth_date"].min()  # type: ignore[operator]
+    assert old["birth_date"].max() <= dt.date(2019, 8, 31) < new["birth_date"].max()  # type: ignore[operator]
+    assert new["birth_date"].max() <= dt.date(2020, 8, 31)  # type: ignore[operator]
+    assert 0.8 < new.height / old.height < 1.2
+    assert new["person_key"].is_unique().all()
+    stayed = new.join(old, on="person_key", how="inner")
+    assert stayed.height > 0.8 * new.height
+    # Who was in school and has no story is in school, or has finished it.
+    ordinary = stayed.filter((pl.col("status_right") == "enrolled") & (pl.col("stories").list.len() == 0))
+    assert set(ordinary["status"]) <= {"enrolled", "completed"}
+    assert "lost_after_primary" in set(new["stories"].explode())
+
+
+def test_nights_may_lie_apart_and_life_goes_on_between_them(tmp_path: Path) -> None:
+    later = DATE + dt.timedelta(days=90)
+    write_sample(tmp_path, children=500, seed=9, date=DATE, nights=2, every=90)
+
+    assert sorted(path.name for path in (tmp_path / "truth").iterdir()) == [str(DATE), str(later)]
+    before, after = truth(tmp_path, "children", DATE), truth(tmp_path, "children", later)
+    happened = set(after["stories"].explode()) - set(before["stories"].explode())
+    assert {"stops_attending", "transfers_out", "moved_in"} <= happened
+    assert 0.95 < after.height / before.height < 1.15
+    assert (after.join(before, on="person_key")["stories"].list.len() <= 4).all()
 
 
 @pytest.mark.parametrize(("children", "count"), [(0, 1), (10, 0)])

@@ -71,11 +71,12 @@ def test_the_reasons_as_a_table_are_the_reasons():
 
 DAYS = (
     "verdict_on verdict_until present_on latest_live_change struck_off_on abroad_since leave_until leave_ended_on deferred_until"
-    " deferral_ended_on elsewhere_on absent_from absent_to long_leave_from long_leave_to missed_headcount_on dead_on"
+    " deferral_ended_on elsewhere_on absent_from absent_to long_leave_from long_leave_to missed_headcount_on dead_on reported_on"
 )
 ROWS = (
     "verdict_row registry_row present_row struck_off_row abroad_row leave_row deferral_row exemption_row elsewhere_row specialised_row"
-    " disability_row absent_row long_leave_row dead_row graduated_row candidate_row population_row near_row"
+    " disability_row absent_row long_leave_row dead_row graduated_row candidate_row population_row near_row kept_row reported_row"
+    " deferral_ended_row"
 )
 
 
@@ -90,6 +91,11 @@ def facts():
             "reason": reason,
             "status": BY_CODE[reason].status,
             "verdict": None,
+            "doubted_on": dt.date(2026, 10, 20),
+            "missed_on": None,
+            "population_type": "registered",
+            "duplicate_of": "C0000000000000002",
+            "kept_type": "resident",
             "struck_off_kind": "死亡",
             "live_rows": 1,
             "suspended_rows": 0,
@@ -137,8 +143,8 @@ def test_words_name_no_value_of_another_child(facts, code):
     assert not re.search(r"\d{15,}", words)
 
 
-def proof(facts, *, case_reason="absent", opened_on=dt.date(2026, 10, 20), sent=("in_school", "absences")):
-    return proof_of(facts, case_reason=case_reason, opened_on=opened_on, sent=frozenset(sent))
+def proof(facts, *, case_reason="absent", sent=("in_school", "absences")):
+    return proof_of(facts, case_reason=case_reason, sent=frozenset(sent))
 
 
 @pytest.mark.parametrize("code", OUT)
@@ -169,7 +175,7 @@ def test_what_closes_a_case_says_why_and_by_which_row_of_which_extract(facts, co
 
 @pytest.mark.parametrize("case_reason", ["absent", "long_leave", "not_in_headcount"])
 def test_an_absence_is_never_over_because_a_source_did_not_come(facts, case_reason):
-    quiet = facts("live_enrolment", present_on=None, latest_live_change=None)
+    quiet = facts("live_enrolment", present_on=None, latest_live_change=None, reported_on=None)
 
     assert proof(quiet, case_reason=case_reason, sent=()) is None
     assert proof(quiet, case_reason=case_reason, sent=("exit_entry", "elsewhere")) is None
@@ -186,18 +192,81 @@ def test_a_headcount_that_shows_the_child_closes(facts, case_reason):
     assert "2026-11-18" in found[0]
 
 
-@pytest.mark.parametrize("case_reason", ["confirmed_dropped_out", "confirmed_never_enrolled", "厌学"])
+DOUBTED = dt.date(2026, 11, 10)
+
+
+@pytest.mark.parametrize("case_reason", ["absent", "long_leave", "not_in_headcount"])
+@pytest.mark.parametrize("days", [-7, 0])
+def test_a_headcount_or_a_record_of_before_says_nothing_of_what_came_after(facts, case_reason, days):
+    day = DOUBTED + dt.timedelta(days=days)
+    stale = facts("live_enrolment", present_on=day, latest_live_change=day, doubted_on=DOUBTED, reported_on=None)
+
+    assert proof(stale, case_reason=case_reason) is None
+
+
+@pytest.mark.parametrize("case_reason", ["absent", "long_leave"])
+def test_a_later_report_of_the_school_without_the_child_closes_and_names_its_row(facts, case_reason):
+    later = DOUBTED + dt.timedelta(days=1)
+    known = {"present_on": None, "latest_live_change": None, "doubted_on": DOUBTED, "missed_on": DOUBTED}
+
+    words, source = proof(facts("live_enrolment", **known, reported_on=later, reported_row=4), case_reason=case_reason)
+
+    assert source == "absences:4"
+    assert str(later) in words
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        {"reported_on": None, "missed_on": DOUBTED},
+        {"reported_on": DOUBTED, "missed_on": DOUBTED},
+        {"reported_on": DOUBTED + dt.timedelta(days=3), "missed_on": DOUBTED + dt.timedelta(days=3)},
+        {"reported_on": DOUBTED - dt.timedelta(days=30), "missed_on": DOUBTED - dt.timedelta(days=60)},
+    ],
+    ids=["its school did not report", "nothing newer", "it is missing in the last report too", "older than the doubt"],
+)
+@pytest.mark.parametrize("case_reason", ["absent", "long_leave"])
+def test_an_absence_is_not_over_because_others_have_reported(facts, case_reason, known):
+    known = {"present_on": None, "latest_live_change": None, "doubted_on": DOUBTED} | known
+
+    assert proof(facts("live_enrolment", **known), case_reason=case_reason) is None
+
+
+def test_a_report_of_absences_does_not_answer_a_headcount(facts):
+    known = {"present_on": None, "latest_live_change": None, "doubted_on": DOUBTED}
+
+    assert (
+        proof(
+            facts("live_enrolment", **known, reported_on=DOUBTED + dt.timedelta(days=9)), case_reason="not_in_headcount"
+        )
+        is None
+    )
+
+
+@pytest.mark.parametrize("reason", ["no_longer_live", "moved_out", "registered_dead", "registered_emigrated"])
+def test_a_child_that_is_merely_gone_from_the_register_closes_nothing(facts, reason):
+    assert proof(facts(reason, population_row=None)) is None
+    assert proof(facts(reason, population_row=8, population_type="resident"))[1] == "residents:8"
+
+
+def test_a_merged_child_closes_on_the_row_that_was_kept(facts):
+    words, source = proof(facts("duplicate_registration", population_row=None, kept_type="registered", kept_row=12))
+
+    assert source == "population:12"
+    assert "C0000000000000002" in words
+
+
+@pytest.mark.parametrize("case_reason", ["confirmed_dropped_out", "confirmed_never_enrolled", "厌学", "absent"])
 def test_a_confirmed_dropout_returns_by_the_registry_or_the_headcount_and_nothing_else(facts, case_reason):
-    none = facts("live_enrolment", present_on=None, latest_live_change=None)
-    present = facts("live_enrolment", present_on=dt.date(2026, 11, 18), present_row=7, latest_live_change=None)
-    enrolled = facts("live_enrolment", present_on=None, latest_live_change=dt.date(2026, 11, 10), registry_row=9)
+    def known(**days):
+        days = {"present_on": None, "latest_live_change": None} | days
+        return facts("live_enrolment", verdict="确认辍学", verdict_on=DOUBTED, doubted_on=dt.date(2026, 9, 1), **days)
 
-    assert proof(none, case_reason=case_reason) is None
-    assert proof(present, case_reason=case_reason)[1] == "in_school:7"
-    assert proof(enrolled, case_reason=case_reason)[1] == "student_registry:9"
-
-
-def test_a_headcount_before_the_dropout_was_known_is_no_return(facts):
-    before = facts("live_enrolment", present_on=dt.date(2026, 10, 1), latest_live_change=None)
-
-    assert proof(before, case_reason="confirmed_dropped_out", opened_on=dt.date(2026, 10, 20)) is None
+    later = DOUBTED + dt.timedelta(days=1)
+    assert proof(known(), case_reason=case_reason) is None
+    assert proof(known(present_on=DOUBTED, latest_live_change=DOUBTED), case_reason=case_reason) is None
+    assert proof(known(present_on=later, present_row=7), case_reason=case_reason)[1] == "in_school:7"
+    assert proof(known(latest_live_change=later, registry_row=9), case_reason=case_reason)[1] == "student_registry:9"
+    assert proof(known(present_on=DOUBTED, latest_live_change=later, registry_row=9), case_reason=case_reason)[1] == (
+        "student_registry:9"
+    )

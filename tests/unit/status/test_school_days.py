@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kcb_pipeline.config import Calendar, Period
-from kcb_pipeline.status.school_days import is_known, is_school_day, school_days
+from kcb_pipeline.status.school_days import harvest_season, is_known, is_school_day, school_days
 
 PLAIN = Calendar()
 
@@ -138,3 +138,18 @@ def test_the_school_days_of_a_stretch_are_exactly_the_days_that_are_one(first, l
     every = [first + dt.timedelta(days=n) for n in range(length + 1)]
     assert table["day"].to_list() == [one for one in every if is_school_day(one, calendar)]
     assert table["ordinal"].to_list() == list(range(1, table.height + 1))
+
+
+@pytest.mark.parametrize(
+    ("text", "months", "first"),
+    [
+        ("2026-04-01", (4, 5, 6, 7), "2026-04-01"),
+        ("2026-07-31", (4, 5, 6, 7), "2026-04-01"),
+        ("2026-08-01", (4, 5, 6, 7), None),
+        ("2026-05-20", (), None),
+        ("2027-01-10", (11, 12, 1), "2026-11-01"),
+        ("2026-05-20", tuple(range(1, 13)), "2025-06-01"),
+    ],
+)
+def test_the_harvest_season_began_with_the_first_of_its_months(text, months, first):
+    assert harvest_season(day(text), Calendar(harvest_months=months)) == (day(first) if first else None)
