@@ -177,9 +177,9 @@ def _settle(left: pl.DataFrame, right: pl.DataFrame, settings: Settings, reviewe
     taken_l, taken_r = np.zeros(left.height, dtype=bool), np.zeros(right.height, dtype=bool)
     if reviewed is not None:
         decided = reviewed.filter("is_match").sort("left_row", "right_row")
-        decided = decided.unique("left_row", keep="first", maintain_order=True).unique(
-            "right_row", keep="first", maintain_order=True
-        )
+        if settings.policy == "one-to-one":
+            decided = decided.unique("left_row", keep="first", maintain_order=True)
+        decided = decided.unique("right_row", keep="first", maintain_order=True)
         lefts.append(decided["left_row"].to_numpy().astype(np.int64))
         rights.append(decided["right_row"].to_numpy().astype(np.int64))
         methods += [REVIEWED] * decided.height
