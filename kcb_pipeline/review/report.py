@@ -44,7 +44,7 @@ def _figures(measured: Measured) -> Iterator[str]:
         return
     yield f"precision 准确率  {_share(measured.precision)}   of the linked pairs, those that are one person"
     yield f"recall    召回率  {_share(measured.recall)}   of the pairs that are one person, those that are linked (among pairs that were kept)"
-    yield "each label weighted by the inverse of its pair's chance; Jeffreys intervals by stratum (kcb_pipeline/review/quality.py)"
+    yield "each label weighted by the inverse of its pair's chance; melded Clopper-Pearson intervals by band (kcb_pipeline/review/quality.py)"
     if measured.unlabelled:
         yield f"{measured.unlabelled:,} pairs are of bands in which nobody has labelled any: they are in neither figure"
 

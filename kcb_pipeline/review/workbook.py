@@ -16,13 +16,15 @@ import xlsxwriter
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
+from kcb_pipeline.extracts.catalogue import code_lists
 from kcb_pipeline.review.answers import WORDS
 from kcb_pipeline.review.differences import Run, marked, marked_items
 
 INSTRUCTIONS, PAIRS = "填写说明", "待核对"
 REVIEWER, NUMBER, ANSWER, REMARK = "核对人", "编号", "答案", "备注"
 
-_SEX: Final = {"1": "男", "2": "女"}
+_CODES: Final = {"sex": "sex", "ethnicity": "ethnicity", "registry_status": "registry_status"}
+"""Fields that hold codes, with the list that says what they mean."""
 _MISSING: Final = "—"
 
 
@@ -137,6 +139,9 @@ def _write_instructions(
     sheet.hide_gridlines(2)
     sheet.set_column(0, 0, 12)
     sheet.set_column(1, 1, 90)
+    sheet.set_row(0, 30)
+    sheet.set_landscape()
+    sheet.fit_to_pages(1, 0)
     sheet.write_string(0, 0, "户籍与学籍人工核对表", styles.title)
     entry = styles.entry
     for row, (label, value) in enumerate(
@@ -189,8 +194,8 @@ def _shown(column: Column, pair: Pair) -> tuple[list[Run], list[Run]]:
     if column.marking == "items":
         mine, theirs = _items(pair.person.get(column.field)), _items(pair.record.get(column.field))
         if mine and theirs:
-            return marked_items(mine, theirs)
-        left, right = "、".join(mine), "、".join(theirs)
+            return marked_items(mine, theirs, "\n")
+        left, right = "\n".join(mine), "\n".join(theirs)
         return [(left or _MISSING, False)], [(right or _MISSING, False)]
     left, right = (_text(column.field, side.get(column.field)) for side in (pair.person, pair.record))
     if not left or not right or left == right or column.marking == "none":
@@ -206,7 +211,7 @@ def _text(field: str, value: Any) -> str:
     if value is None:
         return ""
     text = str(value)
-    return _SEX.get(text, text) if field == "sex" else text
+    return code_lists()[_CODES[field]].label(text) or text if field in _CODES else text
 
 
 def _write_runs(sheet: Worksheet, styles: _Styles, row: int, column: int, runs: list[Run], cell: Format) -> None:

@@ -57,7 +57,9 @@ class Reviewed:
         self.right = dict(self.pairs.select("pair", "is_one").rows())
         in_doubt = self.pairs.filter((pl.col("decision") == "review") & pl.col("is_one"))
         strangers = self.pairs.filter((pl.col("decision") == "linked") & ~pl.col("is_one"))
-        sure = self.pairs.filter((pl.col("method") == "probabilistic") & (pl.col("decision") == "linked") & pl.col("is_one"))
+        sure = self.pairs.filter(
+            (pl.col("method") == "probabilistic") & (pl.col("decision") == "linked") & pl.col("is_one")
+        )
         self.in_doubt, self.stranger, self.disputed = (p.row(0, named=True) for p in (in_doubt, strangers, sure))
 
 
