@@ -121,11 +121,13 @@ def test_records_without_a_number_of_their_own_are_told_apart_by_what_they_say(n
     pairs = pl.DataFrame(
         {"pair": ["?"], "child_id": ["A"], "record_key": ["#"], "record_name": ["S3"], "record_birth_date": [BORN]}
     )
-    keys = dict(night.execute(
+    keys = dict(
+        night.execute(
             "SELECT k.row, coalesce(k.student_number, '') || '#' || substr(sha256(concat_ws(chr(31), '', r.name, "
             "cast(r.birth_date AS VARCHAR), r.school_code)), 1, 16) FROM standard.registry_keys k "
             "JOIN landed.student_registry r ON r.row = k.row"
-        ).fetchall())
+        ).fetchall()
+    )
     wanted = pl.concat([pairs.with_columns(pl.lit(str(row)).alias("pair"), pl.lit(keys[row]).alias("record_key"), pl.lit(f"S{row}").alias("record_name")) for row in (3, 4, 5)])  # fmt: skip
 
     assert dict(locate(night, wanted).select("pair", "registry_row").rows()) == {"3": 3, "4": 4, "5": 5}
