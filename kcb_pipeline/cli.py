@@ -461,6 +461,29 @@ def review_report(home: Path, round_name: str | None) -> None:
         console.print(part)
 
 
+@main.command(epilog="Example:  kcb charts --date 2026-11-20 --out charts")
+@_with_home
+@click.option(
+    "--date", "comparison_date", type=DATE, default=None, help="The comparison date.  [default: the latest published]"
+)
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="The folder to write into."
+)
+@click.option("--child", "child_id", default=None, help="Show how the best pair of this child comes to its weight.")
+def charts(home: Path, comparison_date: dt.date | None, out: Path, child_id: str | None) -> None:
+    """Draw a night's linkage: match weights, m and u, one pair's waterfall, blocking, records that nothing could link."""
+    from kcb_pipeline.home import Home
+    from kcb_pipeline.reporting.linkage_charts import linkage_charts, write_charts
+
+    place = _published(Home(home))
+    on = comparison_date or max(version.comparison_date for version in _versions(place))
+    written, png = write_charts(linkage_charts(place, on, child_id=child_id), out)
+    for path in written:
+        click.echo(str(path))
+    if not png:
+        click.echo("SVG only: drawing PNG takes resvg-py and a Chinese font on this machine")
+
+
 def _published(place: Any) -> Any:
     if not place.ledgers.exists():
         raise UsageError(f"nothing has been published in {place.folder}: run a night first (kcb run)")

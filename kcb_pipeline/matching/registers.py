@@ -122,6 +122,11 @@ def register_settings(on: dt.date, rule: Matching) -> Settings:
     )
 
 
+def register_frames(connection: duckdb.DuckDBPyConnection) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The persons and the pupils that are linked, as `link` takes them."""
+    return frame(connection, _PERSONS), frame(connection, _STUDENTS)
+
+
 @dataclass(frozen=True, slots=True)
 class Matched:
     """Counts of what was matched."""
@@ -143,7 +148,7 @@ def match_registers(
     probability, runner_up_gap, w_<comparison> and level_<comparison>.
     """
     with workspace.connect() as connection:
-        persons, students = frame(connection, _PERSONS), frame(connection, _STUDENTS)
+        persons, students = register_frames(connection)
         settings = register_settings(workspace.comparison_date, rule)
         reviewed = _decided(connection, persons, students, further=False)
         result = link(persons, students, settings, reviewed=reviewed, model=frozen, progress=progress)

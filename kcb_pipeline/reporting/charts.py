@@ -6,12 +6,15 @@ Weight distribution, m and u by level, the waterfall of one pair, what blocking 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from kcb_pipeline.reporting import svg
 from kcb_pipeline.reporting.svg import AMBER, BLUE, DEEP, GREY, GRID, INK, QUIET, RED, TEAL, line, picture, rect, text
+
+Scale = Callable[[float], float]
+"""From a value to its place on the sheet."""
 
 _WIDTH: Final = 980.0
 _LEFT, _RIGHT, _TOP = 32.0, 32.0, 84.0
@@ -57,7 +60,7 @@ def weight_distribution(panels: Sequence[Panel], marks: Sequence[Mark], *, step:
         out.append(line(x(tick), top, x(tick), bottom, GRID))
         out.append(text(x(tick), bottom + 18, f"{tick:g}", size=11, fill=QUIET, anchor="middle"))
     for number, panel in enumerate(panels):
-        out += _histogram(panel, top + number * (height + gap), height, x, low, high, step, left, right)
+        out += _histogram(panel, top + number * (height + gap), height, x, (low, high), step, left, right)
     for place, mark in enumerate(sorted(marks, key=lambda one: one.weight)):
         out.append(
             line(
@@ -85,8 +88,9 @@ def weight_distribution(panels: Sequence[Panel], marks: Sequence[Mark], *, step:
 
 
 def _histogram(
-    panel: Panel, top: float, height: float, x, low: float, high: float, step: float, left: float, right: float
-) -> list[str]:  # type: ignore[no-untyped-def]
+    panel: Panel, top: float, height: float, x: Scale, span: tuple[float, float], step: float, left: float, right: float
+) -> list[str]:
+    low, high = span
     bins = int((high - low) / step)
     counted = [[0] * bins for _ in panel.parts]
     for counts, (_, _, weights) in zip(counted, panel.parts, strict=True):
@@ -191,7 +195,7 @@ def levels_chart(levels: Sequence[Level]) -> str:
     )
 
 
-def _level_row(level: Level, y: float, at, centre: float, scale: float) -> list[str]:  # type: ignore[no-untyped-def]
+def _level_row(level: Level, y: float, at: Scale, centre: float, scale: float) -> list[str]:
     tip = f"{level.english}: m {level.m:.3g}, u {level.u:.3g}, {level.weight:+.1f}"
     bar = level.weight * scale
     colour = BLUE if bar >= 0 else RED

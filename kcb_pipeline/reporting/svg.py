@@ -11,7 +11,10 @@ from xml.sax.saxutils import escape, quoteattr
 
 INK, QUIET, GRID, PAPER = "#1f2933", "#66727f", "#e3e8ed", "#ffffff"
 BLUE, DEEP, AMBER, GREY, RED, TEAL = "#3a86c8", "#1d4e7a", "#e0a106", "#b3bcc6", "#c8553d", "#2a9d8f"
-FONT: Final = "'Noto Sans CJK SC','Noto Sans SC','Microsoft YaHei','PingFang SC','Source Han Sans SC',sans-serif"
+FONT: Final = (
+    "'Noto Sans CJK SC','Noto Sans SC','Source Han Sans SC','Source Han Sans CN','Microsoft YaHei','PingFang SC',"
+    "'WenQuanYi Micro Hei','WenQuanYi Zen Hei',SimHei,SimSun,sans-serif"
+)
 
 Anchor = Literal["start", "middle", "end"]
 
