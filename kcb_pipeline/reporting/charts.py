@@ -6,6 +6,7 @@ Weight distribution, m and u by level, the waterfall of one pair, what blocking 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -18,6 +19,8 @@ Scale = Callable[[float], float]
 
 _WIDTH: Final = 980.0
 _LEFT, _RIGHT, _TOP = 32.0, 32.0, 84.0
+_LEAST_SHOWN: Final = -40.0
+"""Weights further down are counted in the first column: nothing is decided there."""
 
 
 # -- match weights -----------------------------------------------------------------------------------------------------
@@ -44,7 +47,7 @@ class Mark:
 def weight_distribution(panels: Sequence[Panel], marks: Sequence[Mark], *, step: float = 1.0) -> str:
     """Match weights of pairs, a panel a decision on one axis, so that few pairs are seen beside many."""
     every = [w for panel in panels for _, _, weights in panel.parts for w in weights] or [0.0]
-    low = math.floor(min(every) / 5) * 5 - 5
+    low = max(math.floor(min(every) / 5) * 5 - 5, _LEAST_SHOWN)
     high = max(math.ceil(max(every) / 5) * 5 + 5, low + 10)
     left, right = _LEFT + 132, _WIDTH - _RIGHT
 
@@ -58,7 +61,8 @@ def weight_distribution(panels: Sequence[Panel], marks: Sequence[Mark], *, step:
     bottom = top + len(panels) * (height + gap) - gap
     for tick in svg.ticks(low, high, 14):
         out.append(line(x(tick), top, x(tick), bottom, GRID))
-        out.append(text(x(tick), bottom + 18, f"{tick:g}", size=11, fill=QUIET, anchor="middle"))
+        words = f"≤ {tick:g}" if tick == low and min(every) < low else f"{tick:g}"
+        out.append(text(x(tick), bottom + 18, words, size=11, fill=QUIET, anchor="middle"))
     for number, panel in enumerate(panels):
         out += _histogram(panel, top + number * (height + gap), height, x, (low, high), step, left, right)
     for place, mark in enumerate(sorted(marks, key=lambda one: one.weight)):
@@ -73,7 +77,8 @@ def weight_distribution(panels: Sequence[Panel], marks: Sequence[Mark], *, step:
                 dashes="5 3",
             )
         )
-        side: svg.Anchor = "end" if x(mark.weight) > right - 160 else "start"
+        is_crowded = place + 1 < len(marks) or x(mark.weight) > right - 160
+        side: svg.Anchor = "end" if is_crowded else "start"
         out.append(text(x(mark.weight) + (4 if side == "start" else -4), top - 8 - 13 * (place % 2), mark.words, size=11.5, fill=mark.colour, anchor=side, bold=True))  # fmt: skip
     out.append(
         text((left + right) / 2, bottom + 38, "匹配权重（log₂） match weight", size=12, fill=QUIET, anchor="middle")
@@ -82,7 +87,7 @@ def weight_distribution(panels: Sequence[Panel], marks: Sequence[Mark], *, step:
         _WIDTH,
         bottom + 56,
         "匹配权重分布",
-        "Match weights of the pairs that were decided on; each panel has its own scale",
+        "Match weights of the pairs that were decided on; heights on a scale of powers of ten",
         out,
     )
 
@@ -105,19 +110,20 @@ def _histogram(
         text(_LEFT, top + 56, f"{total:,}", size=17, bold=True),
         text(_LEFT, top + 71, "对 pairs", size=11, fill=QUIET),
     ]
-    if most:
-        out += [
-            line(left, top, right, top, GRID),
-            text(left - 6, top + 4, f"{most:,}", size=11, fill=QUIET, anchor="end"),
-        ]
+    scale = height / math.log10(max(most, 9) + 1)
+    for power in range(int(math.log10(max(most, 1))) + 1):
+        y = bottom - math.log10(10**power + 1) * scale
+        out.append(line(left, y, right, y, GRID))
+        out.append(text(left - 6, y + 4, f"{10**power:,}", size=10.5, fill=QUIET, anchor="end"))
     for place in range(bins):
-        base = bottom
-        for counts, (words, colour, _) in zip(counted, panel.parts, strict=True):
-            if not counts[place]:
+        here = [counts[place] for counts in counted]
+        whole, base = sum(here), bottom
+        for count, (words, colour, _) in zip(here, panel.parts, strict=True):
+            if not count:
                 continue
-            tall = max(counts[place] / most * height, 1.5)
+            tall = math.log10(whole + 1) * scale * count / whole
             start = low + place * step
-            tip = f"{words} {start:g}…{start + step:g}: {counts[place]:,}"
+            tip = f"{words} {start:g}…{start + step:g}: {count:,}"
             out.append(rect(x(start) + 0.5, base - tall, x(start + step) - x(start) - 1, tall, colour, tip=tip))
             base -= tall
     out.append(line(left, bottom, right, bottom, QUIET))
@@ -177,14 +183,17 @@ def levels_chart(levels: Sequence[Level]) -> str:
         if level.comparison != last:
             y += group_gap if last is not None else 4
             body.append(line(_LEFT, y - 5, right, y - 5, GRID))
-            body.append(text(_LEFT, y + 11, level.comparison, size=13, bold=True))
+            body.append(text(_LEFT, y + 14, level.comparison, size=13, bold=True))
             last = level.comparison
         body += _level_row(level, y + row / 2, at, centre, scale)
         y += row
     for power in range(lowest, 1):
         out.append(line(at(10.0**power), start, at(10.0**power), y, GRID))
-        words = "1" if power == 0 else f"10{_superscript(power)}"
-        out.append(text(at(10.0**power), y + 16, words, size=10.5, fill=QUIET, anchor="middle"))
+        if power == 0:
+            out.append(text(at(1.0), y + 16, "1", size=10.5, fill=QUIET, anchor="middle"))
+        else:
+            out.append(text(at(10.0**power), y + 16, "10", size=10.5, fill=QUIET, anchor="end"))
+            out.append(text(at(10.0**power) + 1, y + 12, f"{power}", size=8, fill=QUIET))
     out.append(line(centre, start, centre, y, QUIET))
     return picture(
         _WIDTH,
@@ -210,10 +219,6 @@ def _level_row(level: Level, y: float, at: Scale, centre: float, scale: float) -
     ]  # fmt: skip
 
 
-def _superscript(power: int) -> str:
-    return str(power).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-
-
 # -- one pair ----------------------------------------------------------------------------------------------------------
 
 
@@ -234,7 +239,7 @@ def waterfall(steps: Sequence[Step], *, decision: str, probability: float, thres
         reached.append(reached[-1] + step.weight)
     low = math.floor(min([*reached, threshold or 0.0]) / 5) * 5 - 2
     high = math.ceil(max([*reached, threshold or 0.0]) / 5) * 5 + 4
-    left, right, row, top = _LEFT + 270, _WIDTH - _RIGHT - 12, 34.0, _TOP + 44
+    left, right, row, top = _LEFT + 270, _WIDTH - _RIGHT - 12, 34.0, _TOP + 22
 
     def x(weight: float) -> float:
         return left + (weight - low) / (high - low) * (right - left)
@@ -250,7 +255,16 @@ def waterfall(steps: Sequence[Step], *, decision: str, probability: float, thres
     for number, step in enumerate(steps):
         y, begin, end = top + number * row, reached[number], reached[number + 1]
         colour = GREY if number == 0 else BLUE if step.weight >= 0 else RED
-        out += _fall(step.words, step.level, y, row, x(begin), x(end), colour, f"{step.weight:+.1f}")
+        out += _fall(
+            step.words,
+            step.level,
+            y,
+            row,
+            x(begin),
+            x(end),
+            colour,
+            f"{step.weight:+.1f}" if abs(step.weight) >= 0.05 else "0",
+        )
         out.append(line(x(end), y + row - 7, x(end), y + row + 7, QUIET))
     y = top + len(steps) * row
     out += _fall(
@@ -371,29 +385,41 @@ def unlinkables(sides: Mapping[str, Sequence[float]], threshold: float) -> str:
     def x(weight: float) -> float:
         return left + (weight - low) / (high - low) * (right - left)
 
+    far = threshold + 0.8 * (high - threshold)
+    below_far = max([_share_below(weights, far) for weights in sides.values()] or [0.0])
+    most = next((one for one in (0.02, 0.05, 0.1, 0.25, 0.5) if one >= 1.15 * below_far), 1.0)
+
     def y(share: float) -> float:
-        return bottom - share * (bottom - top)
+        return bottom - min(share / most, 1.0) * (bottom - top)
 
     out = []
     for tick in svg.ticks(low, high, 12):
         out.append(line(x(tick), top, x(tick), bottom, GRID))
         out.append(text(x(tick), bottom + 18, f"{tick:g}", size=11, fill=QUIET, anchor="middle"))
-    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
+    for share in (most * part / 5 for part in range(6)):
         out.append(line(left, y(share), right, y(share), QUIET if share == 0 else GRID))
-        out.append(text(left - 8, y(share) + 4, f"{share:.0%}", size=11, fill=QUIET, anchor="end"))
+        out.append(
+            text(
+                left - 8,
+                y(share) + 4,
+                f"{share:.1%}" if most < 0.5 else f"{share:.0%}",
+                size=11,
+                fill=QUIET,
+                anchor="end",
+            )
+        )
     out.append(line(x(threshold), top - 12, x(threshold), bottom, RED, width=1.5, dashes="5 3"))
     out.append(text(x(threshold) + 5, top - 3, f"认定线 {threshold:.1f}", size=11.5, fill=RED, bold=True))
     entries = []
     for (words, weights), colour in zip(sides.items(), (DEEP, AMBER), strict=False):
-        ordered = sorted(weights)
-        count = max(len(ordered), 1)
-        below = sum(weight < threshold for weight in ordered)
-        entries.append((colour, f"{words}：{below:,} / {len(ordered):,}（{below / count:.2%}）无法达到认定线"))
-        points = [(x(low), y(0.0))]
-        for place, weight in enumerate(ordered):
-            if place and ordered[place - 1] == weight and place < count - 1:
-                continue
-            points += [(x(weight), y(place / count)), (x(weight), y((place + 1) / count))]
+        share = _share_below(weights, threshold)
+        entries.append(
+            (colour, f"{words}：{round(share * len(weights)):,} / {len(weights):,}（{share:.2%}）无法达到认定线")
+        )
+        points, seen = [(x(low), y(0.0))], 0
+        for weight, bearers in sorted(Counter(weights).items()):
+            points += [(x(weight), y(seen / len(weights))), (x(weight), y((seen + bearers) / len(weights)))]
+            seen += bearers
         points.append((x(high), y(1.0)))
         out.append(svg.path(_thinned(points), colour))
     out.insert(0, svg.key(_LEFT, _TOP + 8, entries))
@@ -414,6 +440,10 @@ def unlinkables(sides: Mapping[str, Sequence[float]], threshold: float) -> str:
         "Unlinkables: share of records whose own evidence could never reach the threshold",
         out,
     )
+
+
+def _share_below(weights: Sequence[float], limit: float) -> float:
+    return sum(weight < limit for weight in weights) / max(len(weights), 1)
 
 
 def _thinned(points: list[tuple[float, float]]) -> list[tuple[float, float]]:

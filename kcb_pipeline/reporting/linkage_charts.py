@@ -103,7 +103,7 @@ def _blocking(report: pl.DataFrame) -> str:
 
 def _unlinkables(connection: duckdb.DuckDBPyConnection, settings: Settings, model: Model) -> str:
     sides = {}
-    for words, records in zip(("户籍人员", "学籍学生"), register_frames(connection), strict=True):
+    for words, records in zip(("人口（户籍、流动）", "学籍"), register_frames(connection), strict=True):
         some = records.gather_every(max(math.ceil(records.height / _MOST_RECORDS), 1))
         sides[words] = best_weights(some, settings, model).tolist()
     probability = settings.link_probability

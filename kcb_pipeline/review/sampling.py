@@ -1,8 +1,8 @@
 """Which pairs are looked at: every pair in doubt, and of the others so many of each band of match weight, drawn with known chances.
 
 Pairs are drawn by permanent random numbers (Ohlsson 1995, Coordination of samples using permanent random numbers): a pair's number
-is a digest, and the lowest of each stratum are taken. That is a simple random sample of the stratum, and a later night draws mostly pairs
-that have been answered already. What a person has decided is a stratum of its own, so that answered pairs do not stand for others.
+is a digest, and the lowest of each stratum are taken. That is a simple random sample of the stratum, and a pair half answered is drawn
+again the next night. What people have decided is a stratum of its own, so that pairs they mended do not stand for those nobody looked at.
 """
 
 from __future__ import annotations
