@@ -43,7 +43,7 @@ from kcb_pipeline.reporting.papers import papers
 from kcb_pipeline.reporting.statistics import compute_statistics
 from kcb_pipeline.review.answers import binding, read_answers
 from kcb_pipeline.review.answers import digest as answers_digest
-from kcb_pipeline.review.binding import bind_reviews, keep_answers
+from kcb_pipeline.review.binding import Bound, bind_reviews, keep_answers
 from kcb_pipeline.status.classify import classify
 from kcb_pipeline.status.evidence import PACKAGE as STATUS
 from kcb_pipeline.status.evidence import (
@@ -148,11 +148,14 @@ class Night:
             return recognise_children(connection, self.school_age)
 
     def believe(self) -> Believed:
-        """Which answers of townships and schools are believed, and which pairs reviewers have settled."""
+        """Which answers of townships and schools are believed."""
         with self._connected() as connection:
-            believed = believe_verifications(connection, self.comparison_date)
-            bind_reviews(connection, self.config.review.answers_needed)
-            return believed
+            return believe_verifications(connection, self.comparison_date)
+
+    def bind_reviews(self) -> Bound:
+        """Which pairs people have decided, and what that does tonight. Wants what is believed."""
+        with self._connected() as connection:
+            return bind_reviews(connection, self.config.review.answers_needed)
 
     def match(self, *, progress: Progress = SILENT) -> Matched:
         """Comparison ①, 户籍 × 学籍."""

@@ -127,7 +127,9 @@ def link(
     settled = _settle(lefts, rights, settings, reviewed)
     progress.update("settle by key", 2, 5, rows=len(settled.left))
     studied = _to_study(lefts, settled.left) if settings.policy == "one-to-one" else settled.left[:0]
-    rest_l = _residual(lefts, np.setdiff1d(settled.left, studied), settings)
+    # One who has a record that people gave may have more: only one-to-one is a settled left record spent.
+    spent = np.setdiff1d(settled.left, studied) if settings.policy == "one-to-one" else settled.left[:0]
+    rest_l = _residual(lefts, spent, settings)
     rest_r = _residual(rights, settled.right, settings)
     found = candidates(rest_l, rest_r, settings.blocking, largest_block=settings.largest_block)
     pairs_l, pairs_r, rules = _without_refused(

@@ -4,11 +4,12 @@ import datetime as dt
 import json
 import stat
 
+import duckdb
 import openpyxl
 import polars as pl
 import pytest
 
-from kcb_pipeline.review.answers import read_answers, weigh
+from kcb_pipeline.review.answers import Answer, add_answers, read_answers, weigh
 from kcb_pipeline.review.quality import measure
 from kcb_pipeline.review.rounds import rounds
 from tests.pipeline.conftest import DATES
@@ -170,6 +171,26 @@ def test_rows_are_numbered_anew_and_decisions_hold(answered, second_night):
     assert len(decided) > 20
     assert moved, "the sample numbers its rows anew every night"
     assert all(number == pairs[pair]["record_key"] for pair, _, number in decided)
+
+
+def test_a_second_record_that_reviewers_give_to_a_child_is_its_second_enrolment(first_night, tmp_path):
+    home = first_night.copy(tmp_path / "home")
+    [(child_id,)] = home.query("SELECT min(child_id) FROM school_age_children WHERE match_method = 'id_number'")
+    with duckdb.connect(str(home.folder / "work" / f"{DATES[0]}.duckdb"), read_only=True) as connection:
+        [(number, name, born)] = connection.execute(
+            "SELECT r.student_number, r.name, r.birth_date FROM standard.students s JOIN landed.student_registry r ON r.row = s.row "
+            "WHERE s.is_live AND s.student NOT IN (SELECT student FROM matched.links WHERE decision = 'linked') "
+            "AND s.student NOT IN (SELECT student FROM matched.further_records) AND r.student_number IS NOT NULL ORDER BY 1 LIMIT 1"
+        ).fetchall()
+    said = [Answer("P", child_id, number, name, born, reviewer, "same", DATES[0], "") for reviewer in (FIRST, SECOND)]
+    add_answers(home.folder / "reviews", said)
+    found = f"SELECT duplicate_student_number FROM duplicate_enrolments WHERE child_id = '{child_id}'"
+    before = home.query(found)
+
+    home.night(DATES[1])
+
+    assert (number,) not in before
+    assert child(home, child_id)[1:3] == ("reviewed", number) or (number,) in home.query(found)
 
 
 def test_reviewers_who_differ_decide_nothing(answered, second_night):

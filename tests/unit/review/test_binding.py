@@ -153,3 +153,81 @@ def test_the_number_of_a_pair_says_nothing_and_stays():
     assert first.n_unique() == 2
     assert first[:1].equals(pair_numbers(pl.Series(["A"]), pl.Series(["G1"])))
     assert first.str.contains(r"^[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}$").all()
+
+
+# -- what `link` makes of decisions ------------------------------------------------------------------------------------
+
+
+def people(*names):
+    """Strangers, and those asked for: enough of a table for a model."""
+    import polars as pl
+
+    others = [(f"人{n}", dt.date(2015, 1, 1) + dt.timedelta(days=n), f"{n:06d}") for n in range(60)]
+    rows = [*names, *others]
+    return pl.DataFrame(rows, schema=["name", "birth_date", "number"], orient="row")
+
+
+def linked(reviewed, **changes):
+    import polars as pl
+
+    from kcb_pipeline.matching import KeyRule, Settings, block_on, link
+    from kcb_pipeline.matching.comparisons import Date, Exact
+
+    settings = Settings(
+        (Exact("name"), Date("birth_date")),
+        (block_on("name"), block_on("birth_date")),
+        keys=(KeyRule("number", "number", "number"),),
+    )
+    left = people(("王小明", BORN, "A"))
+    right = people(("王小明", BORN, "A"), ("王小明", BORN, "B"), ("李四", BORN, "C"))
+    decided = pl.DataFrame(
+        reviewed, schema={"left_row": pl.Int64, "right_row": pl.Int64, "is_match": pl.Boolean}, orient="row"
+    )
+    result = link(left, right, dataclasses.replace(settings, **changes), reviewed=decided)
+    return sorted(result.linked.filter(pl.col("left_row") == 0).select("right_row", "method").rows())
+
+
+def test_a_refused_pair_is_not_linked_by_its_key_and_the_next_candidate_is():
+    assert linked([]) == [(0, "number")]
+    assert linked([(0, 0, False)]) == [(1, "probabilistic")]
+    assert linked([(0, 0, False), (0, 1, False)]) == []
+
+
+def test_what_people_decided_is_linked_whatever_it_weighs():
+    assert linked([(0, 2, True)]) == [(2, "reviewed")]
+
+
+def test_of_many_records_of_one_person_each_can_be_decided():
+    found = linked([(0, 0, True), (0, 2, True), (0, 1, False)], keys=(), policy="many-to-one")
+
+    assert found == [(0, "reviewed"), (2, "reviewed")]
+
+
+@pytest.mark.parametrize(
+    ("decided", "found"),
+    [("(7, 11, false, false)", []), ("(7, 12, true, true)", [11, 12]), ("(8, 11, false, false)", [11])],
+)
+def test_second_records_are_refused_and_given_by_people_too(decided, found):
+    """Person 7 holds record 10 by its key; record 11 looks like it, record 12 does not."""
+    import polars as pl
+
+    from kcb_pipeline.matching import KeyRule, Settings, block_on, link
+    from kcb_pipeline.matching.comparisons import Date, Exact
+    from kcb_pipeline.matching.registers import _further_records
+
+    settings = Settings(
+        (Exact("name"), Date("birth_date")),
+        (block_on("name"), block_on("birth_date")),
+        keys=(KeyRule("number", "number", "number"),),
+    )
+    persons = people(("王小明", BORN, "A")).with_row_index("person", 7)
+    students = people(("王小明", BORN, "A"), ("王小明", BORN, "B"), ("李四", dt.date(2011, 7, 8), "C")).with_row_index("student", 10)
+    persons, students = (side.with_columns(pl.nth(0).cast(pl.Int64)) for side in (persons, students))
+    with connect(None, Limits(memory="500MB", threads=1)) as connection:
+        connection.execute("CREATE SCHEMA status")
+        connection.execute(
+            f"CREATE TABLE status.decided_pairs AS SELECT * FROM (VALUES {decided}) t(person, student, is_match, is_further)"
+        )
+        further = _further_records(connection, link(persons, students, settings), persons, students)
+
+    assert further.filter(pl.col("person") == 7)["student"].sort().to_list() == found
