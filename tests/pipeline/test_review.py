@@ -9,6 +9,7 @@ import openpyxl
 import polars as pl
 import pytest
 
+from kcb_pipeline.identity.id_number import check_digit
 from kcb_pipeline.review.answers import Answer, add_answers, read_answers, weigh
 from kcb_pipeline.review.quality import measure
 from kcb_pipeline.review.rounds import rounds
@@ -25,6 +26,37 @@ def truth_of(home, date):
     records = pl.read_parquet(folder / "registry.parquet").select("registry_row", "person_key")
     both = people.join(records, on="person_key")
     return set(both.select("population_type", "population_row", "registry_row").rows())
+
+
+def number_of(sequence):
+    first17 = f"53293720150507{sequence}"
+    return first17 + check_digit(first17)
+
+
+NAMESAKES = [number_of("101"), number_of("103")]
+THEIR_RECORD = "L53293720150507999X"
+
+
+def plant(home, date):
+    """Two namesakes born on one day in one county, and one record that could be either's: nothing but a person can tell whose."""
+    people = home.extracts(date) / "population" / "zz.csv"
+    people.write_text(
+        "id_number,name,sex,birth_date,household_id,division_code,township_code,township_name,guardian_name,record_flag,reversal_flag,person_state\n"
+        + "".join(
+            f"{number},欧阳雪晴,1,20150507,ZZ{place},532937,532937101,幸福镇,欧阳{'甲乙'[place]},1,0,0\n"
+            for place, number in enumerate(NAMESAKES)
+        ),
+        encoding="utf-8",
+    )
+    registry = home.extracts(date) / "student_registry"
+    registry.mkdir()
+    for file in home.extracts(date).glob("学籍.csv*"):
+        file.rename(registry / file.name)
+    (registry / "学籍2.csv").write_text(
+        "student_number,name,sex,birth_date,id_type,id_number,school_code,school_name,school_division_code,grade,registry_status,household_division_code\n"
+        f"{THEIR_RECORD},欧阳雪晴,1,20150507,1,,3153293701,幸福小学,532937,5,01,532937\n",
+        encoding="utf-8",
+    )
 
 
 def workbook(home, reviewer, date):
@@ -55,6 +87,9 @@ class Reviewed:
         right = truth_of(home, DATES[0])
         keys = self.round.pairs.select("population_type", "population_row", "registry_row").rows()
         self.pairs = self.round.pairs.with_columns(pl.Series("is_one", [key in right for key in keys]))
+        [(first,)] = home.query(f"SELECT child_id FROM school_age_children WHERE id_number = '{NAMESAKES[0]}'")
+        theirs = (pl.col("record_key") == THEIR_RECORD) & (pl.col("child_id") == first)
+        self.pairs = self.pairs.with_columns(pl.col("is_one") | theirs)
         self.right = dict(self.pairs.select("pair", "is_one").rows())
         in_doubt = self.pairs.filter((pl.col("decision") == "review") & pl.col("is_one"))
         strangers = self.pairs.filter((pl.col("decision") == "linked") & ~pl.col("is_one"))
@@ -66,9 +101,10 @@ class Reviewed:
 
 @pytest.fixture(scope="module")
 def answered(county, tmp_path_factory):
-    """A first night that is careful with links, and two reviewers' answers to it, who differ on one pair."""
+    """A first night, and two reviewers' answers to it, who differ on one pair."""
     home = county.copy(tmp_path_factory.mktemp("review") / "home")
-    (home.folder / "kcb.toml").write_text("[matching]\nfalse_link_cost = 500.0\n")
+    for date in DATES:
+        plant(home, date)
     home.night(DATES[0])
     for reviewer in (FIRST, SECOND):
         home.kcb("review", "export", "--date", str(DATES[0]), "--reviewer", reviewer, "--pairs", "15")
