@@ -53,8 +53,8 @@ def children(night: Night, _: Progress, __: dg.AssetExecutionContext) -> Mapping
     group=GROUP,
     deps=[children],
     table=("draft", "decisions"),
-    description="核查结果: which answers of townships and schools are believed, and which go back with the cell to mend.",
+    description="核查结果: which answers of townships and schools are believed, and which go back with the cell to mend; 人工核对: which pairs reviewers have decided.",
 )
 def decisions(night: Night, _: Progress, __: dg.AssetExecutionContext) -> Mapping[str, Any]:
     """Answers that are believed."""
-    return metadata_of(night.believe())
+    return {**metadata_of(night.believe()), "reviewed": metadata_of(night.bind_reviews())}

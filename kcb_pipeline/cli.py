@@ -399,6 +399,112 @@ def check(extracts: Path, comparison_date: dt.date | None) -> None:
         console.print(f"left alone: {name}")
 
 
+@main.group(epilog="Example:  kcb review export --reviewer 张三")
+def review() -> None:
+    """Put pairs of records before people, bring their answers back, and measure the linkage by them (人工核对)."""
+
+
+@review.command("export", epilog="Example:  kcb review export --date 2026-11-20 --reviewer 张三 --pairs 30")
+@_with_home
+@click.option(
+    "--date",
+    "comparison_date",
+    type=DATE,
+    default=None,
+    help="The comparison date.  [default: the latest published]",
+)
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), default=None, help="The workbook to write.")
+@click.option(
+    "--pairs", type=click.IntRange(0, 10_000), default=20, show_default=True, help="Pairs of each band of match weight."
+)
+@click.option("--reviewer", default=None, help="Whose workbook it is; they get no pair they have answered.")
+def review_export(
+    home: Path, comparison_date: dt.date | None, out: Path | None, pairs: int, reviewer: str | None
+) -> None:
+    """Write a blind workbook: every pair in doubt, and a sample of the others by band of match weight.
+
+    Each reviewer gets the same pairs in another order. Pairs on which reviewers differ come first.
+    """
+    from kcb_pipeline.home import Home
+    from kcb_pipeline.review.export import export_pairs
+
+    place = _published(Home(home))
+    on = comparison_date or max(version.comparison_date for version in _versions(place))
+    exported = export_pairs(place, on, per_band=pairs, reviewer=reviewer, out=out)
+    click.echo(f"{exported.pairs} pairs to look at, {exported.disputed} of them for a further opinion: {exported.path}")
+    if exported.settled:
+        click.echo(f"{exported.settled} pairs of the round {exported.round_name} are settled already")
+
+
+@review.command(
+    "import", epilog="Example:  kcb review import 人工核对-2026-11-20-张三.xlsx 人工核对-2026-11-20-李四.xlsx"
+)
+@_with_home
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--date",
+    "answered_on",
+    type=DATE,
+    default=None,
+    help="The date of the answers; they bind later nights.  [default: today]",
+)
+def review_import(home: Path, files: tuple[Path, ...], answered_on: dt.date | None) -> None:
+    """Bring filled workbooks in. What is right is kept; what has to be mended is listed by its cell, and ends in exit code 3."""
+    from kcb_pipeline.home import Home
+    from kcb_pipeline.review.export import import_answers, states
+    from kcb_pipeline.terminal import console, rows_table
+
+    place = Home(home)
+    imported = import_answers(place, files, on=answered_on, today=_today())
+    console.print(
+        rows_table(
+            ("workbook", "reviewer", "answers", "new", "not answered", "to mend"),
+            [(one.path.name, one.reviewer, one.answered, one.new, one.empty, len(one.faults)) for one in imported],
+        )
+    )
+    console.print(rows_table(("pairs", "count"), list(states(place).items())))
+    faults = [(one.path.name, fault.cell, fault.why) for one in imported for fault in one.faults]
+    if faults:
+        console.print(rows_table(("workbook", "cell", "why"), faults))
+        raise click.exceptions.Exit(3)
+
+
+@review.command("report", epilog="Example:  kcb review report")
+@_with_home
+@click.option("--round", "round_name", default=None, help="The round to report on.  [default: the latest]")
+def review_report(home: Path, round_name: str | None) -> None:
+    """Precision and recall of the linkage as measured by reviewers, with 95 % intervals, and how far reviewers agree."""
+    from kcb_pipeline.home import Home
+    from kcb_pipeline.review.report import report
+    from kcb_pipeline.terminal import console
+
+    for part in report(Home(home), round_name):
+        console.print(part)
+
+
+@main.command(epilog="Example:  kcb charts --date 2026-11-20 --out charts")
+@_with_home
+@click.option(
+    "--date", "comparison_date", type=DATE, default=None, help="The comparison date.  [default: the latest published]"
+)
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="The folder to write into."
+)
+@click.option("--child", "child_id", default=None, help="Show how the best pair of this child comes to its weight.")
+def charts(home: Path, comparison_date: dt.date | None, out: Path, child_id: str | None) -> None:
+    """Draw a night's linkage: match weights, m and u, one pair's waterfall, blocking, records that nothing could link."""
+    from kcb_pipeline.home import Home
+    from kcb_pipeline.reporting.linkage_charts import linkage_charts, write_charts
+
+    place = _published(Home(home))
+    on = comparison_date or max(version.comparison_date for version in _versions(place))
+    written, png = write_charts(linkage_charts(place, on, child_id=child_id), out)
+    for path in written:
+        click.echo(str(path))
+    if not png:
+        click.echo("SVG only: drawing PNG takes resvg-py and a Chinese font on this machine")
+
+
 def _published(place: Any) -> Any:
     if not place.ledgers.exists():
         raise UsageError(f"nothing has been published in {place.folder}: run a night first (kcb run)")

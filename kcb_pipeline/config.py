@@ -145,6 +145,13 @@ class Matching(_Rules):
     """`estimated` anew every night, or `frozen`: the one of the version before, as long as the comparisons are the same"""
 
 
+class Review(_Rules):
+    """Clerical review of pairs (人工核对)."""
+
+    answers_needed: Annotated[int, Field(ge=1, le=5)] = 2
+    """how many reviewers have to agree before a pair is decided (双人核对)"""
+
+
 class Gates(_Rules):
     """The limits of the gates. A limit that is wrong for a county is changed here, never in code."""
 
@@ -200,6 +207,7 @@ class Config(_Rules):
     offices: Offices = Offices()
     targets: Targets = Targets()
     matching: Matching = Matching()
+    review: Review = Review()
     gates: Gates = Gates()
     storage: Storage = Storage()
     disclosure: Disclosure = Disclosure()

@@ -42,6 +42,7 @@ def explain_child(home: Home, child_id: str, *, identity: bool) -> Iterator[str 
             dates = " to ".join(str(fault[name]) for name in ("from_date", "to_date") if fault[name] is not None)
             yield f"  evidence: {fault['kind']} {fault['code'] or ''} {dates}  [{fault['source']} row {fault['source_row'] or '–'}, extract of {fault['said_on']}]"
         yield from _links(connection, child)
+        yield from _reviews(connection, child_id)
         yield from _case(connection, child_id)
 
 
@@ -73,6 +74,13 @@ def _links(connection: Any, child: dict[str, Any]) -> Iterator[str | Table]:
         )  # fmt: skip
     yield "  candidates (weights are log2 of how much likelier one person is than two; they add up with the prior):"
     yield table
+
+
+def _reviews(connection: Any, child_id: str) -> Iterator[str]:
+    for row in _rows(connection, "SELECT * FROM review_decisions WHERE child_id = ? ORDER BY pair", child_id):
+        found = "the same person as" if row["decision"] == "same" else "not the person of"
+        effect = "" if row["effect"] == "binds" else f"  (without effect tonight: {row['effect']})"
+        yield f"  reviewed: {row['reviewers']} reviewers, {row['decided_on']}: {found} the record of pair {row['pair']}{effect}"
 
 
 def _case(connection: Any, child_id: str) -> Iterator[str]:

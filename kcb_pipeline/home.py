@@ -38,6 +38,11 @@ class Home:
         return self.published / "ledgers.duckdb"
 
     @property
+    def reviews(self) -> Path:
+        """Clerical review: the rounds drawn, and what reviewers answered."""
+        return self.folder / "reviews"
+
+    @property
     def state(self) -> Path:
         """Dagster's runs and events."""
         return self.folder / "dagster"

@@ -10,7 +10,7 @@ import datetime as dt
 import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,9 @@ from kcb_pipeline.progress import SILENT, Progress
 from kcb_pipeline.reporting.paper import write_papers
 from kcb_pipeline.reporting.papers import papers
 from kcb_pipeline.reporting.statistics import compute_statistics
+from kcb_pipeline.review.answers import binding, read_answers
+from kcb_pipeline.review.answers import digest as answers_digest
+from kcb_pipeline.review.binding import Bound, bind_reviews, keep_answers
 from kcb_pipeline.status.classify import classify
 from kcb_pipeline.status.evidence import PACKAGE as STATUS
 from kcb_pipeline.status.evidence import (
@@ -84,10 +87,12 @@ class Night:
     # -- what came ---------------------------------------------------------------------------------------------
 
     def find_delivery(self) -> Delivery:
-        """What came for the date; a new origin for everything that follows, and every earlier verdict taken back."""
+        """What came for the date, and what reviewers decided before it; a new origin for everything that follows, and every earlier verdict taken back."""
         delivery = find_delivery(
             self.home.extracts / str(self.comparison_date), self.comparison_date, strict=self.strict
         )
+        answers = binding(read_answers(self.home.reviews), self.comparison_date)
+        delivery = replace(delivery, decisions_digest=answers_digest(answers))
         base = base_of(self.comparison_date, versions(self.home.ledgers, self.home.limits()))
         with self.workspace.connect() as connection:
             origin = {
@@ -100,6 +105,7 @@ class Night:
             }
             create(connection, "draft.origin", pl.DataFrame(origin))
             keep_delivery(connection, delivery)
+            keep_answers(connection, answers)
             forget_verdicts(connection)
         return delivery
 
@@ -145,6 +151,11 @@ class Night:
         """Which answers of townships and schools are believed."""
         with self._connected() as connection:
             return believe_verifications(connection, self.comparison_date)
+
+    def bind_reviews(self) -> Bound:
+        """Which pairs people have decided, and what that does tonight. Wants what is believed."""
+        with self._connected() as connection:
+            return bind_reviews(connection, self.config.review.answers_needed)
 
     def match(self, *, progress: Progress = SILENT) -> Matched:
         """Comparison ①, 户籍 × 学籍."""

@@ -62,19 +62,23 @@ class Delivery:
 
     files: source name → its files in byte order of their paths, for the sources that came.
     strays: other files and folders there, which nothing reads.
+    decisions_digest: sha-256 over the reviewers' answers that bind the night, which came with no extract; None where there are none.
     """
 
     comparison_date: dt.date
     files: dict[str, tuple[ExtractFile, ...]]
     strays: tuple[str, ...]
+    decisions_digest: str | None = None
 
     @property
     def inputs_digest(self) -> str:
-        """sha-256 over source, path and digest of every file: the same content gives the same digest."""
+        """sha-256 over source, path and digest of every file, and over people's decisions: the same content gives the same digest."""
         digest = hashlib.sha256()
         for name in sorted(self.files):
             for file in self.files[name]:
                 digest.update(f"{name}\0{file.shown}\0{file.sha256}\n".encode())
+        if self.decisions_digest is not None:
+            digest.update(f"decisions\0{self.decisions_digest}\n".encode())
         return digest.hexdigest()
 
     @property

@@ -177,6 +177,33 @@ TABLES: Final = (
         """),
     ),
     Table(
+        "review_answers", "人工核对答案（对本版本有效的）", "history", ("answer",),
+        _fields("""
+            answer BIGINT 第几条答案
+            pair VARCHAR 核对编号
+            child_id VARCHAR 儿童编号
+            record_key VARCHAR 学籍记录标识：全国学籍号；无学籍号或一号多人时另附身份摘要
+            record_name VARCHAR 核对时学籍记录的姓名
+            record_birth_date DATE 核对时学籍记录的出生日期
+            reviewer VARCHAR 核对人
+            said VARCHAR 答案：same 是同一人，different 不是同一人，unsure 无法判断
+            answered_on DATE 答案日期：自次日的比对起生效
+            sheet VARCHAR 所在核对表的摘要
+        """),
+    ),
+    Table(
+        "review_decisions", "人工核对结论", "history", ("pair",),
+        _fields("""
+            pair VARCHAR 核对编号
+            child_id VARCHAR 儿童编号
+            record_key VARCHAR 学籍记录标识
+            decision VARCHAR 结论：same 是同一人，different 不是同一人
+            decided_on DATE 得出结论的日期
+            reviewers BIGINT 核对人数
+            effect VARCHAR 本次比对中的效力：binds 生效，child_gone 儿童已不在台账，record_gone 学籍记录已不存在，record_changed 学籍记录已是他人，contradicted 与另一结论矛盾，verified_otherwise 核查结果不同
+        """),
+    ),
+    Table(
         "evidence", "现行证据", "history", ("child_id", "kind", "nth"),
         _fields("""
             child_id VARCHAR 儿童编号

@@ -122,6 +122,11 @@ def register_settings(on: dt.date, rule: Matching) -> Settings:
     )
 
 
+def register_frames(connection: duckdb.DuckDBPyConnection) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The persons and the pupils that are linked, as `link` takes them."""
+    return frame(connection, _PERSONS), frame(connection, _STUDENTS)
+
+
 @dataclass(frozen=True, slots=True)
 class Matched:
     """Counts of what was matched."""
@@ -143,11 +148,11 @@ def match_registers(
     probability, runner_up_gap, w_<comparison> and level_<comparison>.
     """
     with workspace.connect() as connection:
-        persons, students = frame(connection, _PERSONS), frame(connection, _STUDENTS)
+        persons, students = register_frames(connection)
         settings = register_settings(workspace.comparison_date, rule)
-        reviewed = _reviewed(connection, persons, students)
+        reviewed = _decided(connection, persons, students, further=False)
         result = link(persons, students, settings, reviewed=reviewed, model=frozen, progress=progress)
-        further = _further_records(result, persons, students)
+        further = _further_records(connection, result, persons, students)
         create(connection, "matched.links", _with_doubtful(_with_rows(result, persons, students), further))
         create(
             connection,
@@ -178,33 +183,20 @@ def _quality(result: LinkResult, persons: pl.DataFrame) -> pl.DataFrame:
     return quality_by(result.links, {name: values.gather(rows) for name, values in groups.items()}, result.quality)
 
 
-_REVIEWED = """
-SELECT c.person, v.student_number
-FROM status.verdicts v JOIN standard.children c ON c.child_id = v.child_id
-WHERE v.result = '在校已有学籍' AND v.student_number IS NOT NULL
-"""
-_STUDENT_OF_NUMBER = """
-SELECT DISTINCT k.student_number, coalesce(g.student, k.row) AS student
-FROM standard.registry_keys k LEFT JOIN standard.student_groups g ON g.row = k.row
-WHERE k.student_number IN (SELECT student_number FROM status.verdicts)
-"""
-
-
-def _reviewed(connection: duckdb.DuckDBPyConnection, persons: pl.DataFrame, students: pl.DataFrame) -> pl.DataFrame:
-    """Pairs that a verification has settled for good: the child of the case and the enrolment it named."""
+def _decided(
+    connection: duckdb.DuckDBPyConnection, persons: pl.DataFrame, students: pl.DataFrame, *, further: bool
+) -> pl.DataFrame:
+    """What people have decided of these persons and pupils, by their places; `further`: with the second records of a child."""
     rows_l = persons.select("person").with_row_index("left_row")
     rows_r = students.select("student").with_row_index("right_row")
-    pairs = (
-        frame(connection, _REVIEWED)
-        .join(frame(connection, _STUDENT_OF_NUMBER), on="student_number")
-        .join(rows_l, on="person")
-        .join(rows_r, on="student")
-    )
-    rows = pairs.select(pl.col("left_row", "right_row").cast(pl.Int64), pl.lit(value=True).alias("is_match"))
-    return rows.unique().sort("left_row", "right_row")
+    pairs = frame(connection, "SELECT * FROM status.decided_pairs").filter(pl.lit(further) | ~pl.col("is_further"))
+    rows = pairs.join(rows_l, on="person").join(rows_r, on="student")
+    return rows.select(pl.col("left_row", "right_row").cast(pl.Int64), "is_match").sort("left_row", "right_row")
 
 
-def _further_records(result: LinkResult, persons: pl.DataFrame, students: pl.DataFrame) -> pl.DataFrame:
+def _further_records(
+    connection: duckdb.DuckDBPyConnection, result: LinkResult, persons: pl.DataFrame, students: pl.DataFrame
+) -> pl.DataFrame:
     """Records that are nobody's in the one-to-one result and are, or may be, one more of a linked child; columns as `matched.links`.
 
     A second enrolment under a damaged number, or the new school's record of a child whose old one was linked.
@@ -213,7 +205,8 @@ def _further_records(result: LinkResult, persons: pl.DataFrame, students: pl.Dat
     holders = persons[linked["left_row"].to_numpy()]
     nobodys = students.filter(~pl.int_range(pl.len()).is_in(linked["right_row"].implode()))
     settings = replace(result.settings, keys=(), policy="many-to-one", repeats=False, near_misses=0)
-    found = link(holders, nobodys, settings, model=result.model)
+    reviewed = _decided(connection, holders, nobodys, further=True)
+    found = link(holders, nobodys, settings, reviewed=reviewed, model=result.model)
     return _with_rows(found, holders, nobodys).filter(pl.col("decision") != REJECTED)
 
 

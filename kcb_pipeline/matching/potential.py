@@ -1,0 +1,23 @@
+"""How much a record could ever weigh: its weight against itself. What stays below the threshold no pair can link (unlinkable)."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from kcb_pipeline.matching.comparisons import Pairs
+from kcb_pipeline.matching.model import Model
+from kcb_pipeline.matching.settings import Settings
+from kcb_pipeline.matching.weighing import levels_of, prepare, weigh
+
+
+def best_weights(records: pl.DataFrame, settings: Settings, model: Model) -> NDArray[np.float64]:
+    """The weight of each record paired with itself."""
+    prepared = prepare(records, settings)
+    rows = np.arange(prepared.height)
+    itself = Pairs(prepared, prepared, rows, rows)
+    total = np.full(prepared.height, model.prior_weight)
+    for weight in weigh(settings, model, itself, levels_of(settings, itself)).values():
+        total += weight
+    return total

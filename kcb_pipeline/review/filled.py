@@ -1,0 +1,127 @@
+"""A filled workbook read back: every answer checked, and what has to be mended named by its cell, never by what stands in it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+from python_calamine import CalamineError, CalamineWorkbook
+
+from kcb_pipeline.errors import ContractError
+from kcb_pipeline.review.answers import WORDS, Answer
+from kcb_pipeline.review.workbook import ANSWER, INSTRUCTIONS, NUMBER, PAIRS, REVIEWER
+
+UNKNOWN_PAIR: Final = "不是核对过的编号"
+UNKNOWN_ANSWER: Final = "不是可选的答案"
+TWICE: Final = "同一编号有不同的答案"
+NO_REVIEWER: Final = "核对人为空"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One cell to mend, and why."""
+
+    cell: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What one workbook says: answers that are believed, cells to mend, and pairs not answered yet."""
+
+    reviewer: str
+    answers: tuple[Answer, ...]
+    faults: tuple[Fault, ...]
+    empty: int
+
+
+def read_filled(path: Path, known: pl.DataFrame, on: dt.date) -> Filled:
+    """The answers in a filled workbook, dated `on`. `known`: the pairs ever looked at (`known_pairs`).
+
+    Raises ContractError where the file is no workbook of ours.
+    """
+    sheets = _sheets(path)
+    reviewer = next((_text(cells[1]) for cells in sheets[INSTRUCTIONS] if _text(cells[0]) == REVIEWER), "")
+    if not reviewer:
+        row = next((n for n, cells in enumerate(sheets[INSTRUCTIONS], 1) if _text(cells[0]) == REVIEWER), 1)
+        return Filled("", (), (Fault(f"{INSTRUCTIONS}!B{row}", NO_REVIEWER),), 0)
+    rows = sheets[PAIRS]
+    start = next(
+        (n for n, cells in enumerate(rows) if NUMBER in map(_text, cells) and ANSWER in map(_text, cells)), None
+    )
+    if start is None:
+        raise ContractError(file=path.name, expected=f"the headings {NUMBER} and {ANSWER} on the sheet {PAIRS}", found="none")  # fmt: skip
+    headings = [_text(cell) for cell in rows[start]]
+    number_at, answer_at = headings.index(NUMBER), headings.index(ANSWER)
+    pairs = {row["pair"]: row for row in known.iter_rows(named=True)}
+    sheet = hashlib.sha256(path.read_bytes()).hexdigest()
+    faults: list[Fault] = []
+    said: dict[str, set[str]] = {}
+    cells_of: dict[str, str] = {}
+    empty = 0
+    for place, cells in enumerate(rows[start + 1 :], start=start + 2):
+        number, answer = _text(cells[number_at]), _text(cells[answer_at])
+        cell = f"{PAIRS}!{_letters(answer_at)}{place}"
+        if not number and not answer:
+            continue
+        if number not in pairs:
+            faults.append(Fault(f"{PAIRS}!{_letters(number_at)}{place}", UNKNOWN_PAIR))
+        elif not answer:
+            empty += 1
+        elif answer not in WORDS:
+            faults.append(Fault(cell, UNKNOWN_ANSWER))
+        else:
+            said.setdefault(number, set()).add(answer)
+            cells_of[number] = cell
+    faults += [Fault(cells_of[number], TWICE) for number, answers in said.items() if len(answers) > 1]
+    believed = tuple(
+        Answer(
+            pair=number,
+            child_id=pairs[number]["child_id"],
+            record_key=pairs[number]["record_key"],
+            record_name=pairs[number]["record_name"],
+            record_birth_date=pairs[number]["record_birth_date"],
+            reviewer=reviewer,
+            answer=WORDS[min(answers)],
+            answered_on=on,
+            sheet=sheet,
+        )
+        for number, answers in said.items()
+        if len(answers) == 1
+    )
+    return Filled(reviewer, believed, tuple(faults), empty)
+
+
+def _sheets(path: Path) -> dict[str, list[list[Any]]]:
+    """The rows of our two sheets, each as wide as its widest, from A1."""
+    try:
+        book = CalamineWorkbook.from_path(str(path))
+        missing = [name for name in (INSTRUCTIONS, PAIRS) if name not in book.sheet_names]
+        if missing:
+            raise ContractError(file=path.name, expected=f"the sheet {missing[0]}", found="no such sheet")
+        found: dict[str, list[list[Any]]] = {
+            name: [list(row) for row in book.get_sheet_by_name(name).to_python(skip_empty_area=False)]
+            for name in (INSTRUCTIONS, PAIRS)
+        }
+    except (CalamineError, OSError) as error:
+        raise ContractError(
+            file=path.name, expected="a filled review workbook (.xlsx)", found="something else"
+        ) from error
+    return {name: [row + [""] * (2 - len(row)) for row in rows] for name, rows in found.items()}
+
+
+def _text(cell: object) -> str:
+    return "" if cell is None else str(cell).strip().replace("\u200b", "")
+
+
+def _letters(place: int) -> str:
+    letters = ""
+    place += 1
+    while place:
+        place, rest = divmod(place - 1, 26)
+        letters = chr(65 + rest) + letters
+    return letters
