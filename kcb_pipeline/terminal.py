@@ -120,6 +120,11 @@ def show_night(home: Home, night: Night, *, seconds: float) -> None:
             connection,
             f"SELECT count(DISTINCT source), sum(read), sum(landed), sum(quarantined), sum(duplicate_rows) FROM row_accounts WHERE version = {number}",
         )[0]
+        quality = rows(
+            connection,
+            "SELECT links, false_links, false_links_low, false_links_high, missed, missed_low, missed_high, unblocked FROM linkage_quality "
+            f"WHERE version = {number} AND grouping = 'all'",
+        )
     console.print(f"\n[bold]Night of {night.comparison_date}[/bold]  version {number}  ({seconds:.1f} s)")
     console.print(
         f"  {accounts[0]} sources, {accounts[1]:,} rows read = {accounts[2]:,} landed + {accounts[3]:,} quarantined + {accounts[4]:,} duplicate"
@@ -127,6 +132,11 @@ def show_night(home: Home, night: Night, *, seconds: float) -> None:
     console.print(_status_table(counts, before, int(version[5])))
     passed = sum(ok for _, ok in checks)
     warned = sum(not ok for _, ok in checks)
+    for links, wrong, wrong_low, wrong_high, missed, missed_low, missed_high, unblocked in quality:
+        console.print(
+            f"  links    {links:,}; estimated wrong {wrong:.1f} ({wrong_low:.1f} to {wrong_high:.1f}), missed {missed:.1f}"
+            f" ({missed_low:.1f} to {missed_high:.1f}), never compared {unblocked:.1f}"
+        )
     console.print(
         f"  gates    {passed} of {len(checks)} passed"
         + (f", {warned} with a warning (kcb gates --date {night.comparison_date})" if warned else "")
