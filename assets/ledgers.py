@@ -39,7 +39,7 @@ def draft_version(night: Night, _: Progress, __: dg.AssetExecutionContext) -> Ma
 @stage(
     group=GROUP,
     deps=[draft_version],
-    table=("draft", "origin"),
+    table=("draft", "children"),
     description="The draft becomes the next version of published/ledgers.duckdb, whole or not at all, if every gate has passed it.",
 )
 def published_version(night: Night, _: Progress, context: dg.AssetExecutionContext) -> Mapping[str, Any]:

@@ -29,6 +29,7 @@ def run_night(folder: Path, date: dt.date, *, gates: tuple[str, ...] = SUITES) -
     _ask(night, gates, "identity")
     night.recognise()
     night.believe()
+    night.bind_reviews()
     night.match()
     _ask(night, gates, "matching")
     night.attribute()
