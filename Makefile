@@ -13,7 +13,7 @@ KCB := KCB_HOME=$(KCB_HOME) $(BIN)/kcb
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help nightly ui test lint lock clean
+.PHONY: help nightly ui test lint bench lock clean
 
 help: ## Show this
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,11 @@ lint: $(VENV)/.dev ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+bench: $(VENV)/.dev ## Measure the matching beside Splink on the same data and write docs/benchmarks.md
+	test -x $(VENV)/rivals/bin/python || $(PYTHON) -m venv $(VENV)/rivals
+	$(VENV)/rivals/bin/pip install --quiet --disable-pip-version-check -r benchmarks/requirements.in
+	$(BIN)/python -m benchmarks --rivals $(VENV)/rivals/bin/python --febrl $(VENV)/rivals
 
 lock: $(VENV)/.dev ## Pin all requirements anew, with hashes
 	cd requirements && for name in installer runtime dev; do \
