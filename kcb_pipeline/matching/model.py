@@ -134,13 +134,28 @@ class Patterns:
         code = np.zeros(len(levels[0]), dtype=np.int64)
         for values, count in zip(levels, labels, strict=True):
             code = code * (count + 1) + (values + 1)
-        distinct, of_pair, counts = np.unique(code, return_inverse=True, return_counts=True)
+        distinct, of_pair, counts = _distinct(code, int(np.prod([count + 1 for count in labels], dtype=np.float64)))
         vectors = np.empty((len(distinct), len(levels)), dtype=np.int8)
         rest = distinct.copy()
         for place in range(len(levels) - 1, -1, -1):
             vectors[:, place] = rest % (labels[place] + 1) - 1
             rest //= labels[place] + 1
         return cls(vectors, counts, of_pair)
+
+
+_COUNTABLE: Final = 1 << 24
+
+
+def _distinct(codes: NDArray[np.int64], below: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Distinct codes, the place of each code among them, and how often each occurs; counted where there are few codes to count."""
+    if below > _COUNTABLE:
+        distinct, places, counts = np.unique(codes, return_inverse=True, return_counts=True)
+        return distinct, places, counts
+    counted = np.bincount(codes, minlength=1)
+    distinct = np.flatnonzero(counted)
+    place = np.zeros(len(counted), dtype=np.int64)
+    place[distinct] = np.arange(len(distinct))
+    return distinct, place[codes], counted[distinct]
 
 
 def silence(levels: dict[str, NDArray[np.int8]], implied: tuple[Implied, ...]) -> dict[str, NDArray[np.int8]]:
