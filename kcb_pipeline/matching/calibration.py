@@ -21,8 +21,10 @@ SURE: Final = 7.0
 """Weight (log2 odds) from which a chosen pair is taken for true when false ones are being studied: 1 in 129 is not."""
 FURTHER_RECORD: Final = 10.0
 """A second best above this is more likely a second record of the person than somebody else; it is no witness."""
-_BELIEF: Final = 1.0
+_BELIEF: Final = 2.0
 """How many false links' worth of belief the model's own count of them gets: the shape of a gamma prior on their rate."""
+_TELLING: Final = 0.75
+"""Share of witnesses that may reach a weight at which matches are counted; a weight that all reach tells nobody from anybody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +77,17 @@ def calibrate(
     above = seen + studied_for * seen_studied
     by_model = np.cumsum(1 - _odds(falling)) + 1e-12
     count = np.arange(1, len(falling) + 1)
-    matches = float(min(len(falling), choosers))
-    for _ in range(50):  # how many have no partner follows from how many match
+    # How many have no partner follows from how many match, counted from none upwards and at weights that tell the two apart: where
+    # every record meets somebody, "all of them match" explains the chosen pairs at the lowest weights as well as the truth does.
+    telling = above <= _TELLING * max(witnesses, 1.0)
+    telling[0] = True
+    matches = 0.0
+    for _ in range(100):
         alone = max(choosers - matches, 0.5)
         # The chance that a record without a partner is given a false one above each weight: as often as witnesses met one,
         # shrunk to what the model says where they are few (the mean of a gamma posterior).
         false = alone * (above + _BELIEF) / (witnesses + _BELIEF * alone / by_model)
-        updated = float(np.maximum(count - false, 0).max())
+        updated = float(np.maximum(count - false, 0)[telling].max())
         if abs(updated - matches) < 1e-6 * max(matches, 1):
             break
         matches = updated
@@ -91,8 +97,8 @@ def calibrate(
     rate = isotonic_regression(np.diff(false, prepend=0.0), increasing=True).x
     probability = np.clip(1 - rate, 0.0, 1 - 1e-9)
     # That few strangers are met at all is no witness for a pair that everything speaks against: errors that come together may make a
-    # true pair weigh too little, but not by more than what twice makes a pair sure.
-    probability = np.where(falling < 0, np.minimum(probability, _odds(falling + 2 * SURE)), probability)
+    # true pair weigh too little, but not by more than what makes a pair sure.
+    probability = np.where(falling < 0, np.minimum(probability, _odds(falling + SURE)), probability)
     return Calibration(falling, probability, seen + seen_studied, matches, len(sure) + len(studied))
 
 
