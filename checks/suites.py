@@ -133,7 +133,7 @@ def gates_of(suite: str, config: Config) -> list[Gate]:
                 _at_most(
                     "model_did_not_drift", "model_drift", limits.model_drift,
                     f"what a true pair looks like moved by at most {limits.model_drift:g} (population stability index, gates.model_drift)",
-                    "a column in another form, or a register of another county, looks like this; kcb charts shows the levels",
+                    "a column in another form, or a register of another county, looks like this; kcb charts shows the levels", "warning",
                 ),
                 _at_most(
                     "review_is_bearable", "review_share", limits.review_share,
