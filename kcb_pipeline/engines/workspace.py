@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-import shutil
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -79,12 +78,6 @@ class Workspace:
         for other in file.parent.glob(f"{table}-*.parquet"):
             if other != file and other.name.removeprefix(f"{table}-").count("-") == 0:
                 other.unlink(missing_ok=True)
-
-    def erase(self) -> None:
-        """Delete every working file of the date."""
-        shutil.rmtree(self.files, ignore_errors=True)
-        for suffix in ("", ".wal"):
-            self.database.with_name(self.database.name + suffix).unlink(missing_ok=True)
 
 
 class ParquetTable:

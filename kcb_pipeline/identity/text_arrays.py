@@ -50,11 +50,3 @@ def code_points(texts: pl.Series, width: int | None = None) -> NDArray[np.uint32
         has = lengths > column
         rows[has, column] = flat[starts[has] + column]
     return rows
-
-
-def texts_of(rows: NDArray[np.uint32]) -> pl.Series:
-    """The inverse of `code_points`: one text a row, the padding left out."""
-    if rows.size == 0:
-        return pl.Series([""] * len(rows), dtype=pl.String)
-    packed = np.ascontiguousarray(rows, dtype="<u4").view(f"<U{rows.shape[1]}").reshape(-1)
-    return pl.Series(packed.tolist(), dtype=pl.String)

@@ -95,12 +95,6 @@ def locate(connection: duckdb.DuckDBPyConnection, pairs: pl.DataFrame) -> pl.Dat
     return found.with_columns(effect.alias("effect")).drop("agrees", "tonight_name", "tonight_birth_date")
 
 
-IDENTITY: Final = (
-    "name", "former_name", "sex", "birth_date", "ethnicity", "id_number", "guardians", "guardian_numbers", "phones",
-    "division_code", "address",
-)  # fmt: skip
-"""What both sides of a pair show."""
-
 _PEOPLE: Final = """
 SELECT p.person, l.*
 FROM standard.persons p
