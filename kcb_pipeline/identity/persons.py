@@ -14,14 +14,13 @@ import duckdb
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from kcb_pipeline.engines.embedded import create, frame, scalar
 from kcb_pipeline.engines.sql import run_step, statement
 from kcb_pipeline.engines.workspace import Workspace
 from kcb_pipeline.matching.chinese import FORMER_NAME, LOST_OR_ADDED, Guardians, name_levels
 from kcb_pipeline.matching.comparisons import Pairs
+from kcb_pipeline.matching.components import components
 
 OLDEST_PUPIL_YEARS = 25
 """Population rows born longer ago than this are nobody's pupil: they stay out of the comparison."""
@@ -190,11 +189,8 @@ def _groups(edges: NDArray[np.int64], row: str, group: str) -> pl.DataFrame:
         return pl.DataFrame(schema={row: pl.Int64, group: pl.Int64})
     members, places = np.unique(edges, return_inverse=True)
     ends = places.reshape(edges.shape)
-    graph = coo_array((np.ones(len(edges)), (ends[:, 0], ends[:, 1])), shape=(len(members), len(members)))
-    count, component = connected_components(graph, directed=False)
-    lowest = np.full(count, np.iinfo(np.int64).max)
-    np.minimum.at(lowest, component, members)
-    return pl.DataFrame({row: members, group: lowest[component]}).sort(row)
+    lowest = components(ends[:, 0], ends[:, 1], len(members))
+    return pl.DataFrame({row: members, group: members[lowest]}).sort(row)
 
 
 def _as_column(name: str, values: NDArray[np.int64]) -> pl.DataFrame:

@@ -7,9 +7,12 @@ much worse the best assignment *without* that pair would be: 0 is a tie, and a t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from kcb_pipeline.matching.components import components
 
 TIE = 1e-9
 
@@ -68,13 +71,7 @@ def _assign_positive(
     crowded = np.flatnonzero(~alone)
     if not crowded.size:
         return
-    from scipy.sparse import coo_array  # SciPy takes half a second to import: only where there is a tangle to solve
-    from scipy.sparse.csgraph import connected_components
-
-    size = len(lefts) + len(rights)
-    graph = coo_array((np.ones(len(crowded)), (a[crowded], len(lefts) + b[crowded])), shape=(size, size))
-    _, component = connected_components(graph, directed=False)
-    of_pair = component[a[crowded]]
+    of_pair = components(a[crowded], len(lefts) + b[crowded], len(lefts) + len(rights))[a[crowded]]
     order = np.lexsort((b[crowded], a[crowded], of_pair))
     bounds = np.flatnonzero(np.diff(of_pair[order], prepend=-1))
     for start, end in zip(bounds, [*bounds[1:], len(order)], strict=True):
@@ -179,9 +176,53 @@ def _assign_component(
     return picked & (gap > TIE), gap
 
 
-def _best(table: NDArray[np.float64]) -> tuple[float, set[tuple[int, int]]]:
-    from scipy.optimize import linear_sum_assignment
+_FEW: Final = 12
 
-    rows, columns = linear_sum_assignment(table, maximize=True)
-    pairs = {(int(x), int(y)) for x, y in zip(rows, columns, strict=True) if table[x, y] > 0}
-    return float(table[rows, columns].sum()), pairs
+
+def _best(table: NDArray[np.float64]) -> tuple[float, set[tuple[int, int]]]:
+    """The greatest total of entries no two of which share a row or a column, and the positive entries that make it."""
+    if min(table.shape) > _FEW:
+        from scipy.optimize import linear_sum_assignment  # most of a second to import: only for what is truly tangled
+
+        rows, columns = linear_sum_assignment(table, maximize=True)
+        places = [(int(row), int(column)) for row, column in zip(rows, columns, strict=True)]
+    elif table.shape[0] <= table.shape[1]:
+        places = _cheapest((-table).tolist())
+    else:
+        places = [(row, column) for column, row in _cheapest((-table.T).tolist())]
+    return float(sum(table[place] for place in places)), {place for place in places if table[place] > 0}
+
+
+def _cheapest(cost: list[list[float]]) -> list[tuple[int, int]]:
+    """A column for each row, all different, at the least total cost: shortest augmenting paths (Jonker and Volgenant 1987).
+
+    cost: as many columns as rows, or more.
+    """
+    rows, columns = len(cost), len(cost[0])
+    row_price, price = [0.0] * rows, [0.0] * columns
+    row_of = [-1] * columns
+    for start in range(rows):
+        nearest, before = [float("inf")] * columns, [-1] * columns
+        seen: list[int] = []
+        unseen = list(range(columns))
+        row, column, reached = start, -1, 0.0
+        while True:
+            for other in unseen:
+                distance = reached + cost[row][other] - row_price[row] - price[other]
+                if distance < nearest[other]:
+                    nearest[other], before[other] = distance, column
+            column = min(unseen, key=nearest.__getitem__)
+            reached = nearest[column]
+            unseen.remove(column)
+            if row_of[column] < 0:
+                break
+            seen.append(column)
+            row = row_of[column]
+        row_price[start] += reached
+        for passed in seen:
+            row_price[row_of[passed]] += reached - nearest[passed]
+            price[passed] -= reached - nearest[passed]
+        while column >= 0:
+            row_of[column] = start if before[column] < 0 else row_of[before[column]]
+            column = before[column]
+    return sorted((row, column) for column, row in enumerate(row_of) if row >= 0)

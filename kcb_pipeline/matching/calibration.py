@@ -91,15 +91,28 @@ def calibrate(
         if abs(updated - matches) < 1e-6 * max(matches, 1):
             break
         matches = updated
-    from scipy.optimize import isotonic_regression  # half a second to import
-
     # Many pairs share a weight, so the count of false ones rises in leaps: they are spread before anything is cut to [0, 1].
-    rate = isotonic_regression(np.diff(false, prepend=0.0), increasing=True).x
+    rate = rising(np.diff(false, prepend=0.0))
     probability = np.clip(1 - rate, 0.0, 1 - 1e-9)
     # That few strangers are met at all is no witness for a pair that everything speaks against: errors that come together may make a
     # true pair weigh too little, but not by more than what makes a pair sure.
     probability = np.where(falling < 0, np.minimum(probability, _odds(falling + SURE)), probability)
     return Calibration(falling, probability, seen + seen_studied, matches, len(sure) + len(studied))
+
+
+def rising(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The never falling sequence nearest to the values (isotonic regression, least squares).
+
+    Runs of neighbouring blocks that fall are pooled until none does (Ayer et al. 1955); a whole run at once.
+    """
+    first = np.arange(len(values))
+    while True:
+        sizes = np.diff(first, append=len(values))
+        means = np.add.reduceat(values, first) / sizes if len(values) else values
+        begins = np.diff(means, prepend=-np.inf) >= 0
+        if begins.all():
+            return np.repeat(means, sizes)
+        first = first[begins]
 
 
 def _reaching(weights: NDArray[np.float64], thresholds: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from kcb_pipeline.matching.blocking import candidates
 from kcb_pipeline.matching.comparisons import Levels, Pairs
+from kcb_pipeline.matching.components import components
 from kcb_pipeline.matching.linkage import LINKED, PROBABILISTIC, REJECTED, REVIEW
 from kcb_pipeline.matching.model import Model, Patterns, estimate_m, estimate_u
 from kcb_pipeline.matching.settings import Settings
@@ -138,16 +139,7 @@ def _total(settings: Settings, model: Model, pairs: Pairs, levels: dict[str, Lev
 
 def _components(pairs: Pairs, joined: NDArray[np.bool_], rows: int) -> NDArray[np.int64]:
     """For each record the lowest record it is connected to."""
-    from scipy.sparse import coo_array  # SciPy takes half a second to import
-    from scipy.sparse.csgraph import connected_components
-
-    left, right = pairs.rows_l[joined], pairs.rows_r[joined]
-    graph = coo_array((np.ones(len(left)), (left, right)), shape=(rows, rows))
-    _, label = connected_components(graph, directed=False)
-    lowest = np.full(int(label.max(initial=-1)) + 1, rows, dtype=np.int64)
-    np.minimum.at(lowest, label, np.arange(rows))
-    named: NDArray[np.int64] = lowest[label]
-    return named
+    return components(pairs.rows_l[joined], pairs.rows_r[joined], rows)
 
 
 def _uncompared(pairs: Pairs, joined: NDArray[np.bool_], rows: int) -> Pairs:

@@ -6,7 +6,9 @@ the rest; estimate the model; weigh; assign one to one; decide. Each decision ke
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -17,9 +19,10 @@ from kcb_pipeline.matching.assignment import TIE, assign, assign_each, second_be
 from kcb_pipeline.matching.blocking import candidates
 from kcb_pipeline.matching.calibration import FURTHER_RECORD, calibrate, compete
 from kcb_pipeline.matching.comparisons import MISSING, Levels, Pairs
-from kcb_pipeline.matching.model import Model, Patterns, estimate_m, estimate_u, silence
+from kcb_pipeline.matching.model import Kin, Model, Patterns, estimate_m, estimate_u, silence
 from kcb_pipeline.matching.quality import Quality, unblocked_pairs
 from kcb_pipeline.matching.settings import KeyRule, Settings
+from kcb_pipeline.matching.side_by_side import side_by_side
 from kcb_pipeline.matching.weighing import (
     Records,
     blocking_keys,
@@ -122,45 +125,46 @@ def link(
     people have decided, `left_row`, `right_row`, `is_match`; it binds. `model`: weigh with this one instead of estimating. The
     result does not depend on the order of the rows nor on the number of threads.
     """
-    lefts, rights = prepare(left, settings), prepare(right, settings)
+    lefts, rights = side_by_side(partial(prepare, records, settings) for records in (left, right))
     progress.update("prepare", 1, 5)
     settled = _settle(lefts, rights, settings, reviewed)
     progress.update("settle by key", 2, 5, rows=len(settled.left))
     studied = _to_study(lefts, settled.left) if settings.policy == "one-to-one" else settled.left[:0]
-    # Many-to-one, a person whose first record is settled may have further ones.
-    gone = np.setdiff1d(settled.left, studied) if settings.policy == "one-to-one" else settled.left[:0]
-    rest_l = _residual(lefts, gone, settings)
-    rest_r = _residual(rights, settled.right, settings)
-    found = candidates(rest_l, rest_r, settings.blocking, largest_block=settings.largest_block)
-    pairs_l, pairs_r, rules = _without_refused(
-        rest_l["__row"].to_numpy()[found.left], rest_r["__row"].to_numpy()[found.right], reviewed, found.rules
-    )
-    pairs = Pairs(lefts, rights, np.concatenate([settled.left, pairs_l]), np.concatenate([settled.right, pairs_r]))
-    progress.update("block", 3, 5, rows=len(pairs))
-    levels = levels_of(settings, pairs)
-    if model is None:
-        patterns = Patterns.of(
-            [levels[c.name] for c in settings.comparisons], [len(c.labels) for c in settings.comparisons]
-        )
-        u = estimate_u(settings, *u_evidence(settings, lefts, rights))
-        expected = settings.expected_matches or max(len(settled.left), 0.5 * min(lefts.height, rights.height))
-        kin = kin_of(settings, lefts, expected) if settings.relatives else None
-        whole = float(max(lefts.height * rights.height, 1))
-        model = estimate_m(settings, patterns, u, pairs=whole, expected_matches=expected, kin=kin)
+    expected = settings.expected_matches or max(len(settled.left), 0.5 * min(lefts.height, rights.height))
+    with ThreadPoolExecutor(1) as aside:
+        if model is None:
+            learning = aside.submit(_chance_and_kin, settings, lefts, rights, expected)
+        pairs, rules, report = _compared(lefts, rights, settings, settled, studied, reviewed)
+        progress.update("block", 3, 5, rows=len(pairs))
+        levels = levels_of(settings, pairs)
+        if model is None:
+            patterns = Patterns.of(
+                [levels[c.name] for c in settings.comparisons], [len(c.labels) for c in settings.comparisons]
+            )
+            u, kin = learning.result()
+            whole = float(max(lefts.height * rights.height, 1))
+            model = estimate_m(settings, patterns, u, pairs=whole, expected_matches=expected, kin=kin)
     progress.update("estimate", 4, 5, rows=len(pairs))
     orphaned = _orphaned(settings, model, lefts.height, rights.height)
     weights = weigh(settings, model, pairs, levels, orphaned=orphaned)
     to_decide = _ToDecide(
         pairs.rows_l,
         pairs.rows_r,
-        len(settled.left),
-        settled.method,
-        np.concatenate([np.zeros(len(settled.left), dtype=np.int64), rules]),
+        settled,
+        rules,
         studied,
     )
     links, quality = _decide(settings, model, to_decide, weights, levels, sizes=(lefts.height, rights.height))
     progress.update("decide", 5, 5, rows=links.height)
-    return LinkResult(links, model, settings, found.report, quality, lefts, rights)
+    return LinkResult(links, model, settings, report, quality, lefts, rights)
+
+
+def _chance_and_kin(
+    settings: Settings, left: pl.DataFrame, right: pl.DataFrame, expected: float
+) -> tuple[dict[str, tuple[float, ...]], Kin | None]:
+    """What strangers have in common, and what relatives have: neither depends on which pairs are compared."""
+    u = estimate_u(settings, *u_evidence(settings, left, right))
+    return u, kin_of(settings, left, expected) if settings.relatives else None
 
 
 # -- the steps -----------------------------------------------------------------------------------------------------
@@ -168,15 +172,19 @@ def link(
 
 @dataclass(frozen=True, slots=True)
 class _Settled:
+    """Pairs of rows, and which of `methods` settled each."""
+
     left: NDArray[np.int64]
     right: NDArray[np.int64]
-    method: list[str]
+    methods: list[str]
+    method: NDArray[np.int64]
 
 
 def _settle(left: pl.DataFrame, right: pl.DataFrame, settings: Settings, reviewed: pl.DataFrame | None) -> _Settled:
     """Pairs that a person or a key settles; a record settled once is out of the reach of the next rule (many-to-one, a right one)."""
     one_to_one = settings.policy == "one-to-one"
-    lefts, rights, methods = [], [], []
+    methods = list(dict.fromkeys([REVIEWED, *(rule.name for rule in settings.keys)]))
+    lefts, rights, method = [], [], []
     taken_l, taken_r = np.zeros(left.height, dtype=bool), np.zeros(right.height, dtype=bool)
     if reviewed is not None:
         decided = reviewed.filter("is_match").sort("left_row", "right_row")
@@ -185,7 +193,7 @@ def _settle(left: pl.DataFrame, right: pl.DataFrame, settings: Settings, reviewe
         decided = decided.unique("right_row", keep="first", maintain_order=True)
         lefts.append(decided["left_row"].to_numpy().astype(np.int64))
         rights.append(decided["right_row"].to_numpy().astype(np.int64))
-        methods += [REVIEWED] * decided.height
+        method.append(np.full(decided.height, methods.index(REVIEWED)))
         taken_l[lefts[0]] = one_to_one
         taken_r[rights[0]] = True
     for rule in settings.keys:
@@ -199,11 +207,33 @@ def _settle(left: pl.DataFrame, right: pl.DataFrame, settings: Settings, reviewe
         taken_r[b] = True
         lefts.append(a)
         rights.append(b)
-        methods += [rule.name] * len(a)
+        method.append(np.full(len(a), methods.index(rule.name)))
     if not lefts:
         empty = np.empty(0, dtype=np.int64)
-        return _Settled(empty, empty, [])
-    return _Settled(np.concatenate(lefts), np.concatenate(rights), methods)
+        return _Settled(empty, empty, methods, empty)
+    return _Settled(np.concatenate(lefts), np.concatenate(rights), methods, np.concatenate(method))
+
+
+def _compared(
+    left: pl.DataFrame,
+    right: pl.DataFrame,
+    settings: Settings,
+    settled: _Settled,
+    studied: NDArray[np.int64],
+    reviewed: pl.DataFrame | None,
+) -> tuple[Pairs, NDArray[np.int64], pl.DataFrame]:
+    """All pairs that are weighed, those settled first, the blocking rules that gave the others (a bit each), and blocking's report."""
+    # Many-to-one, a person whose first record is settled may have further ones.
+    gone = np.setdiff1d(settled.left, studied) if settings.policy == "one-to-one" else settled.left[:0]
+    rest_l, rest_r = side_by_side(
+        partial(_residual, records, rows, settings) for records, rows in ((left, gone), (right, settled.right))
+    )
+    found = candidates(rest_l, rest_r, settings.blocking, largest_block=settings.largest_block)
+    rows_l, rows_r, rules = _without_refused(
+        rest_l["__row"].to_numpy()[found.left], rest_r["__row"].to_numpy()[found.right], reviewed, found.rules
+    )
+    pairs = Pairs(left, right, np.concatenate([settled.left, rows_l]), np.concatenate([settled.right, rows_r]))
+    return pairs, np.concatenate([np.zeros(len(settled.left), dtype=np.int64), rules]), found.report
 
 
 def _without_refused(
@@ -224,13 +254,17 @@ def _unique_key_pairs(
     left: pl.DataFrame, right: pl.DataFrame, rule: KeyRule, taken_l: NDArray[np.bool_], taken_r: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     sides = []
-    for records, column, taken in ((left, rule.left, taken_l), (right, rule.right, taken_r)):
-        keyed = pl.DataFrame({"key": records[column], "row": np.arange(records.height), "taken": taken}).drop_nulls(
-            "key"
-        )
-        sides.append(keyed.filter(pl.col("key").is_unique() & ~pl.col("taken")).select("key", "row"))
-    pairs = sides[0].join(sides[1], on="key", how="inner").sort("row")
-    return pairs["row"].to_numpy(), pairs["row_right"].to_numpy()
+    for records, column in ((left, rule.left), (right, rule.right)):
+        sides.append(pl.DataFrame({"key": records[column], "row": np.arange(records.height)}).drop_nulls("key"))
+    pairs = sides[0].join(sides[1], on="key", how="inner", maintain_order="left")
+    # A key that either table has twice comes out of the join twice.
+    keys = pairs["key"].sort()
+    repeated = keys.filter(keys == keys.shift(1))
+    if len(repeated):
+        pairs = pairs.filter(~pl.col("key").is_in(repeated.unique().implode()))
+    a, b = pairs["row"].to_numpy(), pairs["row_right"].to_numpy()
+    free = ~taken_l[a] & ~taken_r[b]
+    return a[free], b[free]
 
 
 def _residual(records: pl.DataFrame, settled: NDArray[np.int64], settings: Settings) -> pl.DataFrame:
@@ -274,8 +308,7 @@ class _ToDecide:
 
     left: NDArray[np.int64]
     right: NDArray[np.int64]
-    settled: int
-    methods: list[str]
+    settled: _Settled
     rules: NDArray[np.int64]
     studied: NDArray[np.int64]
 
@@ -292,7 +325,8 @@ def _decide(
     total = np.full(len(pairs.left), model.prior_weight)
     for weight in weights.values():
         total += weight
-    is_settled = np.arange(len(total)) < pairs.settled
+    settled = len(pairs.settled.left)
+    is_settled = np.arange(len(total)) < settled
     one_to_one = settings.policy == "one-to-one"
     for_study = np.zeros(int(pairs.left.max(initial=-1)) + 1, dtype=bool)
     for_study[pairs.studied] = True
@@ -316,9 +350,9 @@ def _decide(
     calibration = calibrate(
         w[outcome.chosen],
         second_best(choosing, w, outcome.chosen | is_taken)[outcome.chosen],
-        choosers=sizes[0 if one_to_one else 1] - pairs.settled,
+        choosers=sizes[0 if one_to_one else 1] - settled,
         studied=studied[pairs.studied],
-        studied_for=pairs.settled / max(len(pairs.studied), 1),
+        studied_for=settled / max(len(pairs.studied), 1),
     )
     chosen, gap = np.ones(len(total), dtype=bool), total.copy()
     chosen[undecided], gap[undecided] = outcome.chosen, outcome.gap
@@ -344,12 +378,10 @@ def _decide(
         [_REASONS.index(r) for r in (REASON_KEY, REASON_BEST, REASON_TIE, REASON_DOUBT, REASON_TAKEN, REASON_BETTER)],
         default=_REASONS.index(REASON_WEAK),
     )
-    methods = list(dict.fromkeys([PROBABILISTIC, *pairs.methods]))
-    number_of = {name: number for number, name in enumerate(methods)}
+    methods = [PROBABILISTIC, *pairs.settled.methods]
     method = np.zeros(len(total), dtype=np.int64)
-    method[: pairs.settled] = [number_of[name] for name in pairs.methods]
-    if REVIEWED in number_of:
-        reason[method == number_of[REVIEWED]] = _REASONS.index(REASON_REVIEWED)
+    method[:settled] = pairs.settled.method + 1
+    reason[method == methods.index(REVIEWED)] = _REASONS.index(REASON_REVIEWED)
     quality = Quality(
         links=int(linked.sum()),
         # Sorted first: the last bit of a sum depends on the order of what is summed, and that on the order of the rows.

@@ -6,6 +6,7 @@ What belongs here: everything between the records and the weight of a pair that 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -16,6 +17,7 @@ from kcb_pipeline.matching.blocking import candidates, key_hashes
 from kcb_pipeline.matching.comparisons import MISSING, Levels, Pairs
 from kcb_pipeline.matching.model import Kin, Model, estimate_kin, silence
 from kcb_pipeline.matching.settings import BlockingRule, Settings, columns_named
+from kcb_pipeline.matching.side_by_side import side_by_side
 
 Records = pl.DataFrame | pl.LazyFrame
 """A table of persons. One that is not read yet (`pl.scan_parquet`) is read piece by piece, and never held whole."""
@@ -66,11 +68,14 @@ _PAIRS_AT_ONCE: Final = 1 << 18
 def levels_of(settings: Settings, pairs: Pairs) -> dict[str, Levels]:
     """The level of every comparison for every pair."""
     levels = {c.name: np.empty(len(pairs), dtype=np.int8) for c in settings.comparisons}
-    for start in range(0, len(pairs), _PAIRS_AT_ONCE):
+
+    def fill(start: int) -> None:
         end = min(start + _PAIRS_AT_ONCE, len(pairs))
         block = Pairs(pairs.left, pairs.right, pairs.rows_l[start:end], pairs.rows_r[start:end])
         for comparison in settings.comparisons:
             levels[comparison.name][start:end] = comparison.levels(block)
+
+    side_by_side(partial(fill, start) for start in range(0, len(pairs), _PAIRS_AT_ONCE))
     return levels
 
 
@@ -110,7 +115,7 @@ def u_evidence(
     Full agreement is counted over pairs *within* a table, where two rows are two people; the lower count of the two tables is
     taken, so that one table's duplicates do not pass for chance.
     """
-    picked = [sample(records, _COLLISION_SAMPLE) for records in (left, right)]
+    picked = side_by_side(partial(sample, records, _COLLISION_SAMPLE) for records in (left, right))
     few = [rows[:_SAMPLE] for rows in picked]
     rows_l, rows_r = np.repeat(few[0], len(few[1])), np.tile(few[1], len(few[0]))
     collisions: dict[str, float] = {}
