@@ -12,7 +12,8 @@ from assets.identity import persons
 from assets.ledgers import draft_version
 from checks.suites import Gate, gates_of, run_suite
 from kcb_pipeline.config import Config
-from kcb_pipeline.faults import nothing_quoted
+from kcb_pipeline.faults import quoting_nothing
+from kcb_pipeline.gates import GateResult
 from kcb_pipeline.orchestration.partitions import comparison_dates
 from kcb_pipeline.orchestration.progress import starting
 from kcb_pipeline.orchestration.resources import HomeResource
@@ -48,10 +49,13 @@ def _suite(suite: str, asset: dg.AssetsDefinition) -> dg.AssetChecksDefinition:
     def check(context: dg.AssetCheckExecutionContext, home: HomeResource) -> Iterable[dg.AssetCheckResult]:
         night = home.night(context)
         starting(f"gate_{suite}")
-        with nothing_quoted(f"gate_{suite}", night.workspace.files):
+
+        def ask() -> list[GateResult]:
             results = run_suite(suite, night.facts(suite), night.config)
             night.record(suite, results)
-        for result in results:
+            return results
+
+        for result in quoting_nothing(f"gate_{suite}", night.workspace.files, ask):
             yield dg.AssetCheckResult(
                 asset_key=asset.key,
                 check_name=f"{suite}__{result.name}",

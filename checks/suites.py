@@ -263,5 +263,7 @@ def _number(value: object) -> str:
             return str(value)
         case float():
             return f"{value:.4g}"
-        case _:
+        case int():
             return str(value)
+        case _:
+            return "no number"  # a text among facts is a fault, and could be a child's

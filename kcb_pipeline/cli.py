@@ -20,7 +20,8 @@ import click
 
 from kcb_pipeline import __version__
 from kcb_pipeline.errors import KcbError, UsageError, VerificationError
-from kcb_pipeline.faults import InternalError, trace, where
+from kcb_pipeline.faults import INTENDED, InternalError, trace, where
+from kcb_pipeline.permissions import owner_only
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -34,12 +35,14 @@ class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort, KeyboardInterrupt, BrokenPipeError):
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except KcbError as error:
             _say(error, debug=bool(ctx.params.get("debug")))
             raise click.exceptions.Exit(error.exit_code) from None
-        except Exception as error:
+        except INTENDED:
+            raise
+        except BaseException as error:
             _say(
                 InternalError(f"{type(error).__name__} at {where(error)}"),
                 debug=bool(ctx.params.get("debug")),
@@ -67,6 +70,7 @@ def main(debug: bool) -> None:  # noqa: FBT001
     kcb run --date 2026-11-20                            one night, from extracts to ledgers
     kcb ledgers                                          the versions published so far
     """
+    owner_only()
 
 
 def _with_home(command: Callable[P, R]) -> Callable[P, R]:

@@ -9,13 +9,17 @@ from pathlib import Path
 from kcb_pipeline.config import Config, load_config
 from kcb_pipeline.engines.embedded import Limits
 from kcb_pipeline.engines.workspace import Workspace
+from kcb_pipeline.permissions import owner_only
 
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """The folder and the paths of the contract inside it."""
+    """The folder and the paths of the contract inside it. Whoever has one writes for its owner only."""
 
     folder: Path
+
+    def __post_init__(self) -> None:
+        owner_only()
 
     @property
     def extracts(self) -> Path:
@@ -56,11 +60,11 @@ class Home:
         return load_config(self.folder)
 
     def limits(self) -> Limits:
-        """What a connection may use."""
+        """What a connection may use; what does not fit into memory goes to `work`."""
         storage = self.config().storage
-        return Limits(memory=storage.memory_limit, threads=storage.threads)
+        return Limits(memory=storage.memory_limit, threads=storage.threads, temporary=self.work)
 
     def workspace(self, comparison_date: dt.date) -> Workspace:
-        """The working files of a date; the folder is made, closed to others."""
-        self.work.mkdir(parents=True, exist_ok=True, mode=0o700)
+        """The working files of a date; the folder is made."""
+        self.work.mkdir(parents=True, exist_ok=True)
         return Workspace(self.work, comparison_date, self.limits())

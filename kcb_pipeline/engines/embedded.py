@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,11 +19,18 @@ STORAGE_VERSION: Final = "v1.0.0"
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one connection may use. Without them DuckDB takes 80 % of the memory for each process."""
+    """What one connection may use. Without them DuckDB takes 80 % of the memory for each process.
+
+    temporary: an existing folder for what does not fit into memory; without one a query that needs more is refused. (DuckDB by itself would
+    spill rows of children into `.tmp` of whatever folder somebody stands in.)
+    """
 
     memory: str = "6GB"
     threads: int = max(os.cpu_count() or 1, 1)
     temporary: Path | None = None
+
+
+_CONNECTIONS = itertools.count()
 
 
 @contextmanager
@@ -36,9 +44,11 @@ def connect(path: Path | None, limits: Limits, *, read_only: bool = False) -> It
         "threads": limits.threads,
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
+        # A folder for each connection: DuckDB names the files in it by numbers that every connection counts from 0.
+        "temp_directory": str(limits.temporary / f"spill-{os.getpid()}-{next(_CONNECTIONS)}")
+        if limits.temporary
+        else "",
     }
-    if limits.temporary is not None:
-        config["temp_directory"] = str(limits.temporary)
     connection = duckdb.connect(":memory:", config=config)
     try:
         connection.execute("SET TimeZone = 'UTC'")

@@ -9,7 +9,6 @@ views over them, so that an engineer who opens it finds every table by its name.
 from __future__ import annotations
 
 import datetime as dt
-import os
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -53,11 +52,10 @@ class Workspace:
     @contextmanager
     def connect(self, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection to the working database, with the stages as schemas. Spills into the date's own folder."""
-        self.files.mkdir(parents=True, exist_ok=True, mode=0o700)
-        limits = replace(self.limits, temporary=self.files / "spill")
+        self.files.mkdir(parents=True, exist_ok=True)
+        limits = replace(self.limits, temporary=self.files)
         with embedded.connect(self.database, limits, read_only=read_only) as connection:
             if not read_only:
-                os.chmod(self.database, 0o600)  # noqa: PTH101 (DuckDB creates it with the umask)
                 for schema in SCHEMAS:
                     connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
             yield connection
@@ -101,9 +99,8 @@ class ParquetTable:
 
     def _write(self, table: pa.Table) -> None:
         if self._writer is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._path.parent.mkdir(parents=True, exist_ok=True)
             self._writer = pq.ParquetWriter(self._unfinished, table.schema, compression="zstd", compression_level=1)
-            os.chmod(self._unfinished, 0o600)  # noqa: PTH101
         self._writer.write_table(table, row_group_size=_ROW_GROUP_ROWS)
 
     def __enter__(self) -> Self:

@@ -30,12 +30,14 @@ DIGEST_SUFFIX: Final = ".sha256"
 class ExtractFile:
     """One file of a source.
 
-    shown: its path within the date's folder, which is all that messages, tables and logs say of it.
+    shown: its path within the date's folder, as tables and papers that hold identities say it.
+    told: what messages and logs call it (`told_names`): offices name files after children.
     sha256: the digest of its bytes, checked against `<file>.sha256` where that was sent.
     """
 
     path: Path
     shown: str
+    told: str
     source: Source
     sha256: str
     size: int
@@ -45,10 +47,10 @@ class ExtractFile:
         """The file, opened with the reader for its kind."""
         suffix = _extension(self.shown)  # a link's own name says what it is, whatever the name of what it leads to
         if suffix == ".xlsx":
-            return Workbook(self.path, self.source, shown=self.shown)
+            return Workbook(self.path, self.source, shown=self.told)
         if suffix == ".parquet":
-            return ParquetFile(self.path, shown=self.shown)
-        return TextFile(self.path, self.source, shown=self.shown)
+            return ParquetFile(self.path, shown=self.told)
+        return TextFile(self.path, self.source, shown=self.told)
 
     def is_unchanged(self) -> bool:
         """Whether the file still has the size and time it had when its digest was taken."""
@@ -61,7 +63,7 @@ class Delivery:
     """Everything sent for one comparison date.
 
     files: source name → its files in byte order of their paths, for the sources that came.
-    strays: other files and folders there, which nothing reads.
+    strays: other files and folders there, which nothing reads. Their names are whatever somebody called them: count them in logs.
     decisions_digest: sha-256 over the reviewers' answers that bind the night, which came with no extract; None where there are none.
     """
 
@@ -119,8 +121,17 @@ def find_delivery(folder: Path, comparison_date: dt.date, *, strict: bool = Fals
             )
     _refuse_twice_and_missing(found, comparison_date)
     if strict and strays:
-        raise ContractError(file=strays[0], expected="a source of the contract (--strict)", found="another name")
-    paths = [(sources()[name], path) for name, entries in found.items() for _, files in entries for path in files]
+        raise ContractError(
+            file=f"{comparison_date}/",
+            expected="the sources of the contract and nothing else (--strict)",
+            found=f"{len(strays)} other (kcb check names them)",
+        )
+    paths = [
+        (sources()[name], path, told)
+        for name, entries in found.items()
+        for _, files in entries
+        for path, told in zip(files, told_names(path.relative_to(folder).as_posix() for path in files), strict=True)
+    ]
     with ThreadPoolExecutor() as pool:
         extract_files = list(pool.map(lambda item: _extract_file(folder, *item), paths))
     files_of = {
@@ -132,21 +143,28 @@ def find_delivery(folder: Path, comparison_date: dt.date, *, strict: bool = Fals
 def keep_delivery(connection: duckdb.DuckDBPyConnection, delivery: Delivery) -> None:
     """Keep what came in the working database, so that what lands later is what was looked at now."""
     files = [file for files in delivery.files.values() for file in files]
-    entries = [(f.source.name, f.shown, f.sha256, f.size, f.modified_ns) for f in files]
-    schema = {"source": pl.String, "file": pl.String, "sha256": pl.String, "size": pl.Int64, "modified_ns": pl.Int64}
+    entries = [(f.source.name, f.shown, f.told, f.sha256, f.size, f.modified_ns) for f in files]
+    schema = {
+        "source": pl.String,
+        "file": pl.String,
+        "told": pl.String,
+        "sha256": pl.String,
+        "size": pl.Int64,
+        "modified_ns": pl.Int64,
+    }
     create(connection, "landed.delivery", pl.DataFrame(entries, schema=schema, orient="row"))
 
 
 def kept_delivery(connection: duckdb.DuckDBPyConnection, folder: Path, comparison_date: dt.date) -> Delivery:
     """The delivery that was kept. ContractError where a file has changed since."""
     files: dict[str, list[ExtractFile]] = {}
-    for name, shown, sha256, size, modified in rows(
-        connection, "SELECT source, file, sha256, size, modified_ns FROM landed.delivery"
+    for name, shown, told, sha256, size, modified in rows(
+        connection, "SELECT source, file, told, sha256, size, modified_ns FROM landed.delivery"
     ):
-        file = ExtractFile((folder / shown).resolve(), shown, sources()[name], sha256, size, modified)
+        file = ExtractFile((folder / shown).resolve(), shown, told, sources()[name], sha256, size, modified)
         if not file.path.is_file() or not file.is_unchanged():
             raise ContractError(
-                file=shown, source=name, expected="the file as it was when its digest was taken", found="another"
+                file=told, source=name, expected="the file as it was when its digest was taken", found="another"
             )
         files.setdefault(name, []).append(file)
     return Delivery(comparison_date, {name: tuple(found) for name, found in files.items()}, ())
@@ -175,7 +193,7 @@ def _files_in(folder: Path) -> tuple[list[Path], list[str]]:
         relative = path.relative_to(folder).as_posix()
         if path.is_symlink() and path.is_dir():
             raise ContractError(
-                file=f"{folder.name}/{relative}", expected="a folder of the extracts folder", found="a link to a folder"
+                file=f"{folder.name}/", expected="a folder of the extracts folder", found="a link to a folder"
             )
         if (
             path.is_dir()
@@ -198,42 +216,70 @@ def _extension(name: str) -> str | None:
     return None
 
 
-def _extract_file(folder: Path, source: Source, path: Path) -> ExtractFile:
+def told_names(shown: Iterable[str]) -> list[str]:
+    """What messages call the files of one source: a name that only numbers them, or names a place, as it is; of any other its place
+    among them, in byte order, and its kind.
+
+    >>> told_names(["核查结果/2.csv", "核查结果/学校-3153290101-幸福小学 张三.xlsx", "核查结果/张三.xlsx"])
+    ['核查结果/2.csv', '核查结果/学校-3153290101-….xlsx', '核查结果/ file 3 of 3 (.xlsx)']
+    """
+    names = list(shown)
+    told = []
+    for nth, name in enumerate(names, start=1):
+        folder, _, inner = name.partition("/")
+        extension = _extension(name) or ""
+        office = _OFFICE.match(inner.rpartition("/")[2])
+        if not inner or _NUMBERED.fullmatch(inner.removesuffix(extension)):
+            told.append(name)
+        elif office:
+            told.append(f"{folder}/{office[0]}-…{extension}")
+        else:
+            told.append(f"{folder}/ file {nth} of {len(names)} ({extension})")
+    return told
+
+
+_NUMBER = r"(?:(?:part|page|file|batch|[a-z])?[-_ ]?\d{1,6}|[a-z])"
+_NUMBERED: Final = re.compile(f"{_NUMBER}(?:/{_NUMBER})*", re.ASCII | re.IGNORECASE)
+_OFFICE: Final = re.compile(r"(?:乡镇|学校)-\d{4,12}(?=-)", re.ASCII)
+"""How our own worklists begin (kcb_pipeline/reporting/paper.py)."""
+
+
+def _extract_file(folder: Path, source: Source, path: Path, told: str) -> ExtractFile:
     shown = path.relative_to(folder).as_posix()
     real = path.resolve()
     if not real.is_relative_to(folder.resolve()):
         raise ContractError(
-            file=shown, source=source.name, expected="a file inside the extracts folder", found="a link out of it"
+            file=told, source=source.name, expected="a file inside the extracts folder", found="a link out of it"
         )
     if not real.is_file():
-        raise ContractError(file=shown, source=source.name, expected="a file", found="a broken link or no regular file")
+        raise ContractError(file=told, source=source.name, expected="a file", found="a broken link or no regular file")
     try:
         before = real.stat()
         with real.open("rb") as stream:
             sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
         raise ContractError(
-            file=shown, source=source.name, expected="a readable file", found=type(error).__name__
+            file=told, source=source.name, expected="a readable file", found=type(error).__name__
         ) from None
     if before.st_size == 0:
-        raise ContractError(file=shown, source=source.name, expected="a header and data rows", found="an empty file")
+        raise ContractError(file=told, source=source.name, expected="a header and data rows", found="an empty file")
     sent = path.with_name(path.name + DIGEST_SUFFIX)
     if sent.is_file():
-        _check_digest(sent, sha256, shown, source)
-    return ExtractFile(real, shown, source, sha256, before.st_size, before.st_mtime_ns)
+        _check_digest(sent, sha256, told, source)
+    return ExtractFile(real, shown, told, source, sha256, before.st_size, before.st_mtime_ns)
 
 
-def _check_digest(sent: Path, sha256: str, shown: str, source: Source) -> None:
+def _check_digest(sent: Path, sha256: str, told: str, source: Source) -> None:
     words = re.findall(r"\b[0-9a-fA-F]{64}\b", sent.read_text(encoding="utf-8-sig", errors="replace")[:4096])
     if not words:
         raise ContractError(
-            file=f"{shown}{DIGEST_SUFFIX}",
+            file=f"{told}{DIGEST_SUFFIX}",
             source=source.name,
             expected="a sha-256 digest of 64 hexadecimal digits",
             found="none",
         )
     if words[0].lower() != sha256:
-        raise ContractError(file=shown, source=source.name, expected=f"sha-256 {words[0].lower()}", found=sha256)
+        raise ContractError(file=told, source=source.name, expected=f"sha-256 {words[0].lower()}", found=sha256)
 
 
 def find_columns(headers: Iterable[str], source: Source, *, shown: str) -> tuple[dict[str, int], tuple[str, ...]]:
@@ -281,7 +327,7 @@ def _what_headers_say(headers: list[str], unknown: list[str], source: Source) ->
             other
             or f"{len(known)} of its headers among the {len(headers)} cells of the first line: is the header line there?"
         )
-    return f"the headers {', '.join(known)}" + (f" and the unknown {', '.join(unknown)}" if unknown else "")
+    return f"the headers {', '.join(known)}" + (f" and {len(unknown)} unknown" if unknown else "")
 
 
 def _looks_like(headers: list[str], source: Source) -> str:

@@ -79,7 +79,7 @@ def land(workspace: Workspace, delivery: Delivery, source: Source, *, progress: 
                     progress.update(source.name, done + reader.position, whole, rows=lander.rows)
                 done += file.size
         if source.required and not lander.rows:
-            raise ContractError(file=files[0].shown, source=source.name, expected="data rows", found="none")
+            raise ContractError(file=files[0].told, source=source.name, expected="data rows", found="none")
         connection.execute("BEGIN")
         for account in ("files", "quarantined_rows", "cell_issues", "duplicate_rows", "form_rows", "form_columns"):
             connection.execute(f"DELETE FROM landed.{account} WHERE source = ?", [source.name])
@@ -137,7 +137,7 @@ class _Lander:
 
     def land_file(self, file: ExtractFile, reader: Reader) -> Iterator[pa.Table]:
         """Land one file: the rows that stay, batch by batch."""
-        positions, unknown = find_columns(reader.headers, self._source, shown=file.shown)
+        positions, unknown = find_columns(reader.headers, self._source, shown=file.told)
         before = self.rows
         kept = quarantined = 0
         for batch in reader.batches(positions):
@@ -149,7 +149,7 @@ class _Lander:
             yield landed
         if not file.is_unchanged():
             raise ContractError(
-                file=file.shown,
+                file=file.told,
                 source=self._source.name,
                 expected="a file that is complete",
                 found="one still being written",

@@ -92,7 +92,7 @@ def publish(
     Raises GateError where a gate has not passed or has not spoken of this draft, StaleDraftError where the version it builds on
     has been superseded, KcbError where another publication holds the lock too long.
     """
-    home.published.mkdir(parents=True, exist_ok=True, mode=0o700)
+    home.published.mkdir(parents=True, exist_ok=True)
     lock = FileLock(home.published / ".publishing.lock", timeout=LOCK_WAIT_SECONDS)
     try:
         with lock:
@@ -132,7 +132,6 @@ def _publish(
     result = _apply(
         home, workspace, aside, draft, number, published[-1].content_digest if published else None, run_id, now, engine
     )
-    os.chmod(aside, 0o600)  # noqa: PTH101
     _flush(aside)
     folder = _make_folder(home, aside, number, accompany)
     aside.replace(home.ledgers)
@@ -333,11 +332,11 @@ def _flush(path: Path) -> None:
 def _make_folder(home: Home, database: Path, number: int, accompany: Accompany) -> Path:
     """The folder of a version, made aside and flushed, from the file that holds the version."""
     place = home.version_folder(number)
-    place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    place.parent.mkdir(parents=True, exist_ok=True)
     aside = place.with_name(f".{place.name}.next")
     if aside.exists():
         shutil.rmtree(aside)  # of a run that was killed
-    aside.mkdir(mode=0o700)
+    aside.mkdir()
     with connect(database, home.limits(), read_only=True) as connection:
         accompany(connection, number, aside)
         _write_manifest(connection, number, aside)
@@ -363,5 +362,4 @@ def _write_manifest(connection: duckdb.DuckDBPyConnection, number: int, folder: 
     }
     path = folder / "manifest.json"
     path.write_text(json.dumps(said, ensure_ascii=False, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    path.chmod(0o600)
     _flush(path)

@@ -31,7 +31,7 @@ def instance_of(home: Home) -> dg.DagsterInstance:
 
     `DAGSTER_HOME` with a `dagster.yaml` of its own wins: an operator's instance.
     """
-    home.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    home.state.mkdir(parents=True, exist_ok=True)
     os.environ[STATE_VARIABLE] = str(home.state.resolve())
     own = os.environ.get("DAGSTER_HOME")
     if own and (Path(own) / "dagster.yaml").is_file():

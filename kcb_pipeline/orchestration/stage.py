@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 
 from kcb_pipeline.engines.embedded import rows
-from kcb_pipeline.faults import nothing_quoted
+from kcb_pipeline.faults import quoting_nothing
 from kcb_pipeline.night import Night
 from kcb_pipeline.orchestration.partitions import comparison_dates
 from kcb_pipeline.orchestration.progress import progress_of, starting
@@ -51,10 +51,14 @@ def stage(
             stage_name = name or run.__name__
             started = time.perf_counter()
             starting(stage_name)
-            with nothing_quoted(stage_name, night.workspace.files):
+
+            def work() -> tuple[dict[str, Any], Any]:
                 said = dict(run(night, progress_of(context), context))
                 version = said.pop(DATA_VERSION, None)
-                metadata = told(said) | described(night, *table) | {"seconds": round(time.perf_counter() - started, 3)}
+                return told(said) | described(night, *table), version
+
+            metadata, version = quoting_nothing(stage_name, night.workspace.files, work)
+            metadata["seconds"] = round(time.perf_counter() - started, 3)
             return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(version) if version else None)
 
         return asset
