@@ -36,6 +36,24 @@ NUMERIC_ID_NUMBER = "numeric_id_number"
 INVISIBLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\ufffe\uffff]")
 """Control characters and those that take no room: removed, and the cell recorded."""
 
+_CONTROLS: Final = bytes([*range(32), 127])
+_BLANK_OR_INVISIBLE: Final = {
+    b"\xe3": re.compile(rb"\xe3\x80\x80"),
+    b"\xe2": re.compile(rb"\xe2(\x80[\x80-\x8f\xa8-\xaf]|\x81[\x9f-\xa4])"),
+    b"\xef": re.compile(rb"\xef(\xbb\xbf|\xbf[\xbe\xbf])"),
+    b"\xc2": re.compile(rb"\xc2[\x80-\xa0\xad]"),
+    b"\xe1": re.compile(rb"\xe1\x9a\x80"),
+}
+"""Blanks and characters nobody sees, by their first byte: looking for one byte that Chinese text hardly has costs next to nothing."""
+
+
+def is_tidy(text: bytes, *, but_for: bytes = b"") -> bool:
+    """Whether the text holds no blank, no control (other than those of `but_for`) and no invisible character, so that no cell can need tidying."""
+    if b" " in text or any(lead in text and seen.search(text) for lead, seen in _BLANK_OR_INVISIBLE.items()):
+        return False
+    return len(text.translate(None, _CONTROLS.translate(None, but_for))) == len(text)
+
+
 ARROW_TYPES: Final = {
     "date": pa.date32(),
     "month": pa.date32(),
@@ -127,6 +145,8 @@ class ColumnReader:
 
 def _tidied(cells: pa.Array) -> tuple[pa.Array, list[int]]:
     """Texts without blanks at the ends and without invisible characters, and the positions of those that had any."""
+    if is_tidy(_written(cells)):
+        return pc.if_else(pc.is_in(cells, value_set=pa.array(MISSING)), None, cells), []
     texts = pl.Series(cells, dtype=pl.String)
     has_invisible = texts.str.contains(INVISIBLE.pattern).fill_null(value=False)
     if has_invisible.any():
@@ -170,15 +190,18 @@ def _read_numbers(cells: pa.Array, *, tidy: bool) -> tuple[pa.Array, list[int]]:
 
 def _only_digits_and_capitals(cells: pa.Array) -> bool:
     """Whether the texts hold nothing but `0-9A-Z`, looked at as one run of bytes."""
-    if not len(cells):
-        return True
+    points = np.frombuffer(_written(cells), np.uint8)
+    digits = (points - np.uint8(ord("0"))) <= 9
+    return bool((digits | ((points - np.uint8(ord("A"))) <= 25)).all())
+
+
+def _written(cells: pa.Array) -> bytes:
+    """All the cells as one run of bytes."""
     offsets, data = cells.buffers()[1:]
-    if data is None:
-        return True
+    if data is None or not len(cells):
+        return b""
     bounds = np.frombuffer(offsets, np.int32)[cells.offset : cells.offset + len(cells) + 1]
-    written = np.frombuffer(data, np.uint8)[bounds[0] : bounds[-1]]
-    digits = (written - np.uint8(ord("0"))) <= 9
-    return bool((digits | ((written - np.uint8(ord("A"))) <= 25)).all())
+    return memoryview(data)[bounds[0] : bounds[-1]].tobytes()
 
 
 # -- parsers of coded cells ----------------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ from kcb_pipeline.extracts.cells import BAD_CHECK_DIGIT, ColumnReader, arrow_typ
 from kcb_pipeline.extracts.delivery import Delivery, ExtractFile, find_columns
 from kcb_pipeline.identity import id_number
 from kcb_pipeline.progress import SILENT, Progress
+from kcb_pipeline.threads import ahead
 
 ID_BIRTH_MISMATCH = "id_birth_mismatch"
 ID_SEX_MISMATCH = "id_sex_mismatch"
@@ -140,7 +141,7 @@ class _Lander:
         positions, unknown = find_columns(reader.headers, self._source, shown=file.told)
         before = self.rows
         kept = quarantined = 0
-        for batch in reader.batches(positions):
+        for batch in ahead(reader.batches(positions)):
             landed = self._land_batch(file, batch, before)
             kept += landed.num_rows
             quarantined += len(batch.rows) - landed.num_rows + len(batch.refused)
@@ -340,8 +341,11 @@ def _find_duplicate_rows(connection: duckdb.DuckDBPyConnection, source: Source) 
     connection.execute(
         f"""
         INSERT INTO landed.duplicate_rows
-        WITH suspects AS (
-            SELECT unnest(list(row)) AS row FROM landed.{source.name} GROUP BY {required} HAVING count(*) > 1
+        WITH hashed AS (SELECT row, hash({required}) AS required FROM landed.{source.name}),
+        suspects AS (
+            SELECT row FROM hashed SEMI JOIN (
+                SELECT required FROM hashed GROUP BY required HAVING count(*) > 1
+            ) USING (required)
         )
         SELECT '{source.name}', row FROM (
             SELECT row, row_number() OVER (PARTITION BY {names} ORDER BY row) AS nth

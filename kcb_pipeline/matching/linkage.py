@@ -22,7 +22,6 @@ from kcb_pipeline.matching.comparisons import MISSING, Levels, Pairs
 from kcb_pipeline.matching.model import Kin, Model, Patterns, estimate_m, estimate_u, silence
 from kcb_pipeline.matching.quality import Quality, unblocked_pairs
 from kcb_pipeline.matching.settings import KeyRule, Settings
-from kcb_pipeline.matching.side_by_side import side_by_side
 from kcb_pipeline.matching.weighing import (
     Records,
     blocking_keys,
@@ -34,6 +33,7 @@ from kcb_pipeline.matching.weighing import (
     weigh,
 )
 from kcb_pipeline.progress import SILENT, Progress
+from kcb_pipeline.threads import side_by_side
 
 LINKED, REVIEW, REJECTED = "linked", "review", "rejected"
 PROBABILISTIC, REVIEWED = "probabilistic", "reviewed"

@@ -17,7 +17,7 @@ from kcb_pipeline.matching.blocking import candidates, key_hashes
 from kcb_pipeline.matching.comparisons import MISSING, Levels, Pairs
 from kcb_pipeline.matching.model import Kin, Model, estimate_kin, silence
 from kcb_pipeline.matching.settings import BlockingRule, Settings, columns_named
-from kcb_pipeline.matching.side_by_side import side_by_side
+from kcb_pipeline.threads import side_by_side
 
 Records = pl.DataFrame | pl.LazyFrame
 """A table of persons. One that is not read yet (`pl.scan_parquet`) is read piece by piece, and never held whole."""

@@ -12,7 +12,7 @@ from scipy.sparse.csgraph import connected_components
 from kcb_pipeline.matching.assignment import assign
 from kcb_pipeline.matching.calibration import rising
 from kcb_pipeline.matching.components import components
-from kcb_pipeline.matching.side_by_side import side_by_side
+from kcb_pipeline.threads import side_by_side
 
 
 @given(st.integers(1, 40).flatmap(lambda n: st.tuples(st.just(n), st.lists(st.tuples(*[st.integers(0, n - 1)] * 2)))))
