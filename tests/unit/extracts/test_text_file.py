@@ -74,6 +74,25 @@ def test_ascii_headers_behind_bytes_of_another_encoding_are_refused(tmp_path):
         read(write(tmp_path, f"{HEADER}\n{rows}", encoding="cp1252"))
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "gb18030"])
+def test_ascii_headers_promise_one_encoding_throughout(tmp_path, monkeypatch, encoding):
+    # Arrange: blocks so small that plain rows, telling rows and the torn one are each in blocks of their own.
+    monkeypatch.setattr(text_file, "BLOCK_BYTES", 200)
+    monkeypatch.setattr(text_file, "_ENOUGH_TO_TELL", 300)
+    plain = "".join(f"G{n},Wang,33,20260901,1\n" for n in range(50)).encode()
+    telling = "".join(f"G{n},王小明,33,20260901,1\n" for n in range(100)).encode(encoding)
+    whole, torn = tmp_path / "in_school.csv", tmp_path / "torn.csv"
+    whole.write_bytes(HEADER.encode() + b"\n" + plain + telling)
+    torn.write_bytes(HEADER.encode() + b"\n" + plain + telling + b"G9,\xff\xff,33,20260901,1\n")
+
+    records, refused, reader = read(whole)
+
+    assert (len(records), refused, records[150][1]) == (150, {}, "王小明")
+    assert encoding in reader.form
+    with pytest.raises(ContractError, match="rows in neither"):
+        read(torn)
+
+
 def test_utf16_is_refused_by_name(tmp_path):
     with pytest.raises(ContractError, match="UTF-16"):
         read(write(tmp_path, f"{HEADER}\nG1,王,1,20260901,1\n", encoding="utf-16"))
@@ -99,11 +118,13 @@ def test_private_use_characters_become_what_they_stand_for(tmp_path):
     path = tmp_path / "in_school.csv"
     path.write_bytes(
         "全国学籍号,姓名,学校标识码,清点日期,是否在校\nG1,王".encode("gb18030") + b"\xfe\x59" + b",1,20260901,1\n"
+        b"G2,\xfe\x59\xaa\xa1\xfe\x61,1,20260901,1\n"
     )
 
     records, _, _ = read(path)
 
     assert records[1][1] == "王\u9fb4"
+    assert records[2][1] == "\u9fb4\ue000\u9fb5"  # what stands for nothing else stays
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,6 @@ from scipy.sparse.csgraph import connected_components
 from kcb_pipeline.matching.assignment import assign
 from kcb_pipeline.matching.calibration import rising
 from kcb_pipeline.matching.components import components
-from kcb_pipeline.threads import side_by_side
 
 
 @given(st.integers(1, 40).flatmap(lambda n: st.tuples(st.just(n), st.lists(st.tuples(*[st.integers(0, n - 1)] * 2)))))
@@ -55,15 +54,3 @@ def test_a_tangle_is_solved_as_well_as_it_can_be(table):
 @given(arrays.arrays(np.float64, st.integers(1, 60), elements=st.floats(-5, 5, width=32)))
 def test_the_nearest_sequence_that_never_falls(values):
     np.testing.assert_allclose(rising(values), isotonic_regression(values).x, atol=1e-9)
-
-
-def test_calls_side_by_side_answer_in_their_order_and_the_first_error_is_told():
-    assert side_by_side([lambda: 1, lambda: 2, lambda: 3]) == [1, 2, 3]
-    assert side_by_side([]) == []
-
-    def fail(number):
-        message = f"number {number}"
-        raise ValueError(message)
-
-    with pytest.raises(ValueError, match="number 1"):
-        side_by_side([lambda: 0, lambda: fail(1), lambda: fail(2)])
