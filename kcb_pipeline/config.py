@@ -184,6 +184,9 @@ class Storage(_Rules):
     """What a night may use of the machine."""
 
     memory_limit: str = "6GB"
+    """for each connection to a database; what does not fit is written to disk"""
+    spill_limit: str = "100GB"
+    """how much each connection may write there"""
     threads: Annotated[int, Field(ge=1, le=256)] = max(os.cpu_count() or 1, 1)
     retention_days: Days = 30
     """how long working files are kept"""

@@ -62,7 +62,9 @@ class Home:
     def limits(self) -> Limits:
         """What a connection may use; what does not fit into memory goes to `work`."""
         storage = self.config().storage
-        return Limits(memory=storage.memory_limit, threads=storage.threads, temporary=self.work)
+        return Limits(
+            memory=storage.memory_limit, spill=storage.spill_limit, threads=storage.threads, temporary=self.work
+        )
 
     def workspace(self, comparison_date: dt.date) -> Workspace:
         """The working files of a date; the folder is made."""

@@ -19,6 +19,7 @@ import polars as pl
 
 from kcb_pipeline import __version__
 from kcb_pipeline.config import Config
+from kcb_pipeline.disk import refuse_without_room
 from kcb_pipeline.engines.embedded import create, frame, rows, scalar
 from kcb_pipeline.engines.sql import run_step
 from kcb_pipeline.engines.workspace import ParquetTable, Workspace
@@ -91,6 +92,7 @@ class Night:
         delivery = find_delivery(
             self.home.extracts / str(self.comparison_date), self.comparison_date, strict=self.strict
         )
+        refuse_without_room(delivery, work=self.home.work, ledgers=self.home.ledgers)
         answers = binding(read_answers(self.home.reviews), self.comparison_date)
         delivery = replace(delivery, decisions_digest=answers_digest(answers))
         base = base_of(self.comparison_date, versions(self.home.ledgers, self.home.limits()))

@@ -26,6 +26,7 @@ class Limits:
     """
 
     memory: str = "6GB"
+    spill: str = "100GB"
     threads: int = max(os.cpu_count() or 1, 1)
     temporary: Path | None = None
 
@@ -41,6 +42,7 @@ def connect(path: Path | None, limits: Limits, *, read_only: bool = False) -> It
     """
     config: dict[str, Any] = {
         "memory_limit": limits.memory,
+        "max_temp_directory_size": limits.spill,
         "threads": limits.threads,
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,

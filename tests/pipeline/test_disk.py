@@ -1,0 +1,53 @@
+"""A night asks for its room before it begins, in words that say how much, and what is not there costs nothing."""
+
+import datetime as dt
+import shutil
+
+import pytest
+
+from kcb_pipeline import disk
+from kcb_pipeline.errors import KcbError
+from kcb_pipeline.home import Home
+from kcb_pipeline.night import Night
+from tests.pipeline.micro import County
+
+DATE = dt.date(2026, 11, 20)
+
+
+@pytest.fixture
+def night(tmp_path):
+    county = County(DATE)
+    county.pupil(county.person("王一"))
+    county.write(tmp_path)
+    return Night(Home(tmp_path), DATE)
+
+
+def test_a_full_disk_stops_the_night_before_it_begins(night, monkeypatch):
+    monkeypatch.setattr(disk.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(2**40, 2**40 - 2**20, 2**20))
+
+    with pytest.raises(KcbError, match=r"2026-11-20: the night needs about 12\d MiB of disk and 1 MiB are free"):
+        night.find_delivery()
+
+    assert list(night.home.work.iterdir()) == []
+
+
+def test_what_is_packed_and_what_is_published_count(night, tmp_path):
+    plain = disk.room_needed(night.find_delivery(), night.home.ledgers)
+    ledgers = tmp_path / "ledgers"
+    ledgers.write_bytes(bytes(50 << 20))
+    extract = next((tmp_path / "extracts" / str(DATE)).glob("*registry*"))
+    extract.rename(extract.with_name(extract.name + ".gz"))
+
+    packed = disk.room_needed(night.find_delivery(), ledgers)
+
+    size = extract.with_name(extract.name + ".gz").stat().st_size
+    assert packed - plain - (50 << 20) == pytest.approx(5 * 1.9 * size, abs=2)
+
+
+def test_what_spills_is_limited(night):
+    (night.home.folder / "kcb.toml").write_text('[storage]\nspill_limit = "3GB"\n', encoding="utf-8")
+
+    with night.workspace.connect() as connection:
+        [(limit,)] = connection.sql("SELECT current_setting('max_temp_directory_size')").fetchall()
+
+    assert limit == "2.7 GiB"
