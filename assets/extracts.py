@@ -57,6 +57,24 @@ landed_sources = [_landed(source) for source in sources().values()]
 @stage(
     group=GROUP,
     deps=landed_sources,
+    table=("draft", "origin"),
+    waits=True,
+    description="Which version the night builds on, and by which rules: the latest of an earlier date, once no earlier date is being run. "
+    "Start from here to run a date again after an earlier one was restated, or by other rules.",
+)
+def base_version(night: Night, _: Progress, __: dg.AssetExecutionContext) -> Mapping[str, Any]:
+    """What the night builds on."""
+    base = night.build_on()
+    return {
+        "base_version": base.version if base else None,
+        "base_date": str(base.comparison_date) if base else "none: the first",
+        "rules_digest": night.rules_digest,
+    }
+
+
+@stage(
+    group=GROUP,
+    deps=[*landed_sources, base_version],
     table=("landed", "files"),
     description="The account of landing: read = landed + quarantined + duplicate rows. The contract and volume gates stand here.",
 )

@@ -2,7 +2,7 @@
 
 Exit codes: 0 done; 1 something else went wrong; 2 a question that cannot be answered as asked; 3 an extract breaks the contract;
 4 a gate stopped publication; 5 the version before was superseded meanwhile; 6 the published file is not what was published;
-70 a fault of the program.
+7 a date is late or stale (`kcb due --fail`); 70 a fault of the program.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import click
 from kcb_pipeline import __version__
 from kcb_pipeline.errors import KcbError, UsageError, VerificationError
 from kcb_pipeline.faults import INTENDED, InternalError, trace, where
+from kcb_pipeline.log import is_json, log
 from kcb_pipeline.permissions import owner_only
 
 P = ParamSpec("P")
@@ -52,7 +53,10 @@ class _Group(click.Group):
 
 
 def _say(error: KcbError, *, debug: bool, original: BaseException | None = None) -> None:
-    click.echo(f"kcb: {error}", err=True)
+    if is_json():
+        log("error", str(error), exit_code=error.exit_code)
+    else:
+        click.echo(f"kcb: {error}", err=True)
     if debug:
         click.echo(trace(original or error), err=True)
 
@@ -107,26 +111,36 @@ DATE = _Date()
     "--date", "comparison_date", type=DATE, default=_today, help="The comparison date.  [default: today in Shanghai]"
 )
 @click.option("--strict", is_flag=True, help="Refuse files in the date's folder that are no extracts.")
-def run(home: Path, comparison_date: dt.date, strict: bool) -> None:  # noqa: FBT001
+@click.option(
+    "--from",
+    "start",
+    metavar="STAGE",
+    default=None,
+    help="Begin with this stage (base_version, links, ...): keep what came before it.",
+)
+@click.option("--resume", is_flag=True, help="Ask failed gates again and go on where the date stopped.")
+def run(home: Path, comparison_date: dt.date, strict: bool, start: str | None, resume: bool) -> None:  # noqa: FBT001
     """Run one night: from the extracts of a date to the next version of the ledgers.
 
-    Nothing is published unless every gate has passed. A night that changes nothing publishes nothing and says so.
+    Nothing is published unless every gate has passed. A night that changes nothing publishes nothing and says so. Any date can be run again.
     """
     from kcb_pipeline.extracts.delivery import find_delivery
     from kcb_pipeline.home import Home
     from kcb_pipeline.night import Night
     from kcb_pipeline.terminal import console, show_failed_gates, show_night, shown_progress
 
+    if start and resume:
+        raise UsageError("--from says where to begin, --resume finds it: one of them")
     place = Home(home)
     night = Night(place, comparison_date)
     if strict:
         find_delivery(place.extracts / str(comparison_date), comparison_date, strict=True)
     before = len(_versions(place))
     started = time.perf_counter()
-    with shown_progress(STAGES):
-        from kcb_pipeline.orchestration.run import run_night
+    with shown_progress():
+        from kcb_pipeline.orchestration.run import RESUME, run_night
 
-        outcome = run_night(place, comparison_date)
+        outcome = run_night(place, comparison_date, start=RESUME if resume else start)
     if outcome.failed_gates:
         show_failed_gates(night)
         raise click.exceptions.Exit(4)
@@ -137,8 +151,75 @@ def run(home: Path, comparison_date: dt.date, strict: bool) -> None:  # noqa: FB
         console.print("\nNothing has changed since this date was last run: no new version was published.")
 
 
-STAGES = 33
-"""Assets and gates of a night, for the progress display (tests/dag/test_graph.py holds it to the graph)."""
+class _Range(click.ParamType):  # type: ignore[type-arg]
+    name = "FROM..TO"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[dt.date, dt.date]:
+        first, _, last = str(value).partition("..")
+        found = DATE.convert(first, param, ctx), DATE.convert(last or first, param, ctx)
+        if found[1] < found[0]:
+            self.fail(f"{value!r} ends before it begins", param, ctx)
+        return found
+
+
+@main.command(epilog="Example:  kcb backfill 2026-11-18..2026-11-20 --jobs 2")
+@_with_home
+@click.argument("dates", type=_Range(), required=False)
+@click.option("--stale", is_flag=True, help="Those dates that a restated one has made stale, from base_version on.")
+@click.option("--jobs", type=click.IntRange(1, 16), default=2, show_default=True, help="Dates side by side.")
+@click.option("--from", "start", metavar="STAGE", default=None, help="Begin each date with this stage.")
+def backfill(home: Path, dates: tuple[dt.date, dt.date] | None, stale: bool, jobs: int, start: str | None) -> None:  # noqa: FBT001
+    """Run the dates of a range that have extracts, the earliest first, some side by side.
+
+    A date that builds on one still running waits for it where it needs it. After a date that fails no further one is begun.
+    """
+    from kcb_pipeline.extracts.arrival import dates_in
+    from kcb_pipeline.home import Home
+    from kcb_pipeline.ledgers.previous import stale_dates
+    from kcb_pipeline.orchestration.backfill import run_dates
+    from kcb_pipeline.terminal import errors
+
+    place = Home(home)
+    if (dates is None) == (not stale):
+        raise UsageError("name a range of dates (FROM..TO) or --stale")
+    if dates is None:
+        chosen, start = stale_dates(_versions(place)), start or "base_version"
+    else:
+        chosen = [date for date in dates_in(place.extracts) if dates[0] <= date <= dates[1]]
+        if not chosen:
+            raise UsageError(f"no extracts from {dates[0]} to {dates[1]}")
+    if not chosen:
+        click.echo("no date is stale")
+    ran = run_dates(home, chosen, jobs=jobs, start=start, say=click.echo)
+    failed = [one for one in ran if one.code]
+    for one in failed:
+        errors.print(f"\n[bold red]{one.date}[/bold red] (exit code {one.code})\n{one.said}")
+    left = [str(date) for date in chosen if date not in {one.date for one in ran}]
+    if left:
+        errors.print(f"not begun: {' '.join(left)}")
+    if failed:
+        raise click.exceptions.Exit(failed[0].code)
+
+
+@main.command(epilog="Example:  kcb due --fail")
+@_with_home
+@click.option("--fail", is_flag=True, help="End in exit code 7 where something is late or stale, for a monitor to see.")
+def due(home: Path, fail: bool) -> None:  # noqa: FBT001
+    """What has to be run: dates expected by now that do not stand, and dates that an earlier one, restated, has made stale."""
+    from kcb_pipeline.errors import DueError
+    from kcb_pipeline.home import Home
+    from kcb_pipeline.ledgers.due import due as what_is_due
+    from kcb_pipeline.terminal import console
+
+    found = what_is_due(Home(home), dt.datetime.now(tz=dt.UTC))
+    for day, why in found.late.items():
+        console.print(f"late: {day}, {why} (kcb run --date {day})")
+    for day in found.stale:
+        console.print(f"stale: {day} was built on a version that has been restated (kcb backfill --stale)")
+    if not (found.late or found.stale):
+        console.print("nothing: every date that is expected by now stands, and none is stale")
+    elif fail:
+        raise DueError(f"{len(found.late)} date(s) late, {len(found.stale)} stale")
 
 
 def _versions(place: Any) -> list[Any]:
@@ -223,7 +304,7 @@ def ledgers(home: Path) -> None:
     )
     console.print(rows_table(headings, entries))
     for day in stale_dates(_versions(place)):
-        console.print(f"stale: {day} was built on a version that has been restated (kcb run --date {day})")
+        console.print(f"stale: {day} was built on a version that has been restated (kcb backfill --stale)")
 
 
 @main.command(epilog="Example:  kcb diff 1 2")

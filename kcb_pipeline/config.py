@@ -1,7 +1,7 @@
 """The rules a county sets for itself, typed, with their national or provincial defaults and sources.
 
-They stand in `KCB_HOME/kcb.toml`; a county that writes nothing gets the defaults. Every field here is part of `rules_digest`,
-so a version says by which rules it was made.
+They stand in `KCB_HOME/kcb.toml`; a county that writes nothing gets the defaults. Every field here but those of `[storage]` and
+`[orchestration]` is part of `rules_digest`, so a version says by which rules it was made.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from kcb_pipeline.errors import UsageError
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Days = Annotated[int, Field(ge=0, le=3660)]
+TimeOfDay = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 
 
 class _Rules(BaseModel):
@@ -192,6 +193,23 @@ class Storage(_Rules):
     """how long working files are kept"""
 
 
+class Orchestration(_Rules):
+    """What starts a night, and by when it is expected. Dagster reads it when it loads the project: reload it after a change."""
+
+    start: Literal["schedule", "arrival", "manual"] = "schedule"
+    """`schedule`: every night at `nightly_at`; `arrival`: as soon as a date's extracts are complete; `manual`: only when somebody asks"""
+    nightly_at: TimeOfDay = "02:30"
+    """when the schedule starts the night of the day it is, Shanghai time"""
+    settled_minutes: Annotated[float, Field(ge=0, le=1440)] = 10
+    """how long the files of a date must have stayed as they are to count as complete, where no `SHA256SUMS` says so"""
+    look_back_days: Annotated[int, Field(ge=0, le=366)] = 31
+    """corrected extracts of so many days back start their date again by themselves; older ones are run by hand"""
+    expected_by: TimeOfDay = "08:00"
+    """by when the version of the day has to stand, Shanghai time; later it is late, and an alarm says so"""
+    expected_on: tuple[Annotated[int, Field(ge=1, le=7)], ...] = (1, 2, 3, 4, 5, 6, 7)
+    """on which days of the week (1 is Monday) extracts are expected; empty for none, which silences the alarm"""
+
+
 class Disclosure(_Rules):
     """What may leave the office."""
 
@@ -213,12 +231,14 @@ class Config(_Rules):
     review: Review = Review()
     gates: Gates = Gates()
     storage: Storage = Storage()
+    orchestration: Orchestration = Orchestration()
     disclosure: Disclosure = Disclosure()
     engine: Literal["duckdb"] = "duckdb"
 
-    def digest(self, *others: str) -> str:
-        """sha-256 over every rule that can change a result (not over where and how fast it runs) and over `others`."""
-        digest = hashlib.sha256(self.model_dump_json(exclude={"storage", "engine"}).encode())
+    def digest(self, *others: str, without: frozenset[str] = frozenset()) -> str:
+        """sha-256 over every rule that can change a result (not over when, where and how fast it runs), and over `others`."""
+        left_out = {"storage", "orchestration", "engine", *without}
+        digest = hashlib.sha256(self.model_dump_json(exclude=left_out).encode())
         for other in others:
             digest.update(b"\0" + other.encode())
         return digest.hexdigest()

@@ -47,6 +47,12 @@ class VerificationError(KcbError):
     exit_code = 6
 
 
+class DueError(KcbError):
+    """A date that is expected does not stand, or one is stale: something has to be run."""
+
+    exit_code = 7
+
+
 class UsageError(KcbError):
     """A question that cannot be answered as asked: no such date, child or version; a setting that is not one."""
 

@@ -40,7 +40,17 @@ class GateResult:
         return not self.passed and self.severity == "error"
 
 
-SUITES: Final = ("contract", "volumes", "identity", "matching", "status", "ledgers")
+STANDS_AT: Final = {
+    "contract": "row_accounts",
+    "volumes": "row_accounts",
+    "identity": "persons",
+    "matching": "links",
+    "status": "child_statuses",
+    "ledgers": "draft_version",
+}
+"""Which stage each suite stands at."""
+
+SUITES: Final = tuple(STANDS_AT)
 """Every suite that must have passed a draft; in the order in which they speak."""
 
 _CONTRACT = """
@@ -264,6 +274,12 @@ def record(connection: duckdb.DuckDBPyConnection, suite: str, results: list[Gate
     entries = [(suite, r.name, r.severity, r.passed, r.observed, r.expected, r.advice) for r in results]
     schema = ["suite", "name", "severity", "passed", "observed", "expected", "advice"]
     insert(connection, "gates.results", pl.DataFrame(entries, schema=schema, orient="row"))
+
+
+def spoken_of(connection: duckdb.DuckDBPyConnection, draft: str) -> set[str]:
+    """The suites whose verdict is of exactly this draft."""
+    connection.execute(_TABLES)
+    return {suite for (suite,) in rows(connection, "SELECT suite FROM gates.verdicts WHERE draft = ?", [draft])}
 
 
 def recorded(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, GateResult]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -23,10 +23,17 @@ from kcb_pipeline.disk import refuse_without_room
 from kcb_pipeline.engines.embedded import create, frame, rows, scalar
 from kcb_pipeline.engines.sql import run_step
 from kcb_pipeline.engines.workspace import ParquetTable, Workspace
+from kcb_pipeline.errors import StaleDraftError, UsageError
 from kcb_pipeline.extracts.catalogue import sources
-from kcb_pipeline.extracts.delivery import Delivery, find_delivery, keep_delivery, kept_delivery
+from kcb_pipeline.extracts.delivery import (
+    Delivery,
+    find_delivery,
+    keep_delivery,
+    kept_delivery,
+    kept_inputs_digest,
+)
 from kcb_pipeline.extracts.landing import LandedSource, land
-from kcb_pipeline.gates import GateResult, facts, forget_verdicts, record
+from kcb_pipeline.gates import GateResult, facts, forget_verdicts, record, spoken_of
 from kcb_pipeline.home import Home
 from kcb_pipeline.identity import id_number
 from kcb_pipeline.identity.persons import Resolved, resolve_population, resolve_registry
@@ -83,42 +90,63 @@ class Night:
     @property
     def rules_digest(self) -> str:
         """sha-256 of everything but the data that a result depends on: rules, matching settings, program."""
-        return self.config.digest(register_settings(self.comparison_date, self.config.matching).digest, __version__)
+        return self._rules_digest()
+
+    @property
+    def rules_but_gates(self) -> str:
+        """The same without the limits of the gates: while it stays, what has been computed stands, and the gates can be asked again."""
+        return self._rules_digest(frozenset({"gates"}))
+
+    def _rules_digest(self, without: frozenset[str] = frozenset()) -> str:
+        settings = register_settings(self.comparison_date, self.config.matching)
+        return self.config.digest(settings.digest, __version__, without=without)
 
     # -- what came ---------------------------------------------------------------------------------------------
 
     def find_delivery(self) -> Delivery:
-        """What came for the date, and what reviewers decided before it; a new origin for everything that follows, and every earlier verdict taken back."""
+        """What came for the date, and what reviewers decided before it; every earlier verdict is taken back."""
         delivery = find_delivery(
             self.home.extracts / str(self.comparison_date), self.comparison_date, strict=self.strict
         )
         refuse_without_room(delivery, work=self.home.work, ledgers=self.home.ledgers)
         answers = binding(read_answers(self.home.reviews), self.comparison_date)
         delivery = replace(delivery, decisions_digest=answers_digest(answers))
-        base = base_of(self.comparison_date, versions(self.home.ledgers, self.home.limits()))
         with self.workspace.connect() as connection:
-            origin = {
-                "comparison_date": [self.comparison_date],
-                "inputs_digest": [delivery.inputs_digest],
-                "rules_digest": [self.rules_digest],
-                "base_version": pl.Series([base.version if base else None], dtype=pl.Int32),
-                "base_date": pl.Series([base.comparison_date if base else None], dtype=pl.Date),
-                "base_digest": pl.Series([base.content_digest if base else None], dtype=pl.String),
-            }
-            create(connection, "draft.origin", pl.DataFrame(origin))
             keep_delivery(connection, delivery)
             keep_answers(connection, answers)
             forget_verdicts(connection)
         return delivery
 
     def land(self, source: str, *, progress: Progress = SILENT) -> LandedSource:
-        """Land one source of the delivery. Where residents did not come, those of the version before stand in for themselves."""
+        """Land one source of the delivery."""
+        return land(self.workspace, self._delivery(), sources()[source], progress=progress)
+
+    def build_on(self) -> Version | None:
+        """Fix which version the night builds on, and by which rules: a new origin for everything that follows.
+
+        Where residents did not come, those of that version stand in for themselves.
+        """
+        base = base_of(self.comparison_date, versions(self.home.ledgers, self.home.limits()))
         with self.workspace.connect() as connection:
-            delivery = kept_delivery(connection, self.home.extracts / str(self.comparison_date), self.comparison_date)
-        landed = land(self.workspace, delivery, sources()[source], progress=progress)
-        if source == "residents" and not landed.sent:
+            origin = {
+                "comparison_date": [self.comparison_date],
+                "inputs_digest": [kept_inputs_digest(connection)],
+                "rules_digest": [self.rules_digest],
+                "rules_but_gates": [self.rules_but_gates],
+                "base_version": pl.Series([base.version if base else None], dtype=pl.Int32),
+                "base_date": pl.Series([base.comparison_date if base else None], dtype=pl.Date),
+                "base_digest": pl.Series([base.content_digest if base else None], dtype=pl.String),
+            }
+            create(connection, "draft.origin", pl.DataFrame(origin))
+            sent = self._sent(connection)
+        if "residents" not in sent:
+            land(self.workspace, Delivery(self.comparison_date, {}, ()), sources()["residents"])
             self._carry_residents()
-        return landed
+        return base
+
+    def _delivery(self) -> Delivery:
+        with self.workspace.connect() as connection:
+            return kept_delivery(connection, self.home.extracts / str(self.comparison_date), self.comparison_date)
 
     def _carry_residents(self) -> None:
         with self._connected() as connection:
@@ -247,6 +275,38 @@ class Night:
                 "born_to": self.school_age.born_to,
             }
             return facts(connection, suite, self.config, parameters)
+
+    def hold_to_rules(self) -> None:
+        """Hold what is computed now to the rules by which the rest was. UsageError where they have changed since.
+
+        The limits of `[gates]` may change, for they compute nothing: the draft is judged by today's, and verdicts given by others are void.
+        """
+        with self.workspace.connect() as connection:
+            [(rules, but_gates)] = rows(connection, "SELECT rules_digest, rules_but_gates FROM draft.origin")
+            if but_gates != self.rules_but_gates:
+                raise UsageError(
+                    f"{self.comparison_date}: rules have changed since it was computed, and not only [gates]: "
+                    f"kcb run --date {self.comparison_date} --from base_version"
+                )
+            if rules != self.rules_digest:
+                connection.execute("UPDATE draft.origin SET rules_digest = ?", [self.rules_digest])
+
+    def hold_to_base(self) -> None:
+        """StaleDraftError where another version has to come before the date now than the one it was computed on."""
+        with self.workspace.connect() as connection:
+            draft = read_draft(connection)
+        base = base_of(self.comparison_date, versions(self.home.ledgers, self.home.limits()))
+        if (base.content_digest if base else None) != draft.base_digest:
+            raise StaleDraftError(
+                f"{self.comparison_date} was computed on version {draft.base_version}, which has been superseded since: "
+                f"kcb run --date {self.comparison_date} --from base_version"
+            )
+
+    def unasked(self, suites: Sequence[str]) -> list[str]:
+        """Those of some suites that have said nothing of the draft as it is, or by other limits."""
+        with self.workspace.connect() as connection:
+            spoken = spoken_of(connection, draft_token(read_draft(connection)))
+        return [suite for suite in suites if suite not in spoken]
 
     def record(self, suite: str, results: list[GateResult]) -> None:
         """Keep what a suite said, where publication reads it and the version shows it."""

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from kcb_pipeline.engines.embedded import connect, rows
 from kcb_pipeline.gates import GateResult, recorded
 from kcb_pipeline.home import Home
+from kcb_pipeline.log import is_json
 from kcb_pipeline.night import Night
-from kcb_pipeline.progress import TERMINAL
+from kcb_pipeline.progress import TERMINAL, Forecast, told_time
 from kcb_pipeline.status.reasons import STATUSES
 
 UNSEEN_WIDTH = 200
@@ -30,46 +31,88 @@ def _console(*, stderr: bool) -> Console:
 console, errors = _console(stderr=False), _console(stderr=True)
 
 
+SECONDS_BETWEEN_LINES = 30.0
+"""How often a long stage says how far it is where there is no terminal to draw on."""
+
+
 class _Display:
     """A bar of stages, and beside it how far the present one is."""
 
-    def __init__(self, progress: Progress, stages: int) -> None:
+    def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._whole = progress.add_task("", total=stages, detail="")
-        self._stages = 0
-        self._stage = ""
+        self._whole = progress.add_task("starting", total=None, detail="", left="")
+        self._forecast = Forecast({})
+        self._stage, self._began = "", time.monotonic()
+
+    def expect(self, steps: int, seconds: Mapping[str, float]) -> None:
+        self._forecast = Forecast(seconds)
+        self._progress.update(self._whole, total=steps)
+
+    def note(self, text: str) -> None:
+        self._progress.console.print(f"  {text}")
 
     def update(self, stage: str, done: int, total: int, *, rows: int = 0) -> None:
         if total == 0:
             if self._stage:
+                self._forecast.finish()
                 self._progress.advance(self._whole)
-            self._stage = stage
-            self._progress.update(self._whole, description=stage.replace("_", " "), detail="")
+            self._stage, self._began = stage, time.monotonic()
+            self._forecast.start(stage)
+            self._progress.update(self._whole, description=stage.replace("_", " "), detail="", left=self._left())
         elif done:
-            share = f"{100 * done / total:.0f} %"
-            self._progress.update(self._whole, detail=f"{rows:,} rows, {share}" if rows else share)
+            detail = _how_far(done, total, rows, time.monotonic() - self._began)
+            self._progress.update(self._whole, detail=detail, left=self._left())
+
+    def _left(self) -> str:
+        left = self._forecast.left()
+        return "" if left is None else f"about {told_time(left)} left"
+
+
+def _how_far(done: int, total: int, rows: int, seconds: float) -> str:
+    said = [f"{rows:,} rows, {rows / max(seconds, 0.001):,.0f} rows/s"] if rows else []
+    if done < total:
+        said.append(f"{100 * done / total:.0f} %, {told_time(seconds * (total - done) / done)} left of it")
+    return ", ".join(said)
 
 
 class _Lines:
-    """Where there is no terminal to draw on: a line a stage."""
+    """Where there is no terminal to draw on: a line a stage, and one now and then within a long one."""
 
     def __init__(self) -> None:
-        self._stage, self._started = "", time.perf_counter()
+        self._stage, self._began, self._said = "", 0.0, 0.0
+        self._forecast = Forecast({})
+
+    def expect(self, steps: int, seconds: Mapping[str, float]) -> None:
+        self._forecast = Forecast(seconds)
+
+    def note(self, text: str) -> None:
+        console.print(f"  {text}")
 
     def update(self, stage: str, done: int, total: int, *, rows: int = 0) -> None:
+        now = time.monotonic()
         if total == 0:
             self.finish()
-            self._stage, self._started = stage, time.perf_counter()
+            self._stage, self._began, self._said = stage, now, now
+            self._forecast.start(stage)
+        elif done and now - self._said >= SECONDS_BETWEEN_LINES:
+            self._said = now
+            console.print(f"  {self._stage.replace('_', ' '):32s} {_how_far(done, total, rows, now - self._began)}")
 
     def finish(self) -> None:
         if self._stage:
-            console.print(f"  {self._stage.replace('_', ' '):32s} {time.perf_counter() - self._started:6.1f} s")
+            seconds, left = self._forecast.finish(), self._forecast.left()
+            # A short night is over before anybody reads how long it takes.
+            more = f"   about {told_time(left)} left" if left is not None and left >= SECONDS_BETWEEN_LINES else ""
+            console.print(f"  {self._stage.replace('_', ' '):32s} {seconds:6.1f} s{more}")
         self._stage = ""
 
 
 @contextmanager
-def shown_progress(stages: int) -> Iterator[None]:
-    """Show the stages of a night that runs in this process."""
+def shown_progress() -> Iterator[None]:
+    """Show the stages of a night that runs in this process; nothing where its log goes to the terminal as JSON lines."""
+    if is_json():
+        yield
+        return
     if not console.is_terminal:
         lines = _Lines()
         TERMINAL.append(lines)
@@ -80,11 +123,11 @@ def shown_progress(stages: int) -> Iterator[None]:
             TERMINAL.remove(lines)
         return
     columns = (
-        SpinnerColumn(), TextColumn("{task.description:28}"), BarColumn(), TextColumn("{task.completed:.0f}/{task.total:.0f}"),
-        TextColumn("{task.fields[detail]}"), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
+        SpinnerColumn(), TextColumn("{task.description:28}"), BarColumn(), MofNCompleteColumn(),
+        TextColumn("{task.fields[detail]}"), TimeElapsedColumn(), TextColumn("{task.fields[left]}"),
     )  # fmt: skip
     with Progress(*columns, console=console, transient=True) as progress:
-        display = _Display(progress, stages)
+        display = _Display(progress)
         TERMINAL.append(display)
         try:
             yield

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Final
 import duckdb
 import polars as pl
 
-from kcb_pipeline.engines.embedded import create, rows
+from kcb_pipeline.engines.embedded import create, rows, scalar
 from kcb_pipeline.errors import ContractError, UsageError
 from kcb_pipeline.extracts.batches import Reader
 from kcb_pipeline.extracts.catalogue import Source, header_key, sources
@@ -24,6 +24,14 @@ from kcb_pipeline.extracts.workbook import Workbook
 
 EXTENSIONS: Final = (".csv", ".csv.gz", ".xlsx", ".parquet")
 DIGEST_SUFFIX: Final = ".sha256"
+MANIFEST: Final = "SHA256SUMS"
+"""Where an agency writes it (`sha256sum * > SHA256SUMS`, last of all), it says what the delivery is: every file in it must be there and be so."""
+
+
+def sha256_of(path: Path) -> str:
+    """sha-256 of a file's bytes."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +97,14 @@ class Delivery:
         return tuple(name for name in sources() if name not in self.files)
 
 
-def find_delivery(folder: Path, comparison_date: dt.date, *, strict: bool = False) -> Delivery:
-    """The delivery in `folder` (one date's extracts).
+def find_delivery(
+    folder: Path, comparison_date: dt.date, *, strict: bool = False, digest: Callable[[Path], str] = sha256_of
+) -> Delivery:
+    """The delivery in `folder` (one date's extracts); `digest` gives the sha-256 of a file.
 
     Raises UsageError where there is no such folder; ContractError where a required source is missing, a source stands
-    twice, a file leads out of the folder, a digest is wrong, or (with `strict`) something there is no extract.
+    twice, a file leads out of the folder, a digest is wrong, a file of the manifest is missing, or (with `strict`) something
+    there is no extract.
     """
     if not folder.is_dir():
         raise UsageError(f"no extracts for {comparison_date}: the folder {folder.name}/ is not there")
@@ -101,7 +112,7 @@ def find_delivery(folder: Path, comparison_date: dt.date, *, strict: bool = Fals
     found: dict[str, list[tuple[str, list[Path]]]] = {}
     strays: list[str] = []
     for entry in sorted(folder.iterdir(), key=lambda path: path.name.encode()):
-        if entry.name.startswith(".") or entry.name.endswith(DIGEST_SUFFIX):
+        if entry.name.startswith(".") or entry.name.endswith(DIGEST_SUFFIX) or entry.name == MANIFEST:
             continue
         stem = entry.name if entry.is_dir() else entry.name.removesuffix(_extension(entry.name) or "")
         source = by_name.get(stem)
@@ -119,6 +130,8 @@ def find_delivery(folder: Path, comparison_date: dt.date, *, strict: bool = Fals
             raise ContractError(
                 file=f"{entry.name}/", source=source.name, expected="at least one extract file", found="none"
             )
+    listed = read_manifest(folder)
+    _refuse_unsent(folder, listed)
     _refuse_twice_and_missing(found, comparison_date)
     if strict and strays:
         raise ContractError(
@@ -133,7 +146,9 @@ def find_delivery(folder: Path, comparison_date: dt.date, *, strict: bool = Fals
         for path, told in zip(files, told_names(path.relative_to(folder).as_posix() for path in files), strict=True)
     ]
     with ThreadPoolExecutor() as pool:
-        extract_files = list(pool.map(lambda item: _extract_file(folder, *item), paths))
+        extract_files = list(
+            pool.map(lambda item: _extract_file(folder, item[0], item[1], item[2], digest, listed), paths)
+        )
     files_of = {
         name: tuple(file for file in extract_files if file.source.name == name) for name in sources() if name in found
     }
@@ -153,6 +168,12 @@ def keep_delivery(connection: duckdb.DuckDBPyConnection, delivery: Delivery) -> 
         "modified_ns": pl.Int64,
     }
     create(connection, "landed.delivery", pl.DataFrame(entries, schema=schema, orient="row"))
+    create(connection, "landed.inputs", pl.DataFrame({"inputs_digest": [delivery.inputs_digest]}))
+
+
+def kept_inputs_digest(connection: duckdb.DuckDBPyConnection) -> str:
+    """The inputs digest of the delivery that was kept."""
+    return str(scalar(connection, "SELECT inputs_digest FROM landed.inputs"))
 
 
 def kept_delivery(connection: duckdb.DuckDBPyConnection, folder: Path, comparison_date: dt.date) -> Delivery:
@@ -244,7 +265,9 @@ _OFFICE: Final = re.compile(r"(?:乡镇|学校)-\d{4,12}(?=-)", re.ASCII)
 """How our own worklists begin (kcb_pipeline/reporting/paper.py)."""
 
 
-def _extract_file(folder: Path, source: Source, path: Path, told: str) -> ExtractFile:
+def _extract_file(
+    folder: Path, source: Source, path: Path, told: str, digest: Callable[[Path], str], listed: dict[str, str]
+) -> ExtractFile:
     shown = path.relative_to(folder).as_posix()
     real = path.resolve()
     if not real.is_relative_to(folder.resolve()):
@@ -255,8 +278,7 @@ def _extract_file(folder: Path, source: Source, path: Path, told: str) -> Extrac
         raise ContractError(file=told, source=source.name, expected="a file", found="a broken link or no regular file")
     try:
         before = real.stat()
-        with real.open("rb") as stream:
-            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+        sha256 = digest(real)
     except OSError as error:
         raise ContractError(
             file=told, source=source.name, expected="a readable file", found=type(error).__name__
@@ -266,6 +288,10 @@ def _extract_file(folder: Path, source: Source, path: Path, told: str) -> Extrac
     sent = path.with_name(path.name + DIGEST_SUFFIX)
     if sent.is_file():
         _check_digest(sent, sha256, told, source)
+    if listed.get(shown, sha256) != sha256:
+        raise ContractError(
+            file=told, source=source.name, expected=f"sha-256 {listed[shown]}, as {MANIFEST} says", found=sha256
+        )
     return ExtractFile(real, shown, told, source, sha256, before.st_size, before.st_mtime_ns)
 
 
@@ -280,6 +306,34 @@ def _check_digest(sent: Path, sha256: str, told: str, source: Source) -> None:
         )
     if words[0].lower() != sha256:
         raise ContractError(file=told, source=source.name, expected=f"sha-256 {words[0].lower()}", found=sha256)
+
+
+def read_manifest(folder: Path) -> dict[str, str]:
+    """Path within the folder → sha-256, as the manifest lists them; empty where none was sent. ContractError for a line that is none."""
+    manifest = folder / MANIFEST
+    if not manifest.is_file():
+        return {}
+    listed: dict[str, str] = {}
+    for number, line in enumerate(manifest.read_text(encoding="utf-8-sig", errors="replace").splitlines(), start=1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        found = re.fullmatch(r"([0-9a-fA-F]{64}) [ *](?:\./)?(.+?)\s*", line)
+        if found is None:
+            raise ContractError(
+                file=f"{MANIFEST}, line {number}",
+                expected="a sha-256 digest, two spaces and a file",
+                found="another line",
+            )
+        path = found[2].replace("\\", "/")
+        if path != MANIFEST:
+            listed[path] = found[1].lower()
+    return listed
+
+
+def _refuse_unsent(folder: Path, listed: dict[str, str]) -> None:
+    for nth, path in enumerate(listed, start=1):
+        if not (folder / path).is_file():  # its name may be somebody's: it is told by its place
+            raise ContractError(file=f"{MANIFEST}, file {nth}", expected="the file it lists", found="no such file")
 
 
 def find_columns(headers: Iterable[str], source: Source, *, shown: str) -> tuple[dict[str, int], tuple[str, ...]]:

@@ -118,7 +118,7 @@ def _publish(
         expected = f"version {base.version}" if base else "no version"
         raise StaleDraftError(
             f"{draft.comparison_date}: the draft builds on version {draft.base_version}, but {expected} has to come before it now: "
-            f"run the date again"
+            f"run the date again (kcb run --date {draft.comparison_date} --from base_version)"
         )
     already = is_published(home, draft)
     if already is not None:

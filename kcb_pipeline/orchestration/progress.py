@@ -1,18 +1,32 @@
-"""A long stage's progress in Dagster's log: a line every few seconds, with rows, rate and time left; and in the terminal, if one watches."""
+"""A night's progress in Dagster's log: a line as each step ends, with rows, rate and time left, and a line every few seconds of a long one.
+
+What watches this process's terminal is told the same.
+"""
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import dagster as dg
 
-from kcb_pipeline.progress import TERMINAL, Fan, Progress
+from kcb_pipeline.errors import KcbError
+from kcb_pipeline.home import Home
+from kcb_pipeline.log import log
+from kcb_pipeline.progress import TERMINAL, Fan, Forecast, Progress, keep_seconds, last_seconds, told_time
 
 SECONDS_BETWEEN_LINES = 10.0
+LAST_STEP = "published_version"
+FIRST_STEP = "delivery"
+
+Context = dg.AssetExecutionContext | dg.AssetCheckExecutionContext
 
 
 class LogProgress:
     """Writes progress lines to a run's log."""
 
-    def __init__(self, context: dg.AssetExecutionContext) -> None:
+    def __init__(self, context: Context) -> None:
         self._context = context
         self._started = self._last = time.monotonic()
 
@@ -23,18 +37,94 @@ class LogProgress:
             return
         self._last = now
         elapsed = now - self._started
-        self._context.log.info(
-            "%s: %d rows, %.0f rows/s, %.0f %% done, %.0f s left",
-            stage, rows, rows / elapsed, 100 * done / total, elapsed * (total - done) / done,
-        )  # fmt: skip
+        log("info", "under way", **_whose(self._context), step=stage, rows=rows or None, share=round(done / total, 3))
+        said = [stage]
+        if rows:
+            said.append(f"{rows:,} rows, {rows / elapsed:,.0f} rows/s")
+        if done < total:
+            said.append(f"{100 * done / total:.0f} % done, {told_time(elapsed * (total - done) / done)} left of it")
+        self._context.log.info("; ".join(said))
 
 
-def progress_of(context: dg.AssetExecutionContext) -> Progress:
+def progress_of(context: Context) -> Progress:
     """The progress of an asset: to the run's log and to the terminal that watches this process."""
     return Fan(LogProgress(context), *TERMINAL)
 
 
-def starting(stage: str) -> None:
-    """Tell the terminal that watches this process that a stage begins."""
+def _whose(context: Context) -> dict[str, str | None]:
+    return {"run": context.run.run_id, "date": context.run.tags.get("dagster/partition")}
+
+
+def note(text: str) -> None:
+    """Tell whoever watches this process's terminal."""
     for watcher in TERMINAL:
-        watcher.update(stage, 0, 0)
+        watcher.note(text)
+
+
+def note_of(context: Context) -> Callable[[str], None]:
+    """Tell a run's log, and whoever watches this process's terminal."""
+
+    def say(text: str) -> None:
+        context.log.info(text)
+        log("info", text, **_whose(context))
+        note(text)
+
+    return say
+
+
+def seconds_kept(home: Home) -> Path:
+    """Where it is kept how long each step of the last whole night took."""
+    return home.work / "step_seconds.json"
+
+
+@dataclass
+class StepClock:
+    """How long a step has been running, and the rows it has left."""
+
+    rows: int | None = None
+    _began: float = field(default_factory=time.monotonic)
+
+    def so_far(self) -> float:
+        """Seconds since the step began."""
+        return round(time.monotonic() - self._began, 3)
+
+
+_FORECASTS: dict[str, Forecast] = {}
+
+
+@contextmanager
+def told_in_log(context: Context, home: Home, step: str) -> Iterator[StepClock]:
+    """Tell the terminal that a step begins, and the run's log how it ended and how long the night still takes."""
+    kept = seconds_kept(home)
+    forecast = _FORECASTS.setdefault(context.run.run_id, Forecast(last_seconds(kept)))
+    for watcher in TERMINAL:
+        watcher.update(step, 0, 0)
+    forecast.start(step)
+    clock = StepClock()
+    log("info", "begins", **_whose(context), step=step)
+    try:
+        yield clock
+    except KcbError as error:  # written for its reader: it quotes no value
+        log("error", str(error), **_whose(context), step=step, seconds=clock.so_far(), exit_code=error.exit_code)
+        raise
+    seconds = forecast.finish()
+    said = [f"{step} done in {told_time(seconds) if seconds >= 1 else f'{seconds:.1f} s'}"]
+    if clock.rows is not None:
+        said.append(f"{clock.rows:,} rows" + (f", {clock.rows / seconds:,.0f} rows/s" if seconds >= 1 else ""))
+    left = forecast.left()
+    if left is not None and step != LAST_STEP:
+        said.append(f"about {told_time(left)} left of the night")
+    context.log.info("; ".join(said))
+    log(
+        "info",
+        "done",
+        **_whose(context),
+        step=step,
+        seconds=round(seconds, 3),
+        rows=clock.rows,
+        left=left and round(left, 1),
+    )
+    if step == LAST_STEP:
+        if FIRST_STEP in forecast.took:
+            keep_seconds(kept, forecast.took)
+        _FORECASTS.pop(context.run.run_id, None)

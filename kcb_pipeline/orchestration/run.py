@@ -9,8 +9,14 @@ from pathlib import Path
 import dagster as dg
 
 from kcb_pipeline import errors, faults
-from kcb_pipeline.errors import KcbError
+from kcb_pipeline.claim import claimed
+from kcb_pipeline.errors import KcbError, UsageError
+from kcb_pipeline.gates import STANDS_AT
 from kcb_pipeline.home import Home
+from kcb_pipeline.night import Night
+from kcb_pipeline.orchestration.progress import note, seconds_kept
+from kcb_pipeline.progress import TERMINAL, last_seconds
+from kcb_pipeline.stages import done
 
 STATE_VARIABLE = "KCB_DAGSTER_STATE"
 
@@ -47,12 +53,65 @@ def configuration_folder() -> Path:
     return Path(str(resources.files("kcb_pipeline.orchestration")))
 
 
-def run_night(home: Home, comparison_date: dt.date) -> Outcome:
-    """Run the night of a date. Nothing is printed; what happened is in the outcome and in the instance."""
+def stages() -> list[str]:
+    """The stages of a night, in an order in which they can run."""
+    from kcb_pipeline.orchestration import definitions  # loads the asset modules, which fill the order
+
+    assert definitions.NIGHT
+    from kcb_pipeline.orchestration.stage import ORDER
+
+    return list(ORDER)
+
+
+def steps_from(night: Night, start: str) -> tuple[list[str], list[str]]:
+    """The stages from `start` on (or from the first that is not done: `resume`), and the suites that have to be asked.
+
+    Those are the suites that stand at these stages, and any other that failed or was asked by other limits. UsageError where there is no such
+    stage, or nothing of the date to continue.
+    """
+    from kcb_pipeline.orchestration.stage import BASE, ORDER
+
+    order = stages()
+    if start not in (*order, RESUME):
+        raise UsageError(f"no stage {start}; there are {', '.join(order)}")
+    if not night.workspace.database.exists():
+        raise UsageError(
+            f"{night.comparison_date} has not been run, or its working files have been erased: run it from the beginning"
+        )
+    with night.workspace.connect() as connection:
+        finished = done(connection)
+    first = {start} if start != RESUME else set(order[:-1]) - finished
+    chosen = [stage for stage in order if stage in first or ORDER[stage] & first or stage == order[-1]]
+    suites = [suite for suite, stands_at in STANDS_AT.items() if stands_at in chosen]
+    if BASE in finished and BASE not in chosen:
+        night.hold_to_rules()
+        night.hold_to_base()
+        others = [suite for suite in STANDS_AT if suite not in suites and STANDS_AT[suite] in finished]
+        suites += night.unasked(others)
+    return chosen, suites
+
+
+RESUME = "resume"
+"""Instead of a stage: ask failed gates again and go on with the first stage that is not done."""
+
+
+def run_night(home: Home, comparison_date: dt.date, *, start: str | None = None) -> Outcome:
+    """Run the night of a date, all of it or from a stage on (`RESUME`: from where it stopped).
+
+    Nothing is printed; what happened is in the outcome and in the instance, and who watches the terminal is told how far it is.
+    """
     from kcb_pipeline.orchestration.definitions import NIGHT, build_definitions
 
-    with instance_of(home) as instance:
+    night = Night(home, comparison_date)
+    with instance_of(home) as instance, claimed(night.workspace, note):
         job = build_definitions(str(home.folder.resolve())).resolve_job_def(NIGHT)
+        if start is not None:
+            chosen, suites = steps_from(night, start)
+            checks = {key for key in job.asset_layer.asset_graph.asset_check_keys if key.name.split("__")[0] in suites}
+            job = job.get_subset(asset_selection={dg.AssetKey(stage) for stage in chosen}, asset_check_selection=checks)
+        expected = last_seconds(seconds_kept(home))
+        for watcher in TERMINAL:
+            watcher.expect(len(job.graph.nodes), expected)
         # A date after today is a partition too when somebody asks for it by name: the evening before, or a rehearsal.
         latest = max(dt.datetime.now(tz=dt.UTC), dt.datetime.combine(comparison_date, dt.time(12), tzinfo=dt.UTC))
         with dg.partition_loading_context(effective_dt=latest):

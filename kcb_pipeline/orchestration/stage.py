@@ -4,25 +4,34 @@ An asset module says what a stage is called, what it comes after and which rule 
 told is told here: counts that plot, the columns of the table it left, how long it took. Never a value of a row.
 """
 
-import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import dagster as dg
 
+from kcb_pipeline.claim import wait_for_earlier
 from kcb_pipeline.engines.embedded import rows
 from kcb_pipeline.faults import quoting_nothing
 from kcb_pipeline.night import Night
 from kcb_pipeline.orchestration.partitions import comparison_dates
-from kcb_pipeline.orchestration.progress import progress_of, starting
+from kcb_pipeline.orchestration.processes import hold
+from kcb_pipeline.orchestration.progress import StepClock, note_of, progress_of, told_in_log
 from kcb_pipeline.orchestration.resources import HomeResource
 from kcb_pipeline.progress import Progress
+from kcb_pipeline.stages import begin, finish
 
 OWNERS = ["team:kcb"]
 DATA_VERSION = "data_version"
 """The key under which a stage says what its result is, for Dagster to show whether it changed."""
 
+T = TypeVar("T")
 Run = Callable[[Night, Progress, dg.AssetExecutionContext], Mapping[str, Any]]
+
+ORDER: dict[str, frozenset[str]] = {}
+"""Every stage, in an order in which they can run, and all that it comes after; filled as the asset modules are loaded."""
+
+BASE = "base_version"
+"""From this stage on a night depends on rules and on the version before."""
 
 
 def stage(
@@ -33,12 +42,20 @@ def stage(
     deps: Sequence[dg.AssetsDefinition] = (),
     kinds: frozenset[str] = frozenset({"duckdb"}),
     name: str | None = None,
+    waits: bool = False,
 ) -> Callable[[Run], dg.AssetsDefinition]:
-    """Make an asset of a function that runs one stage and gives its numbers; `table` is the working table it leaves."""
+    """Make an asset of a function that runs one stage and gives its numbers; `table` is the working table it leaves.
+
+    waits: begin only when no earlier date is being run.
+    """
 
     def decorate(run: Run) -> dg.AssetsDefinition:
+        stage_name = name or run.__name__
+        before = [dep.key.to_user_string() for dep in deps]
+        ORDER[stage_name] = frozenset(before).union(*(ORDER[stage] for stage in before))
+
         @dg.asset(
-            name=name or run.__name__,
+            name=stage_name,
             group_name=group,
             partitions_def=comparison_dates,
             deps=list(deps),
@@ -48,22 +65,40 @@ def stage(
         )
         def asset(context: dg.AssetExecutionContext, home: HomeResource) -> dg.MaterializeResult[Any]:
             night = home.night(context)
-            stage_name = name or run.__name__
-            started = time.perf_counter()
-            starting(stage_name)
 
-            def work() -> tuple[dict[str, Any], Any]:
+            def work(clock: StepClock) -> tuple[dict[str, Any], Any]:
+                if waits:
+                    wait_for_earlier(night.workspace, note_of(context))
+                with night.workspace.connect() as connection:
+                    begin(connection, stage_name, ORDER)
+                if BASE in ORDER[stage_name]:
+                    night.hold_to_rules()
                 said = dict(run(night, progress_of(context), context))
                 version = said.pop(DATA_VERSION, None)
-                return told(said) | described(night, *table), version
+                with night.workspace.connect() as connection:
+                    finish(connection, stage_name)
+                metadata = told(said) | described(night, *table) | {"seconds": clock.so_far()}
+                clock.rows = metadata["dagster/row_count"]
+                return metadata, version
 
-            metadata, version = quoting_nothing(stage_name, night.workspace.files, work)
-            metadata["seconds"] = round(time.perf_counter() - started, 3)
+            metadata, version = step(context, night, stage_name, work)
             return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(version) if version else None)
 
         return asset
 
     return decorate
+
+
+def step(
+    context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext,
+    night: Night,
+    name: str,
+    work: Callable[[StepClock], T],
+) -> T:
+    """What every step of a night does around its work: hold the date, say that it begins and how it ended, let nothing out that quotes a value."""
+    hold(context, night)
+    with told_in_log(context, night.home, name) as clock:
+        return quoting_nothing(name, night.workspace.files, lambda: work(clock))
 
 
 def told(said: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -10,10 +10,10 @@ import dagster as dg
 import pytest
 import yaml
 
-from kcb_pipeline import cli
 from kcb_pipeline.extracts.catalogue import sources
 from kcb_pipeline.gates import SUITES
 from kcb_pipeline.orchestration.definitions import NIGHT, build_definitions
+from kcb_pipeline.orchestration.stage import ORDER
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -42,7 +42,8 @@ def test_the_assets_and_what_they_come_after(graph):
     assert after == {
         "delivery": set(),
         **{name: {"delivery"} for name in landed},
-        "row_accounts": landed,
+        "base_version": landed,
+        "row_accounts": {*landed, "base_version"},
         "standard_keys": {*landed, "row_accounts"},
         "persons": {"standard_keys"},
         "children": {"persons"},
@@ -76,7 +77,8 @@ def test_every_asset_says_who_owns_it_and_what_it_is(graph):
 
 
 def test_every_suite_stands_between_its_stage_and_publication(graph):
-    checks = {check.name: graph.get(check).blocking for check in graph.asset_check_keys}
+    alarms = {"expected_date_present", "no_date_is_stale"}
+    checks = {check.name: graph.get(check).blocking for check in graph.asset_check_keys if check.name not in alarms}
     suites = {name.split("__")[0] for name in checks}
 
     assert suites == set(SUITES)
@@ -85,8 +87,10 @@ def test_every_suite_stands_between_its_stage_and_publication(graph):
 
 
 def test_checks_are_partitioned(definitions):
-    """Without it a later good night erases an earlier bad one in Dagster's eyes (anchors.md §3)."""
+    """Without it a later good night erases an earlier bad one in Dagster's eyes (anchors.md §3). An alarm is of no date: the last word counts."""
     for check in definitions.asset_checks:
+        if check.node_def.name == "watch":
+            continue
         for spec in check.check_specs:
             assert spec.partitions_def is not None, spec.name
 
@@ -102,8 +106,11 @@ def test_the_schedule_asks_for_the_day_it_is_in_shanghai(definitions):
     assert schedule.execution_timezone == "Asia/Shanghai"
 
 
-def test_progress_counts_the_stages_there_are(definitions, graph):
-    assert len(graph.get_all_asset_keys()) + len(definitions.asset_checks) == cli.STAGES
+def test_stages_come_after_what_the_graph_says(graph):
+    """The order by which a night is taken up from a stage is that of the graph."""
+    for key in graph.get_all_asset_keys():
+        assert ORDER[key.to_user_string()] == {k.to_user_string() for k in graph.get_ancestor_asset_keys(key)}
+    assert list(ORDER)[-1] == "published_version"
 
 
 def test_workspace_and_dg_name_the_same_code_location():

@@ -23,6 +23,7 @@ def run_night(folder: Path, date: dt.date, *, gates: tuple[str, ...] = SUITES) -
     night.find_delivery()
     for source in sources():
         night.land(source)
+    night.build_on()
     _ask(night, gates, "contract", "volumes")
     night.standardise()
     night.resolve()

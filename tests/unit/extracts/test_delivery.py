@@ -366,3 +366,35 @@ def test_a_kept_delivery_is_refused_where_a_file_is_no_longer_what_it_was(desk, 
 )
 def test_messages_call_a_file_by_a_name_that_can_be_nobodys(shown, told):
     assert told_names([shown]) == [told]
+
+
+def listing(*paths):
+    return [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}" for path in paths]
+
+
+def test_a_manifest_says_what_the_delivery_is(desk):
+    desk.find()
+    sent = sorted(desk.extracts.glob("*.csv"))
+    desk.put("SHA256SUMS", ["# sent by the county", *listing(*sent)])
+    assert desk.find().strays == ()
+
+    desk.put("population.csv", desk.stand_ins["population"].replace("王小明", "王大明"))
+    with pytest.raises(ContractError, match=r"population\.csv: expected sha-256 [0-9a-f]{64}, as SHA256SUMS says"):
+        desk.find()
+
+
+def test_a_file_of_the_manifest_that_has_not_come_stops_the_delivery(desk):
+    desk.find()
+    sent = sorted(desk.extracts.glob("*.csv"))
+    desk.put("SHA256SUMS", [*listing(*sent), f"{'0' * 64} *./in_school.csv"])
+
+    with pytest.raises(ContractError, match=r"SHA256SUMS, file 3: expected the file it lists; found no such file"):
+        desk.find()
+
+
+def test_a_manifest_that_is_none_is_refused_without_repeating_it(desk):
+    desk.put("SHA256SUMS", ["王小明,533123"])
+
+    with pytest.raises(ContractError, match=r"SHA256SUMS, line 1: expected a sha-256 digest") as refused:
+        desk.find()
+    assert "王小明" not in str(refused.value)
