@@ -42,7 +42,7 @@ bench: $(VENV)/.dev ## Measure the matching beside Splink on the same data and w
 	$(BIN)/python -m benchmarks --rivals $(VENV)/rivals/bin/python --febrl $(VENV)/rivals
 
 lock: $(VENV)/.dev ## Pin all requirements anew, with hashes
-	cd requirements && for name in installer runtime dev; do \
+	cd requirements && for name in installer runtime postgres dev; do \
 		UV_NO_CONFIG=1 ../$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-strip-extras \
 			--no-emit-index-url --no-header --no-annotate --quiet $$name.in -o $$name.lock; done
 

@@ -1,8 +1,8 @@
 """`kcb`, the command line. Each command reads its options, calls the library and shows what came of it.
 
 Exit codes: 0 done; 1 something else went wrong; 2 a question that cannot be answered as asked; 3 an extract breaks the contract;
-4 a gate stopped publication; 5 the version before was superseded meanwhile; 6 the published file is not what was published;
-7 a date is late or stale (`kcb due --fail`); 70 a fault of the program.
+4 a gate stopped publication; 5 the version before was superseded meanwhile; 6 the published file is not what was published, or a
+backup is torn; 7 a date is late or stale (`kcb due --fail`); 8 they are of another schema; 70 a fault of the program.
 """
 
 from __future__ import annotations
@@ -590,9 +590,54 @@ def charts(home: Path, comparison_date: dt.date | None, out: Path, child_id: str
         click.echo("SVG only: drawing PNG takes resvg-py and a Chinese font on this machine")
 
 
+@main.command(epilog="Example:  kcb backup /var/backups/kcb")
+@_with_home
+@click.argument("destination", type=click.Path(path_type=Path))
+@click.option("--extracts", is_flag=True, help="With what the agencies sent.")
+@click.option("--dagster", is_flag=True, help="With Dagster's runs and events, where they are in the home.")
+def backup(home: Path, destination: Path, extracts: bool, dagster: bool) -> None:  # noqa: FBT001
+    """Write the home into one file: published files, reviews, rules, with a digest of each; consistent also while nights run.
+
+    DESTINATION is a new file, or a folder that gets one named after the time. It holds identities.
+    """
+    from kcb_pipeline.backup import back_up
+    from kcb_pipeline.home import Home
+
+    now = dt.datetime.now(tz=dt.UTC)
+    made = back_up(Home(home), destination, now=now, extracts=extracts, dagster=dagster)
+    click.echo(f"{made.path}: {made.files} files, {made.size:,} bytes, {_up_to(made)}")
+
+
+@main.command(epilog="Example:  kcb restore /var/backups/kcb/kcb-20261122T223000Z.tar --home /srv/kcb")
+@_with_home
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--check", "only_check", is_flag=True, help="Verify it in a temporary folder, and restore nothing.")
+def restore(home: Path, file: Path, only_check: bool) -> None:  # noqa: FBT001
+    """Make a home from a backup, verified: every file by its digest, the ledgers by their chain, the cases by their events.
+
+    Nothing is ever written over: the home has to be empty or not there.
+    """
+    from kcb_pipeline.backup import check as check_backup
+    from kcb_pipeline.backup import restore as restore_backup
+    from kcb_pipeline.home import Home
+
+    if only_check:
+        with tempfile.TemporaryDirectory(prefix="kcb-check-") as folder:
+            found = check_backup(file, Path(folder))
+        click.echo(f"{file}: {found.files} files verified, {_up_to(found)}")
+        return
+    found = restore_backup(file, Home(home))
+    click.echo(f"{home}: {found.files} files restored and verified, {_up_to(found)}")
+
+
+def _up_to(backup: Any) -> str:
+    return f"up to version {backup.version}" if backup.version else "nothing published"
+
+
 def _published(place: Any) -> Any:
     if not place.ledgers.exists():
         raise UsageError(f"nothing has been published in {place.folder}: run a night first (kcb run)")
+    _versions(place)  # refuses what another schema published
     return place
 
 

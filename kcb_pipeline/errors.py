@@ -53,6 +53,12 @@ class DueError(KcbError):
     exit_code = 7
 
 
+class SchemaError(KcbError):
+    """The published file, or a backup, is of another schema than this program's."""
+
+    exit_code = 7
+
+
 class UsageError(KcbError):
     """A question that cannot be answered as asked: no such date, child or version; a setting that is not one."""
 

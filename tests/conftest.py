@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 # Tests never look at the home or the Dagster instance of the person who runs them.
-for name in ("KCB_HOME", "DAGSTER_HOME", "KCB_DAGSTER_STATE"):
+for name in ("KCB_HOME", "DAGSTER_HOME", "KCB_DAGSTER_STATE", "KCB_DAGSTER_POSTGRES_URL"):
     os.environ.pop(name, None)
 
 

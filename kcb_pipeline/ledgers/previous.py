@@ -13,6 +13,7 @@ from pathlib import Path
 import duckdb
 
 from kcb_pipeline.engines.embedded import Limits, attach, connect, rows
+from kcb_pipeline.ledgers.compatibility import refuse_other_schema
 from kcb_pipeline.ledgers.schema import TABLES
 
 
@@ -29,10 +30,11 @@ class Version:
 
 
 def versions(ledgers: Path, limits: Limits) -> list[Version]:
-    """All published versions, in order; none where nothing has been published."""
+    """All published versions, in order; none where nothing has been published. SchemaError where another schema published them."""
     if not ledgers.exists():
         return []
     with connect(ledgers, limits, read_only=True) as connection:
+        refuse_other_schema(connection)
         return [
             Version(*row)
             for row in rows(

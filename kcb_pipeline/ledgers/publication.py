@@ -31,6 +31,7 @@ from kcb_pipeline.ledgers.previous import Version, base_of, standing, versions
 from kcb_pipeline.ledgers.schema import TABLES, VERSION_FIELDS, Table, create_table_sql
 from kcb_pipeline.ledgers.views import create_views
 
+LOCK_NAME = ".publishing.lock"
 LOCK_WAIT_SECONDS = 3600
 
 Accompany = Callable[[duckdb.DuckDBPyConnection, int, Path], object]
@@ -93,7 +94,7 @@ def publish(
     has been superseded, KcbError where another publication holds the lock too long.
     """
     home.published.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(home.published / ".publishing.lock", timeout=LOCK_WAIT_SECONDS)
+    lock = FileLock(home.published / LOCK_NAME, timeout=LOCK_WAIT_SECONDS)
     try:
         with lock:
             return _publish(home, workspace, run_id, now, engine, accompany)

@@ -15,6 +15,7 @@ from kcb_pipeline.gates import STANDS_AT
 from kcb_pipeline.home import Home
 from kcb_pipeline.night import Night
 from kcb_pipeline.orchestration.progress import note, seconds_kept
+from kcb_pipeline.orchestration.storage import reaching_the_server
 from kcb_pipeline.progress import TERMINAL, last_seconds
 from kcb_pipeline.stages import done
 
@@ -35,14 +36,15 @@ class Outcome:
 def instance_of(home: Home) -> dg.DagsterInstance:
     """The Dagster instance of a home: the project's `dagster.yaml`, its state under `home/dagster`.
 
-    `DAGSTER_HOME` with a `dagster.yaml` of its own wins: an operator's instance.
+    `DAGSTER_HOME` with a `dagster.yaml` of its own wins: an operator's instance. KcbError where its PostgreSQL server does not answer.
     """
     home.state.mkdir(parents=True, exist_ok=True)
     os.environ[STATE_VARIABLE] = str(home.state.resolve())
     own = os.environ.get("DAGSTER_HOME")
-    if own and (Path(own) / "dagster.yaml").is_file():
-        return dg.DagsterInstance.get()
-    return dg.DagsterInstance.from_config(str(configuration_folder()))
+    with reaching_the_server():
+        if own and (Path(own) / "dagster.yaml").is_file():
+            return dg.DagsterInstance.get()
+        return dg.DagsterInstance.from_config(str(configuration_folder()))
 
 
 def configuration_folder() -> Path:

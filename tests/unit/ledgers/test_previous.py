@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from kcb_pipeline.engines.embedded import Limits, connect, rows
 from kcb_pipeline.ledgers.previous import Version, base_of, show_previous, stale_dates, standing, versions
-from kcb_pipeline.ledgers.schema import TABLES, create_table_sql
+from kcb_pipeline.ledgers.schema import TABLES, VERSION_FIELDS, create_table_sql
 
 LIMITS = Limits(memory="500MB", threads=1)
 
@@ -148,11 +148,11 @@ def ledgers(tmp_path):
     with connect(path, LIMITS) as connection:
         for table in TABLES:
             connection.execute(create_table_sql(table))
+        columns = ", ".join(f"{field.name} {field.type}" for field in VERSION_FIELDS)
+        connection.execute(f"CREATE TABLE ledger_versions ({columns})")
         connection.execute(
             """
-            CREATE TABLE ledger_versions (version INTEGER, comparison_date DATE, content_digest VARCHAR, inputs_digest VARCHAR,
-                                          rules_digest VARCHAR, base_version INTEGER);
-            INSERT INTO ledger_versions VALUES (2, '2026-11-11', 'c2', 'i2', 'r', 1), (1, '2026-11-10', 'c1', 'i1', 'r', NULL);
+            INSERT INTO ledger_versions (version, comparison_date, content_digest, inputs_digest, rules_digest, base_version) VALUES (2, '2026-11-11', 'c2', 'i2', 'r', 1), (1, '2026-11-10', 'c1', 'i1', 'r', NULL);
             INSERT INTO cases_history (case_id, state, valid_from_version, valid_to_version)
                 VALUES ('A1', 'suspected', 1, 2), ('A1', 'closed', 2, NULL), ('A2', 'suspected', 2, NULL);
             INSERT INTO row_accounts (version, source, read) VALUES (1, 'population', 10), (2, 'population', 12);
