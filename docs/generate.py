@@ -11,7 +11,8 @@ import ast
 import inspect
 from pathlib import Path
 
-from kcb_pipeline import config
+from checks import suites
+from kcb_pipeline import config, gates
 from kcb_pipeline.ledgers import cases, rosters, schema
 from kcb_pipeline.reporting import statistics
 
@@ -145,7 +146,44 @@ def rosters_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+SUITES = {
+    "contract": "Every source as it landed: did every row arrive somewhere, and are the files what was agreed?",
+    "volumes": "Every source against the version before: is an export cut short?",
+    "identity": "Persons and pupils: does each stand once, with values that can be?",
+    "matching": "The links: one to one, each with its reason, as many as before.",
+    "status": "Every child of school age: exactly one status with its reason, and no leap in the counts.",
+    "ledgers": "Cases and ledgers against each other, against the version before and against their own events.",
+}
+
+
+def gates_page() -> str:
+    """Every gate: what has to hold, whether it stops publication, and what to do where it does not hold."""
+    lines = [
+        "# Gates",
+        "",
+        "What is asked before anything is published, and what to do when it does not hold. A gate that *stops* leaves the published files as they",
+        "were and ends `kcb run` with exit code 4; one that *warns* is shown and published with the version (`check_results`). `kcb gates --date DATE`",
+        "and the checks in Dagster show what each observed. Limits are settings ([configuration](configuration.md)); these are the defaults. Drawn from",
+        "`checks/suites.py` (`python docs/generate.py`).",
+        "",
+        "*A fault of the program*: the pipeline contradicts itself; no extract can cause it and no setting cures it. Keep `work/DATE.duckdb`, report",
+        "the gate with what it observed (counts, never a child), and stay with the version that stands.",
+        "",
+        "Where the loss or the leap is real (a school was closed, a county joined), raise the limit in `kcb.toml` for that night, run it again,",
+        "and take the limit back: the rules of each version are part of its digest, so it stays visible.",
+    ]
+    for suite in gates.SUITES:
+        lines += [
+            "", f"## {suite}", "", SUITES[suite], "", "| gate | | holds when | what to do when it does not |", "|---|---|---|---|",
+        ]  # fmt: skip
+        for gate in suites.gates_of(suite, config.Config()):
+            kind = "stops" if gate.severity == "error" else "warns"
+            lines.append(f"| `{gate.name}` | {kind} | {gate.expected} | {gate.advice} |")
+    return "\n".join(lines) + "\n"
+
+
 PAGES = {
+    "gates.md": gates_page,
     "configuration.md": configuration,
     "cases.md": case_states,
     "statistics.md": indicators,

@@ -56,7 +56,7 @@ class DueError(KcbError):
 class SchemaError(KcbError):
     """The published file, or a backup, is of another schema than this program's."""
 
-    exit_code = 7
+    exit_code = 8
 
 
 class UsageError(KcbError):

@@ -26,7 +26,7 @@ def generated():
     return module.PAGES
 
 
-@pytest.mark.parametrize("page", ["configuration.md", "cases.md", "statistics.md", "rosters.md"])
+@pytest.mark.parametrize("page", ["configuration.md", "cases.md", "statistics.md", "rosters.md", "gates.md"])
 def test_pages_made_from_the_code_are_up_to_date(page):
     assert (ROOT / "docs" / page).read_text(encoding="utf-8") == generated()[page](), "run python docs/generate.py"
 
@@ -50,6 +50,28 @@ def test_commands_in_the_readme_exist_with_their_options(page):
     assert {words[1] for words in shown} == set(cli.main.commands)
     for words in shown:
         command = cli.main.commands[words[1]]
+        options = {
+            name for parameter in command.params if isinstance(parameter, click.Option) for name in parameter.opts
+        }
+        assert {word for word in words if word.startswith("--")} <= options, words
+
+
+def test_commands_in_the_operations_guide_exist_with_their_options():
+    pages = [ROOT / "docs" / "operations.md", *(ROOT / "docs" / "operations").glob("*.md")]
+    shown = [
+        line.split("#")[0].split()
+        for page in pages
+        for block in blocks(page, "sh")
+        for line in block.splitlines()
+        if line.startswith("kcb ")
+    ]
+
+    assert {"backup", "restore", "run"} <= {words[1] for words in shown}
+    for words in shown:
+        command = cli.main
+        for word in words[1:]:
+            if isinstance(command, click.Group):
+                command = command.commands[word]
         options = {
             name for parameter in command.params if isinstance(parameter, click.Option) for name in parameter.opts
         }
