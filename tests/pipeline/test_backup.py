@@ -84,7 +84,6 @@ def test_a_restored_home_goes_on_where_the_other_was(first_night, tmp_path):
 
     assert any(name.startswith(f"extracts/{DATES[1]}/") for name in contents(restored.folder))
     assert not run_night(restored.folder, DATES[0], gates=()).is_new
-    assert run_night(restored.folder, DATES[1], gates=()).version == 2
     with closing(sqlite3.connect(restored.folder / "dagster" / "history" / "runs.db")) as runs:
         assert runs.execute("SELECT status FROM runs").fetchall() == [("SUCCESS",)]
 
@@ -134,11 +133,12 @@ def test_without_links_it_is_a_copy(home, tmp_path, monkeypatch):
     assert check(archive, empty(tmp_path)).version == 1
 
 
-@pytest.mark.parametrize("share", [0.2, 0.9, 0.999])
-def test_a_torn_backup_is_refused_and_leaves_nothing(archive, tmp_path, share):
-    whole = archive.read_bytes()
+@pytest.mark.parametrize(("member", "further"), [("published/ledgers.duckdb", 100_000), ("manifest.json", 0), ("manifest.json", 600)])  # fmt: skip
+def test_a_torn_backup_is_refused_and_leaves_nothing(archive, tmp_path, member, further):
+    with tarfile.open(archive) as whole:
+        end = whole.getmember(member).offset + further
     torn = tmp_path / "torn.tar"
-    torn.write_bytes(whole[: int(len(whole) * share)])
+    torn.write_bytes(archive.read_bytes()[:end])
 
     with pytest.raises(VerificationError, match="torn"):
         restore(torn, Place(tmp_path / "home"))
