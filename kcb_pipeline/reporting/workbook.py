@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -95,10 +96,14 @@ class OfficeWorkbook:
             sheet.set_column(place, place, column.width)
             sheet.write_string(0, place, column.header, self._head(column))
         sheet.set_row(0, 34)
+        formats: dict[tuple[int, str], Any] = {}
         for line, row in enumerate(rows, start=1):
             sheet.set_row(line, _height(columns, row, least=44 if protected else 20))
             for place, (column, value) in enumerate(zip(columns, row, strict=True)):
-                self._write(sheet, line, place, value, column, given=protected)
+                look = (place, _look(value, column))
+                if look not in formats:
+                    formats[look] = self._cell(column, look[1], given=protected)
+                _write(sheet, line, place, value, formats[look])
         last = max(len(rows), 1)
         sheet.freeze_panes(1, frozen_columns)
         if rows:
@@ -144,25 +149,20 @@ class OfficeWorkbook:
 
     # -- cells -----------------------------------------------------------------------------------------------------
 
-    def _write(self, sheet: Any, line: int, place: int, value: Value, column: Column, *, given: bool) -> None:
+    def _cell(self, column: Column, look: str, *, given: bool) -> Any:
+        """The format of a cell of a column that holds what `_look` says."""
         cell = {"text_wrap": True, "valign": "vcenter", "border": 1, "border_color": _LINE, "locked": not column.answer}
         if given:
             cell["bg_color"] = _ANSWER if column.answer else _GIVEN
         if column.centred or column.kind == "date":
             cell["align"] = "center"
-        match value:
-            case None | "":
-                sheet.write_blank(line, place, None, self._format(**cell, num_format=_NUMBER_FORMATS[column.kind]))
-            case str():
-                if value.startswith(STARTS_A_FORMULA):
-                    cell["quote_prefix"] = True
-                if column.kind in ("whole", "share"):
-                    cell["align"] = "right"
-                sheet.write_string(line, place, value, self._format(**cell, num_format="@"))
-            case dt.date():
-                sheet.write_datetime(line, place, value, self._format(**cell, num_format=_NUMBER_FORMATS["date"]))
-            case _:
-                sheet.write_number(line, place, value, self._format(**cell, num_format=_NUMBER_FORMATS[column.kind]))
+        if look in ("text", "formula"):
+            if look == "formula":
+                cell["quote_prefix"] = True
+            if column.kind in ("whole", "share"):
+                cell["align"] = "right"
+            return self._format(**cell, num_format="@")
+        return self._format(**cell, num_format=_NUMBER_FORMATS[look])
 
     def _head(self, column: Column) -> Any:
         return self._format(
@@ -239,6 +239,29 @@ class OfficeWorkbook:
         sheet.set_footer(f"{left}&R&9第 &P 页，共 &N 页", {"margin": 0.25, "scale_with_doc": False})
 
 
+def _look(value: Value, column: Column) -> str:
+    """What decides how a cell is shown: a kind of value, or a text, or one that a program might take for a formula."""
+    match value:
+        case str() if value:
+            return "formula" if value.startswith(STARTS_A_FORMULA) else "text"
+        case dt.date():
+            return "date"
+        case _:
+            return column.kind
+
+
+def _write(sheet: Any, line: int, place: int, value: Value, look: Any) -> None:
+    match value:
+        case None | "":
+            sheet.write_blank(line, place, None, look)
+        case str():
+            sheet.write_string(line, place, value, look)
+        case dt.date():
+            sheet.write_datetime(line, place, value, look)
+        case _:
+            sheet.write_number(line, place, value, look)
+
+
 LINE_HEIGHT: Final = 15.5
 MOST_LINES: Final = 20
 
@@ -249,12 +272,12 @@ def _height(columns: Sequence[Column], row: Sequence[Value], *, least: float) ->
     return max(least, min(max(lines, default=1), MOST_LINES) * LINE_HEIGHT + 3)
 
 
+_WIDE: Final = re.compile("[\u2e80-\U0010ffff]+")
+
+
 def _lines(words: str, width: float) -> int:
     """About how many lines a text takes in a column: a Chinese character is as wide as two letters."""
-    return max(
-        1,
-        sum(
-            -(-sum(2 if ord(c) > 0x2E7F else 1 for c in part) // max(int(width * 1.05) - 1, 1))
-            for part in words.split("\n")
-        ),
-    )
+    room = max(int(width * 1.05) - 1, 1)
+    if 2 * len(words) <= room and "\n" not in words:
+        return 1
+    return max(1, sum(-(-(2 * len(part) - len(_WIDE.sub("", part))) // room) for part in words.split("\n")))
