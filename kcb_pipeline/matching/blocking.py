@@ -18,6 +18,12 @@ _MOST_RULES: Final = 64
 """A bit each."""
 
 
+REPORT: Final = {
+    "rule": pl.String, "pairs": pl.Int64, "new_pairs": pl.Int64, "largest_block": pl.Int64, "capped_blocks": pl.Int64, "capped_pairs": pl.Int64,
+}  # fmt: skip
+"""The columns of blocking's report."""
+
+
 @dataclass(frozen=True, slots=True)
 class Candidates:
     """Pairs to compare: row positions on both sides, rising by (left, right), and the rules (a bit each) that gave each.
@@ -71,18 +77,23 @@ def candidates(
     first = np.flatnonzero(np.diff(pair, prepend=-1)) if len(pair) else np.empty(0, dtype=np.int64)
     new = np.bincount(coded[first] & 63, minlength=len(rules)) if len(first) else np.zeros(len(rules), dtype=np.int64)
     masks = np.bitwise_or.reduceat(np.int64(1) << (coded & 63), first) if len(first) else np.empty(0, dtype=np.int64)
-    schema = {
-        "rule": pl.String, "pairs": pl.Int64, "new_pairs": pl.Int64, "largest_block": pl.Int64, "capped_blocks": pl.Int64, "capped_pairs": pl.Int64,
-    }  # fmt: skip
     report = pl.DataFrame(
-        [{**entry, "new_pairs": int(count)} for entry, count in zip(entries, new, strict=True)], schema=schema
+        [{**entry, "new_pairs": int(count)} for entry, count in zip(entries, new, strict=True)], schema=REPORT
     )
     return Candidates(pair[first] // width, pair[first] % width, masks, report)
 
 
-def key_hashes(records: pl.DataFrame, keys: tuple[Key, ...]) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
-    """Rows that have all the keys, and one integer for the values of each."""
-    return _hashed(_given(records, keys))
+def key_hashes(
+    records: pl.DataFrame, keys: tuple[Key, ...], *, other: tuple[pl.DataFrame, tuple[Key, ...]] | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+    """Rows that have all the keys, and one integer for the values of each.
+
+    other: a table (its rows do not matter) and the keys in it that these are to be equal to, for tables that keep one thing in two types.
+    """
+    given = _given(records, keys)
+    if other is not None:
+        given, _ = _alike(given, _given(other[0].clear(), other[1]))
+    return _hashed(given)
 
 
 def _given(records: pl.DataFrame, keys: tuple[Key, ...]) -> pl.DataFrame:

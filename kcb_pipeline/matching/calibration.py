@@ -45,7 +45,7 @@ class Calibration:
     def probability(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         """The probability of chosen pairs of these weights, before the competition of other pairs."""
         if not len(self.weights):
-            return _odds(weights)
+            return odds(weights)
         rising = self.weights[::-1]
         found: NDArray[np.float64] = np.interp(weights, rising, self.probabilities[::-1])
         return found
@@ -75,7 +75,7 @@ def calibrate(
     seen = _reaching(sure, falling)
     seen_studied = _reaching(studied, falling)
     above = seen + studied_for * seen_studied
-    by_model = np.cumsum(1 - _odds(falling)) + 1e-12
+    by_model = np.cumsum(1 - odds(falling)) + 1e-12
     count = np.arange(1, len(falling) + 1)
     # How many have no partner follows from how many match, counted from none upwards and at weights that tell the two apart: where
     # every record meets somebody, "all of them match" explains the chosen pairs at the lowest weights as well as the truth does.
@@ -96,7 +96,7 @@ def calibrate(
     probability = np.clip(1 - rate, 0.0, 1 - 1e-9)
     # That few strangers are met at all is no witness for a pair that everything speaks against: errors that come together may make a
     # true pair weigh too little, but not by more than what makes a pair sure.
-    probability = np.where(falling < 0, np.minimum(probability, _odds(falling + SURE)), probability)
+    probability = np.where(falling < 0, np.minimum(probability, odds(falling + SURE)), probability)
     return Calibration(falling, probability, seen + seen_studied, matches, len(sure) + len(studied))
 
 
@@ -120,10 +120,11 @@ def _reaching(weights: NDArray[np.float64], thresholds: NDArray[np.float64]) -> 
     return len(weights) - np.searchsorted(np.sort(weights), thresholds, side="left")
 
 
-def _odds(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+def odds(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The probability that a weight (log2 odds) means."""
     return 1 / (1 + np.exp2(-np.clip(weights, -300, 300)))
 
 
 def compete(probability: NDArray[np.float64], rivalry: NDArray[np.float64]) -> NDArray[np.float64]:
     """A chosen pair's probability when others could have been chosen instead: `rivalry` is by how much (log2) it beat them."""
-    return probability * _odds(rivalry)
+    return probability * odds(rivalry)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from kcb_pipeline.matching.assignment import TIE, assign, assign_each, second_best
 from kcb_pipeline.matching.blocking import candidates
-from kcb_pipeline.matching.calibration import FURTHER_RECORD, calibrate, compete
+from kcb_pipeline.matching.calibration import FURTHER_RECORD, calibrate, compete, odds
 from kcb_pipeline.matching.comparisons import MISSING, Levels, Pairs
 from kcb_pipeline.matching.model import Kin, Model, Patterns, estimate_m, estimate_u, silence
 from kcb_pipeline.matching.quality import Quality, unblocked_pairs
@@ -29,6 +29,7 @@ from kcb_pipeline.matching.weighing import (
     kin_of,
     levels_of,
     prepare,
+    total_of,
     u_evidence,
     weigh,
 )
@@ -47,7 +48,8 @@ REASON_TAKEN = "record_is_another_persons"
 REASON_BETTER = "person_has_a_better_record"
 REASON_WEAK = "evidence_too_weak"
 
-_REASONS: Final = (
+DECISIONS: Final = (LINKED, REVIEW, REJECTED)
+REASONS: Final = (
     REASON_REVIEWED, REASON_KEY, REASON_BEST, REASON_TIE, REASON_DOUBT, REASON_TAKEN, REASON_BETTER, REASON_WEAK,
 )  # fmt: skip
 
@@ -80,7 +82,7 @@ class LinkResult:
         pairs = Pairs(self.left, self.right, np.array([left_row]), np.array([right_row]))
         levels = levels_of(self.settings, pairs)
         heard = silence(levels, self.settings.implied)
-        orphaned = _orphaned(self.settings, self.model, self.left.height, self.right.height)
+        orphaned = orphaned_share(self.settings, self.model, self.left.height, self.right.height)
         weights = weigh(self.settings, self.model, pairs, levels, orphaned=orphaned)
         entries: list[dict[str, object]] = [
             {"comparison": "prior", "level": None, "m": None, "u": None, "weight": self.model.prior_weight}
@@ -130,7 +132,7 @@ def link(
     settled = _settle(lefts, rights, settings, reviewed)
     progress.update("settle by key", 2, 5, rows=len(settled.left))
     studied = _to_study(lefts, settled.left) if settings.policy == "one-to-one" else settled.left[:0]
-    expected = settings.expected_matches or max(len(settled.left), 0.5 * min(lefts.height, rights.height))
+    expected = expected_matches(settings, len(settled.left), lefts.height, rights.height)
     with ThreadPoolExecutor(1) as aside:
         if model is None:
             learning = aside.submit(_chance_and_kin, settings, lefts, rights, expected)
@@ -145,18 +147,25 @@ def link(
             whole = float(max(lefts.height * rights.height, 1))
             model = estimate_m(settings, patterns, u, pairs=whole, expected_matches=expected, kin=kin)
     progress.update("estimate", 4, 5, rows=len(pairs))
-    orphaned = _orphaned(settings, model, lefts.height, rights.height)
+    orphaned = orphaned_share(settings, model, lefts.height, rights.height)
     weights = weigh(settings, model, pairs, levels, orphaned=orphaned)
-    to_decide = _ToDecide(
+    to_decide = ToDecide(
         pairs.rows_l,
         pairs.rows_r,
         settled,
         rules,
         studied,
     )
-    links, quality = _decide(settings, model, to_decide, weights, levels, sizes=(lefts.height, rights.height))
+    total = total_of(model, weights)
+    decisions = decide(settings, to_decide, total, sizes=(lefts.height, rights.height))
+    links = _links(model, to_decide, decisions, total, weights, levels)
     progress.update("decide", 5, 5, rows=links.height)
-    return LinkResult(links, model, settings, report, quality, lefts, rights)
+    return LinkResult(links, model, settings, report, decisions.quality, lefts, rights)
+
+
+def expected_matches(settings: Settings, settled: int, left: int, right: int) -> float:
+    """How many pairs are expected to be one person, before the model has learned it."""
+    return settings.expected_matches or max(settled, 0.5 * min(left, right))
 
 
 def _chance_and_kin(
@@ -171,7 +180,7 @@ def _chance_and_kin(
 
 
 @dataclass(frozen=True, slots=True)
-class _Settled:
+class Settled:
     """Pairs of rows, and which of `methods` settled each."""
 
     left: NDArray[np.int64]
@@ -180,10 +189,10 @@ class _Settled:
     method: NDArray[np.int64]
 
 
-def _settle(left: pl.DataFrame, right: pl.DataFrame, settings: Settings, reviewed: pl.DataFrame | None) -> _Settled:
+def _settle(left: pl.DataFrame, right: pl.DataFrame, settings: Settings, reviewed: pl.DataFrame | None) -> Settled:
     """Pairs that a person or a key settles; a record settled once is out of the reach of the next rule (many-to-one, a right one)."""
     one_to_one = settings.policy == "one-to-one"
-    methods = list(dict.fromkeys([REVIEWED, *(rule.name for rule in settings.keys)]))
+    methods = settling_methods(settings)
     lefts, rights, method = [], [], []
     taken_l, taken_r = np.zeros(left.height, dtype=bool), np.zeros(right.height, dtype=bool)
     if reviewed is not None:
@@ -210,15 +219,20 @@ def _settle(left: pl.DataFrame, right: pl.DataFrame, settings: Settings, reviewe
         method.append(np.full(len(a), methods.index(rule.name)))
     if not lefts:
         empty = np.empty(0, dtype=np.int64)
-        return _Settled(empty, empty, methods, empty)
-    return _Settled(np.concatenate(lefts), np.concatenate(rights), methods, np.concatenate(method))
+        return Settled(empty, empty, methods, empty)
+    return Settled(np.concatenate(lefts), np.concatenate(rights), methods, np.concatenate(method))
+
+
+def settling_methods(settings: Settings) -> list[str]:
+    """How a pair may be settled: by a person, and by each key."""
+    return list(dict.fromkeys([REVIEWED, *(rule.name for rule in settings.keys)]))
 
 
 def _compared(
     left: pl.DataFrame,
     right: pl.DataFrame,
     settings: Settings,
-    settled: _Settled,
+    settled: Settled,
     studied: NDArray[np.int64],
     reviewed: pl.DataFrame | None,
 ) -> tuple[Pairs, NDArray[np.int64], pl.DataFrame]:
@@ -275,23 +289,23 @@ def _residual(records: pl.DataFrame, settled: NDArray[np.int64], settings: Setti
     return rest.with_columns(blocking_keys(settings, rest, of=settings.blocking))
 
 
-_TO_STUDY: Final = 60_000
+TO_STUDY: Final = 60_000
 """Settled records whose other candidates are looked at, so that the rate of false links is known to one in fifty thousand."""
 
 
 def _to_study(left: pl.DataFrame, settled: NDArray[np.int64]) -> NDArray[np.int64]:
     """Settled rows to study, picked by what they hold."""
-    if len(settled) <= _TO_STUDY:
+    if len(settled) <= TO_STUDY:
         return np.sort(settled)
     hashes = content_hashes(left)[settled]
-    rows: NDArray[np.int64] = np.sort(settled[hashes <= np.partition(hashes, _TO_STUDY)[_TO_STUDY]])
+    rows: NDArray[np.int64] = np.sort(settled[hashes <= np.partition(hashes, TO_STUDY)[TO_STUDY]])
     return rows
 
 
 _FEWEST_ORPHANS: Final = 0.02
 
 
-def _orphaned(settings: Settings, model: Model, left: int, right: int) -> float:
+def orphaned_share(settings: Settings, model: Model, left: int, right: int) -> float:
     """The share of records, in the table that is better covered by the other, whose person has no record there."""
     if settings.policy != "one-to-one":
         return 1.0
@@ -300,7 +314,7 @@ def _orphaned(settings: Settings, model: Model, left: int, right: int) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class _ToDecide:
+class ToDecide:
     """The pairs to decide on: first those that a person or a key settled, with how, then the candidates, with the rules that gave them.
 
     studied: settled left records whose candidates are there for the calibration only; nothing of them is decided or kept.
@@ -308,27 +322,45 @@ class _ToDecide:
 
     left: NDArray[np.int64]
     right: NDArray[np.int64]
-    settled: _Settled
+    settled: Settled
     rules: NDArray[np.int64]
     studied: NDArray[np.int64]
 
 
-def _decide(
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """What became of pairs, each array as long as they are.
+
+    keep: whether the pair is worth keeping: linked, in doubt, or among the nearest candidates of a record that found nobody.
+    decision, reason: places in `DECISIONS` and `REASONS`. quality: of these pairs.
+    """
+
+    keep: NDArray[np.bool_]
+    decision: NDArray[np.int64]
+    reason: NDArray[np.int64]
+    probability: NDArray[np.float64]
+    gap: NDArray[np.float64]
+    quality: Quality
+
+
+def decide(
     settings: Settings,
-    model: Model,
-    pairs: _ToDecide,
-    weights: dict[str, NDArray[np.float64]],
-    levels: dict[str, Levels],
+    pairs: ToDecide,
+    total: NDArray[np.float64],
     *,
     sizes: tuple[int, int],
-) -> tuple[pl.DataFrame, Quality]:
-    total = np.full(len(pairs.left), model.prior_weight)
-    for weight in weights.values():
-        total += weight
+    settled_elsewhere: int = 0,
+) -> Decisions:
+    """Which pairs are one person, by their whole weights.
+
+    sizes: records of the two tables. settled_elsewhere: settled pairs that are not among these; one-to-one, none of their records
+    is in a pair that is decided here, so that nothing but their number matters.
+    """
     settled = len(pairs.settled.left)
+    all_settled = settled + settled_elsewhere
     is_settled = np.arange(len(total)) < settled
     one_to_one = settings.policy == "one-to-one"
-    for_study = np.zeros(int(pairs.left.max(initial=-1)) + 1, dtype=bool)
+    for_study = np.zeros(int(max(pairs.left.max(initial=-1), pairs.studied.max(initial=-1))) + 1, dtype=bool)
     for_study[pairs.studied] = True
     is_studied = for_study[pairs.left] & ~is_settled
     undecided = np.flatnonzero(~is_settled & ~is_studied)
@@ -350,22 +382,23 @@ def _decide(
     calibration = calibrate(
         w[outcome.chosen],
         second_best(choosing, w, outcome.chosen | is_taken)[outcome.chosen],
-        choosers=sizes[0 if one_to_one else 1] - settled,
+        choosers=sizes[0 if one_to_one else 1] - all_settled,
         studied=studied[pairs.studied],
-        studied_for=settled / max(len(pairs.studied), 1),
+        studied_for=all_settled / max(len(pairs.studied), 1),
     )
     chosen, gap = np.ones(len(total), dtype=bool), total.copy()
     chosen[undecided], gap[undecided] = outcome.chosen, outcome.gap
-    probability = 1 / (1 + np.exp2(-np.clip(total, -300, 300)))
+    probability = odds(total)
     probability[undecided] = np.where(
-        outcome.chosen,
-        compete(calibration.probability(w), outcome.rivalry),
-        1 / (1 + np.exp2(-np.clip(outcome.gap, -300, 300))),
+        outcome.chosen, compete(calibration.probability(w), outcome.rivalry), odds(outcome.gap)
     )
     chosen[is_studied], probability[is_studied] = False, 0.0
     linked = is_settled | (chosen & (probability >= settings.link_probability))
-    taken_l, taken_r = (np.zeros(int(rows.max(initial=-1)) + 1, dtype=bool) for rows in (pairs.left, pairs.right))
+    taken_l = np.zeros(len(for_study), dtype=bool)
+    taken_r = np.zeros(int(pairs.right.max(initial=-1)) + 1, dtype=bool)
     taken_l[pairs.left[linked]] = True
+    if one_to_one:
+        taken_l[pairs.studied] = True
     taken_r[pairs.right[linked]] = True
     left_free, right_free = ~taken_l[pairs.left], ~taken_r[pairs.right]
     free = (left_free & right_free) if one_to_one else right_free
@@ -375,13 +408,12 @@ def _decide(
     decision = np.where(linked, 0, np.where(review | tie, 1, 2))
     reason = np.select(
         [is_settled, linked, tie, review, ~right_free & ~linked, ~left_free & ~linked],
-        [_REASONS.index(r) for r in (REASON_KEY, REASON_BEST, REASON_TIE, REASON_DOUBT, REASON_TAKEN, REASON_BETTER)],
-        default=_REASONS.index(REASON_WEAK),
+        [REASONS.index(r) for r in (REASON_KEY, REASON_BEST, REASON_TIE, REASON_DOUBT, REASON_TAKEN, REASON_BETTER)],
+        default=REASONS.index(REASON_WEAK),
     )
-    methods = [PROBABILISTIC, *pairs.settled.methods]
-    method = np.zeros(len(total), dtype=np.int64)
-    method[:settled] = pairs.settled.method + 1
-    reason[method == methods.index(REVIEWED)] = _REASONS.index(REASON_REVIEWED)
+    if REVIEWED in pairs.settled.methods:
+        by_person = pairs.settled.method == pairs.settled.methods.index(REVIEWED)
+        reason[:settled][by_person] = REASONS.index(REASON_REVIEWED)
     quality = Quality(
         links=int(linked.sum()),
         # Sorted first: the last bit of a sum depends on the order of what is summed, and that on the order of the rows.
@@ -392,20 +424,34 @@ def _decide(
     )
     keep = linked | review | tie
     keep[_near_misses(pairs.left, pairs.right, total, ~keep & left_free, settings.near_misses)] = True
+    return Decisions(keep, decision, reason, probability, gap, quality)
+
+
+def _links(
+    model: Model,
+    pairs: ToDecide,
+    decisions: Decisions,
+    total: NDArray[np.float64],
+    weights: dict[str, NDArray[np.float64]],
+    levels: dict[str, Levels],
+) -> pl.DataFrame:
+    """The pairs that are kept, as `LinkResult.links`."""
     numbers: dict[str, NDArray[np.generic]] = {
-        "match_weight": total, "probability": probability, "runner_up_gap": gap,
+        "match_weight": total, "probability": decisions.probability, "runner_up_gap": decisions.gap,
         "w_prior": np.full(len(total), model.prior_weight),
         **{f"w_{name}": weight for name, weight in weights.items()},
         **{f"level_{name}": level for name, level in levels.items()},
     }  # fmt: skip
-    places = np.flatnonzero(keep)
+    places = np.flatnonzero(decisions.keep)
     places = places[np.lexsort((pairs.right[places], pairs.left[places]))]
+    method = np.zeros(len(total), dtype=np.int64)
+    method[: len(pairs.settled.left)] = pairs.settled.method + 1
     words = {
-        "decision": ((LINKED, REVIEW, REJECTED), decision),
-        "method": (methods, method),
-        "reason": (_REASONS, reason),
+        "decision": (DECISIONS, decisions.decision),
+        "method": ((PROBABILISTIC, *pairs.settled.methods), method),
+        "reason": (REASONS, decisions.reason),
     }
-    frame = pl.DataFrame(
+    return pl.DataFrame(
         {
             "left_row": pairs.left[places],
             "right_row": pairs.right[places],
@@ -416,7 +462,6 @@ def _decide(
             **{name: values[places] for name, values in numbers.items()},
         }
     )
-    return frame, quality
 
 
 def _last(holds: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -142,6 +142,12 @@ class Patterns:
             rest //= labels[place] + 1
         return cls(vectors, counts, of_pair)
 
+    @classmethod
+    def counted(cls, vectors: NDArray[np.int8], counts: NDArray[np.int64]) -> Patterns:
+        """The same from distinct vectors in any order that have been counted elsewhere; each stands for itself in `of_pair`."""
+        order = np.lexsort(vectors.T[::-1])
+        return cls(vectors[order], counts[order], np.arange(len(order)))
+
 
 _COUNTABLE: Final = 1 << 24
 

@@ -5,16 +5,16 @@ What belongs here: everything between the records and the weight of a pair that 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from kcb_pipeline.matching.blocking import candidates, key_hashes
-from kcb_pipeline.matching.comparisons import MISSING, Levels, Pairs
+from kcb_pipeline.matching.comparisons import MISSING, Comparison, Levels, Pairs
 from kcb_pipeline.matching.model import Kin, Model, estimate_kin, silence
 from kcb_pipeline.matching.settings import BlockingRule, Settings, columns_named
 from kcb_pipeline.threads import side_by_side
@@ -81,15 +81,19 @@ def levels_of(settings: Settings, pairs: Pairs) -> dict[str, Levels]:
 
 def sample(records: pl.DataFrame, size: int) -> NDArray[np.int64]:
     """Rows picked by what they hold, never by where they stand: those whose content has the lowest hash."""
-    content = [name for name in records.columns if "." in name]
     # A cheap hash first, the whole content only for the few that it leaves (all of equal ones: a tie is broken by the rest).
     cheap = content_hashes(records)
     few = np.arange(len(cheap))
     if len(cheap) > size:
         few = np.flatnonzero(cheap <= np.partition(cheap, size)[size])
-    whole = records[few].select(pl.struct(content).hash(seed=1).alias("hash"))["hash"].to_numpy()
-    rows: NDArray[np.int64] = few[np.lexsort((whole, cheap[few]))[:size]]
+    rows: NDArray[np.int64] = few[np.lexsort((whole_hashes(records[few]), cheap[few]))[:size]]
     return rows
+
+
+def whole_hashes(records: pl.DataFrame) -> NDArray[np.uint64]:
+    """A number for each record from everything that was prepared of it."""
+    content = [name for name in records.columns if "." in name]
+    return records.select(pl.struct(content).hash(seed=1).alias("hash"))["hash"].to_numpy()
 
 
 def content_hashes(records: pl.DataFrame) -> NDArray[np.uint64]:
@@ -103,7 +107,7 @@ def content_hashes(records: pl.DataFrame) -> NDArray[np.uint64]:
 
 
 _MIXER: Final = np.uint64(0x9E3779B97F4A7C15)
-_COLLISION_SAMPLE: Final = 200_000
+CHANCE_SAMPLE: Final = 200_000
 """Rows whose pairs show how often two people agree fully: 2·10¹⁰ pairs."""
 
 
@@ -115,7 +119,7 @@ def u_evidence(
     Full agreement is counted over pairs *within* a table, where two rows are two people; the lower count of the two tables is
     taken, so that one table's duplicates do not pass for chance.
     """
-    picked = side_by_side(partial(sample, records, _COLLISION_SAMPLE) for records in (left, right))
+    picked = side_by_side(partial(sample, records, CHANCE_SAMPLE) for records in (left, right))
     few = [rows[:_SAMPLE] for rows in picked]
     rows_l, rows_r = np.repeat(few[0], len(few[1])), np.tile(few[1], len(few[0]))
     collisions: dict[str, float] = {}
@@ -145,47 +149,76 @@ _KIN_SAMPLE: Final = 50_000
 
 
 def kin_of(settings: Settings, left: pl.DataFrame, expected: float) -> Kin:
-    """What relatives look like, from pairs of one family inside the left table, where two rows are two people.
-
-    Families are picked by the hash of what their members share, so that the sample does not depend on the order of rows.
-    """
+    """What relatives look like, from pairs of one family inside the left table, where two rows are two people."""
     keyed = left.with_columns(blocking_keys(settings, left, of=settings.relatives))
     families = [key_hashes(keyed, rule.left) for rule in settings.relatives]
     pairs = 0.0
     for _, hashes in families:
         _, members = np.unique(hashes, return_counts=True)
         pairs += float((members * (members - 1) // 2).sum())
-    share = min(1.0, _KIN_SAMPLE / max(pairs, 1.0))
-    limit = np.uint64(min(share * 2.0**64, 2.0**64 - 2**12))
+    limit = families_to_look_at(pairs)
     chosen = np.zeros(left.height, dtype=bool)
     for rows, hashes in families:
         chosen[rows[hashes <= limit]] = True
-    sample = keyed.filter(pl.Series(chosen))
-    found = candidates(sample, sample, settings.relatives, largest_block=10_000, within=True)
-    levels = levels_of(settings, Pairs(sample, sample, found.left, found.right))
+    few = keyed.filter(pl.Series(chosen))
+    return kin_in(settings, few, pairs=pairs, share_met=expected / max(left.height, 1))
+
+
+def families_to_look_at(pairs: float) -> np.uint64:
+    """The greatest hash of a family that is looked at, where all families together make so many pairs.
+
+    Families are picked by the hash of what their members share, so that the sample does not depend on the order of rows.
+    """
+    share = min(1.0, _KIN_SAMPLE / max(pairs, 1.0))
+    return np.uint64(min(share * 2.0**64, 2.0**64 - 2**12))
+
+
+def kin_in(settings: Settings, keyed: pl.DataFrame, *, pairs: float, share_met: float) -> Kin:
+    """What relatives look like in these families (records prepared, with the keys that the rules of `relatives` name).
+
+    pairs: of all families, by any rule. share_met: how many of the left records are expected to have a record on the right.
+    """
+    found = candidates(keyed, keyed, settings.relatives, largest_block=10_000, within=True)
+    levels = levels_of(settings, Pairs(keyed, keyed, found.left, found.right))
     by_rule = float(found.report["pairs"].sum())  # a family found by two rules is one family
-    met = 2 * pairs * (len(found.left) / max(by_rule, 1.0)) * (expected / max(left.height, 1))
+    met = 2 * pairs * (len(found.left) / max(by_rule, 1.0)) * share_met
     return estimate_kin(settings, levels, pairs=met)
 
 
-def term_frequencies(
-    settings: Settings, pairs: Pairs, levels: dict[str, Levels], model: Model
-) -> dict[str, NDArray[np.float64]]:
-    """What agreement on *this* value adds to agreement on an average one: log2 of the average chance over the value's own."""
-    adjustments: dict[str, NDArray[np.float64]] = {}
+Rarity = Callable[[Comparison, NDArray[np.int64]], NDArray[np.float64]]
+"""How rare (log2) is the value of a comparison that the pairs at these places agree on."""
+
+
+def rarity_in(settings: Settings, pairs: Pairs) -> Rarity:
+    """How rare the values of pairs are in the two tables that they are of."""
+    own: dict[str, NDArray[np.float64]] = {}
     for comparison in settings.comparisons:
-        adjustment = np.zeros(len(pairs))
         if comparison.term_frequency:
             columns = [comparison.code, *comparison.frequency_within]
             both = pl.concat([records.select(columns) for records in (pairs.left, pairs.right)])
             given = pl.col(comparison.code) != 0
             of = given.sum().over(list(comparison.frequency_within)) if comparison.frequency_within else given.sum()
             counts = both.select(pl.len().over(columns).alias("bearers"), of.alias("of")).head(pairs.left.height)
-            # One bearer more: the value's own two rows are no evidence of how many strangers bear it.
-            frequency = ((counts["bearers"] + 1) / (counts["of"] + 1)).to_numpy()
+            own[comparison.name] = rarity(counts["bearers"].to_numpy(), counts["of"].to_numpy())
+    return lambda comparison, places: own[comparison.name][pairs.rows_l[places]]
+
+
+def rarity(bearers: NDArray[Any], of: NDArray[Any]) -> NDArray[np.float64]:
+    """log2 of the chance to meet a value that so many of so many bear, in both tables together."""
+    # One bearer more: the value's own two rows are no evidence of how many strangers bear it.
+    return np.log2((bearers.astype(np.float64) + 1) / (of.astype(np.float64) + 1))
+
+
+def term_frequencies(
+    settings: Settings, levels: dict[str, Levels], model: Model, own: Rarity
+) -> dict[str, NDArray[np.float64]]:
+    """What agreement on *this* value adds to agreement on an average one: log2 of the average chance over the value's own."""
+    adjustments: dict[str, NDArray[np.float64]] = {}
+    for comparison in settings.comparisons:
+        adjustment = np.zeros(len(levels[comparison.name]))
+        if comparison.term_frequency:
             equal = np.flatnonzero(levels[comparison.name] == 0)
-            own = np.log2(frequency)[pairs.rows_l[equal]]
-            adjustment[equal] = np.log2(model.u[comparison.name][0]) - own
+            adjustment[equal] = np.log2(model.u[comparison.name][0]) - own(comparison, equal)
         adjustments[comparison.name] = adjustment
     return adjustments
 
@@ -211,11 +244,26 @@ def weigh(
     settings: Settings, model: Model, pairs: Pairs, levels: dict[str, Levels], *, orphaned: float = 1.0
 ) -> dict[str, NDArray[np.float64]]:
     """The weight that each comparison, and kinship (`relatives`), adds to the prior for each pair; log2."""
+    return weights_of(settings, model, levels, rarity_in(settings, pairs), orphaned=orphaned)
+
+
+def weights_of(
+    settings: Settings, model: Model, levels: dict[str, Levels], own: Rarity, *, orphaned: float = 1.0
+) -> dict[str, NDArray[np.float64]]:
+    """As `weigh`, from the levels alone and how rare are the values that pairs agree on."""
     heard = silence(levels, settings.implied)
     weights = {c.name: model.weights(c.name)[heard[c.name]] for c in settings.comparisons}
-    adjustments = term_frequencies(settings, pairs, levels, model)
+    adjustments = term_frequencies(settings, levels, model, own)
     for name, adjustment in adjustments.items():
         weights[name] = weights[name] + adjustment
     likeness = likeness_of(settings, model, levels, heard, adjustments)
     weights["relatives"] = model.relatives_weight(likeness, orphaned=orphaned)
     return weights
+
+
+def total_of(model: Model, weights: dict[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+    """The whole weight of each pair: the prior, and what everything adds to it, in one order."""
+    total: NDArray[np.float64] = np.full(len(next(iter(weights.values()))), model.prior_weight)
+    for weight in weights.values():
+        total += weight
+    return total
