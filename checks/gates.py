@@ -75,15 +75,15 @@ def _ask(night: Night, suite: str) -> list[GateResult]:
 
 
 def _ask_again(night: Night, earlier: Sequence[str]) -> None:
-    """Ask earlier suites whose verdict is void because the limits have changed since; GateError where one fails by the new ones."""
+    """Ask earlier suites again that failed, or whose verdict is void because the limits have changed since; GateError where one fails now."""
     failed = [
         f"{suite}.{result.name} (observed {result.observed}, expected {result.expected})"
-        for suite in night.unasked(earlier)
+        for suite in night.not_passed(earlier)
         for result in _ask(night, suite)
         if result.blocks
     ]
     if failed:
-        raise GateError(f"by the limits of today an earlier gate fails: {'; '.join(failed)}")
+        raise GateError(f"an earlier gate fails: {'; '.join(failed)}")
 
 
 gates = [_suite(suite, _GATED[stands_at]) for suite, stands_at in STANDS_AT.items()]

@@ -124,6 +124,7 @@ def run(home: Path, comparison_date: dt.date, strict: bool, start: str | None, r
 
     Nothing is published unless every gate has passed. A night that changes nothing publishes nothing and says so. Any date can be run again.
     """
+    from kcb_pipeline.errors import GateError
     from kcb_pipeline.extracts.delivery import find_delivery
     from kcb_pipeline.home import Home
     from kcb_pipeline.night import Night
@@ -141,8 +142,7 @@ def run(home: Path, comparison_date: dt.date, strict: bool, start: str | None, r
         from kcb_pipeline.orchestration.run import RESUME, run_night
 
         outcome = run_night(place, comparison_date, start=RESUME if resume else start)
-    if outcome.failed_gates:
-        show_failed_gates(night)
+    if (outcome.failed_gates or isinstance(outcome.error, GateError)) and show_failed_gates(night):
         raise click.exceptions.Exit(4)
     if outcome.error is not None:
         raise outcome.error

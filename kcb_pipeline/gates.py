@@ -276,10 +276,12 @@ def record(connection: duckdb.DuckDBPyConnection, suite: str, results: list[Gate
     insert(connection, "gates.results", pl.DataFrame(entries, schema=schema, orient="row"))
 
 
-def spoken_of(connection: duckdb.DuckDBPyConnection, draft: str) -> set[str]:
-    """The suites whose verdict is of exactly this draft."""
+def passed_by(connection: duckdb.DuckDBPyConnection, draft: str) -> set[str]:
+    """The suites that exactly this draft has passed."""
     connection.execute(_TABLES)
-    return {suite for (suite,) in rows(connection, "SELECT suite FROM gates.verdicts WHERE draft = ?", [draft])}
+    return {
+        suite for (suite,) in rows(connection, "SELECT suite FROM gates.verdicts WHERE passed AND draft = ?", [draft])
+    }
 
 
 def recorded(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, GateResult]]:

@@ -33,7 +33,7 @@ from kcb_pipeline.extracts.delivery import (
     kept_inputs_digest,
 )
 from kcb_pipeline.extracts.landing import LandedSource, land
-from kcb_pipeline.gates import GateResult, facts, forget_verdicts, record, spoken_of
+from kcb_pipeline.gates import GateResult, facts, forget_verdicts, passed_by, record
 from kcb_pipeline.home import Home
 from kcb_pipeline.identity import id_number
 from kcb_pipeline.identity.persons import Resolved, resolve_population, resolve_registry
@@ -302,11 +302,11 @@ class Night:
                 f"kcb run --date {self.comparison_date} --from base_version"
             )
 
-    def unasked(self, suites: Sequence[str]) -> list[str]:
-        """Those of some suites that have said nothing of the draft as it is, or by other limits."""
+    def not_passed(self, suites: Sequence[str]) -> list[str]:
+        """Those of some suites that the draft as it is has not passed: they failed it, or have said nothing of it, or by other limits."""
         with self.workspace.connect() as connection:
-            spoken = spoken_of(connection, draft_token(read_draft(connection)))
-        return [suite for suite in suites if suite not in spoken]
+            passed = passed_by(connection, draft_token(read_draft(connection)))
+        return [suite for suite in suites if suite not in passed]
 
     def record(self, suite: str, results: list[GateResult]) -> None:
         """Keep what a suite said, where publication reads it and the version shows it."""

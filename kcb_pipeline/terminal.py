@@ -216,11 +216,13 @@ def _status_table(counts: dict[str, int], before: dict[str, int], eligible: int)
     return table
 
 
-def show_failed_gates(night: Night) -> None:
-    """Which gates stopped the night, what was observed, what was expected, and what to do."""
+def show_failed_gates(night: Night) -> bool:
+    """Which gates stopped the night, what was observed, what was expected, and what to do; whether there was any."""
     with night.workspace.connect() as connection:
         results = recorded(connection)
     blocking = [(suite, result) for suite, result in results if result.blocks]
+    if not blocking:
+        return False
     errors.print(
         f"\n[bold red]Nothing was published for {night.comparison_date}:[/bold red] {len(blocking)} gate(s) did not pass. The published files are untouched.\n"
     )
@@ -229,6 +231,7 @@ def show_failed_gates(night: Night) -> None:
         errors.print(f"    observed  {result.observed}")
         errors.print(f"    expected  {result.expected}")
         errors.print(f"    to do     {result.advice}\n")
+    return True
 
 
 def gates_table(results: Sequence[tuple[str, GateResult]]) -> Table:

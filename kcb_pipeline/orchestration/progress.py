@@ -4,7 +4,7 @@ What watches this process's terminal is told the same.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,6 +77,12 @@ def seconds_kept(home: Home) -> Path:
     return home.work / "step_seconds.json"
 
 
+def steps_of(job: dg.JobDefinition, seconds: Mapping[str, float]) -> dict[str, float]:
+    """Of what each step took, that of the steps of a job: a run from a stage on has fewer than a night."""
+    nodes = {node.name for node in job.graph.nodes}
+    return {step: took for step, took in seconds.items() if step in nodes}
+
+
 @dataclass
 class StepClock:
     """How long a step has been running, and the rows it has left."""
@@ -96,7 +102,9 @@ _FORECASTS: dict[str, Forecast] = {}
 def told_in_log(context: Context, home: Home, step: str) -> Iterator[StepClock]:
     """Tell the terminal that a step begins, and the run's log how it ended and how long the night still takes."""
     kept = seconds_kept(home)
-    forecast = _FORECASTS.setdefault(context.run.run_id, Forecast(last_seconds(kept)))
+    if context.run.run_id not in _FORECASTS:
+        _FORECASTS[context.run.run_id] = Forecast(steps_of(context.job_def, last_seconds(kept)))
+    forecast = _FORECASTS[context.run.run_id]
     for watcher in TERMINAL:
         watcher.update(step, 0, 0)
     forecast.start(step)

@@ -14,7 +14,7 @@ from kcb_pipeline.errors import KcbError, UsageError
 from kcb_pipeline.gates import STANDS_AT
 from kcb_pipeline.home import Home
 from kcb_pipeline.night import Night
-from kcb_pipeline.orchestration.progress import note, seconds_kept
+from kcb_pipeline.orchestration.progress import note, seconds_kept, steps_of
 from kcb_pipeline.orchestration.storage import reaching_the_server
 from kcb_pipeline.progress import TERMINAL, last_seconds
 from kcb_pipeline.stages import done
@@ -89,7 +89,7 @@ def steps_from(night: Night, start: str) -> tuple[list[str], list[str]]:
         night.hold_to_rules()
         night.hold_to_base()
         others = [suite for suite in STANDS_AT if suite not in suites and STANDS_AT[suite] in finished]
-        suites += night.unasked(others)
+        suites += night.not_passed(others)
     return chosen, suites
 
 
@@ -111,7 +111,7 @@ def run_night(home: Home, comparison_date: dt.date, *, start: str | None = None)
             chosen, suites = steps_from(night, start)
             checks = {key for key in job.asset_layer.asset_graph.asset_check_keys if key.name.split("__")[0] in suites}
             job = job.get_subset(asset_selection={dg.AssetKey(stage) for stage in chosen}, asset_check_selection=checks)
-        expected = last_seconds(seconds_kept(home))
+        expected = steps_of(job, last_seconds(seconds_kept(home)))
         for watcher in TERMINAL:
             watcher.expect(len(job.graph.nodes), expected)
         # A date after today is a partition too when somebody asks for it by name: the evening before, or a rehearsal.

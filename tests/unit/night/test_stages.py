@@ -4,7 +4,7 @@ import duckdb
 import pytest
 
 from kcb_pipeline.errors import UsageError
-from kcb_pipeline.gates import GateResult, record, spoken_of
+from kcb_pipeline.gates import GateResult, passed_by, record
 from kcb_pipeline.stages import begin, done, finish, require
 
 ORDER = {
@@ -31,11 +31,11 @@ def night():
 def test_what_comes_after_a_stage_is_undone_as_it_begins_and_what_does_not_stands(night):
     begin(night, "children", ORDER)
     assert done(night) == {"delivery", "row_accounts", "persons", "links"}
-    assert spoken_of(night, "draft") == {"contract", "identity", "matching"}
+    assert passed_by(night, "draft") == {"contract", "identity", "matching"}
 
     begin(night, "persons", ORDER)
     assert done(night) == {"delivery", "row_accounts"}
-    assert spoken_of(night, "draft") == {"contract"}
+    assert passed_by(night, "draft") == {"contract"}
 
 
 def test_a_stage_that_was_killed_is_not_done_and_nothing_goes_on_from_it(night):
@@ -48,4 +48,10 @@ def test_a_stage_that_was_killed_is_not_done_and_nothing_goes_on_from_it(night):
 
 
 def test_a_verdict_of_another_draft_is_none(night):
-    assert spoken_of(night, "another") == set()
+    assert passed_by(night, "another") == set()
+
+
+def test_a_verdict_that_refuses_is_not_passed(night):
+    record(night, "identity", [GateResult("any", "error", False, "", "")], "draft")
+
+    assert passed_by(night, "draft") == {"contract", "matching"}
