@@ -52,3 +52,25 @@ def published_version(night: Night, _: Progress, context: dg.AssetExecutionConte
     if not published.is_new:
         context.log.info("nothing has changed: version %d stands", published.version)
     return metadata_of(published) | {DATA_VERSION: published.content_digest}
+
+
+@stage(
+    group=GROUP,
+    deps=[published_version],
+    table=("draft", "origin"),
+    description="The latest version de-identified, in a file of its own beside the working files, and how far it lets its reader find a child.",
+)
+def analytics_draft(night: Night, _: Progress, __: dg.AssetExecutionContext) -> Mapping[str, Any]:
+    """The file for analysts, before its gate has spoken."""
+    return night.draft_analytics()
+
+
+@stage(
+    group=GROUP,
+    deps=[analytics_draft],
+    table=("draft", "origin"),
+    description="published/analytics.duckdb replaced whole, if its gate has passed it. If not, analysts keep the file they had.",
+)
+def published_analytics(night: Night, _: Progress, __: dg.AssetExecutionContext) -> Mapping[str, Any]:
+    """The file for analysts."""
+    return night.publish_analytics()

@@ -9,11 +9,11 @@ from dagster._utils.warnings import PreviewWarning
 from assets.comparisons import child_statuses, links
 from assets.extracts import row_accounts
 from assets.identity import persons
-from assets.ledgers import draft_version
+from assets.ledgers import analytics_draft, draft_version
 from checks.suites import Gate, gates_of, run_suite
 from kcb_pipeline.config import Config
 from kcb_pipeline.errors import GateError
-from kcb_pipeline.gates import STANDS_AT, SUITES, GateResult
+from kcb_pipeline.gates import ALL_SUITES, STANDS_AT, GateResult
 from kcb_pipeline.log import Level, log
 from kcb_pipeline.night import Night
 from kcb_pipeline.orchestration.partitions import comparison_dates
@@ -21,7 +21,10 @@ from kcb_pipeline.orchestration.resources import HomeResource
 from kcb_pipeline.orchestration.stage import ORDER, step
 from kcb_pipeline.stages import require
 
-_GATED = {asset.key.to_user_string(): asset for asset in (row_accounts, persons, links, child_statuses, draft_version)}
+_GATED = {
+    asset.key.to_user_string(): asset
+    for asset in (row_accounts, persons, links, child_statuses, draft_version, analytics_draft)
+}
 
 
 def _spec(suite: str, asset: dg.AssetsDefinition, gate: Gate) -> dg.AssetCheckSpec:
@@ -49,7 +52,7 @@ def _suite(suite: str, asset: dg.AssetsDefinition) -> dg.AssetChecksDefinition:
             with night.workspace.connect() as connection:
                 require(connection, f"gate_{suite}", {STANDS_AT[suite]}, ORDER)
             night.hold_to_rules()
-            _ask_again(night, SUITES[: SUITES.index(suite)])
+            _ask_again(night, ALL_SUITES[: ALL_SUITES.index(suite)])
             return _ask(night, suite)
 
         for result in step(context, night, f"gate_{suite}", lambda _: ask()):

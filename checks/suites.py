@@ -32,12 +32,12 @@ class Gate:
     severity: Severity = "error"
 
 
-def _zero(name: str, column: str, expected: str, advice: str) -> Gate:
+def _zero(name: str, column: str, expected: str, advice: str, shown: tuple[str, ...] = ()) -> Gate:
     return Gate(
         name,
         expected,
         advice,
-        (column,),
+        (*shown, column),
         lambda gxe: gxe.ExpectColumnValuesToBeBetween(column=column, min_value=0, max_value=0),
     )
 
@@ -175,6 +175,28 @@ def gates_of(suite: str, config: Config) -> list[Gate]:
                 _equal("dropouts_are_in_the_ledger", "dropout_children", "dropout_ledger", "辍学 holds exactly the children of dropout", "report it: a fault of the program"),
                 _zero("children_stand_once", "children_repeated", "no child stands twice in 适龄儿童台账", "report it: a fault of the program"),
                 _zero("flags_have_reasons", "flagged_without_reason", "every flagged child has a reason and its evidence in words", "report it: a fault of the program"),
+            ]  # fmt: skip
+        case "disclosure":
+            smallest = config.disclosure.smallest_cell
+            rotate = "make a new key (docs/operations.md, For analysts): under it nothing that was given out before can be joined to the new file"
+            return [
+                _zero(
+                    "groups_are_large", "children_in_small_groups", f"at least {smallest} children share every description (disclosure.smallest_cell)",
+                    "report it: a fault of the program", shown=("children", "smallest_group", "unique_children"),
+                ),
+                _zero("newcomers_are_many", "newcomers_in_small_groups", f"of those who are new in the file at least {smallest} share every description", "report it: a fault of the program"),
+                _zero("descriptions_stand", "redescribed", "no child is described otherwise than in the file before: two descriptions together say more than either", rotate),
+                _zero("columns_are_listed", "columns_not_listed", "the file holds the columns of docs/analytics.md and no others", "report it: a fault of the program"),
+                _zero("nobody_is_named", "identities", "no word of the file is a name, a number or a household of the ledgers", "report it: a fault of the program"),
+                _at_most(
+                    "groups_keep_their_secret", "children_given_away", 0,
+                    f"in no group are more than {config.disclosure.most_certain:.0%} out of school (disclosure.most_certain)",
+                    "children have dropped out since they were described; give the file to nobody new before the key is changed", "warning",
+                ),
+                _at_most(
+                    "bulletin_tells_no_more", "lines_by_subtraction", 0, "no line of the bulletin less the children of the file leaves but a few",
+                    "newcomers wait to be shown: do not give the bulletin and the file of one day to one person", "warning",
+                ),
             ]  # fmt: skip
         case _:
             raise KeyError(suite)

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from checks import suites
 from kcb_pipeline import config, gates
+from kcb_pipeline.analytics import tables as analytic
+from kcb_pipeline.analytics import views as analytic_views
 from kcb_pipeline.ledgers import cases, rosters, schema
 from kcb_pipeline.reporting import statistics
 
@@ -153,6 +155,7 @@ SUITES = {
     "matching": "The links: one to one, each with its reason, as many as before.",
     "status": "Every child of school age: exactly one status with its reason, and no leap in the counts.",
     "ledgers": "Cases and ledgers against each other, against the version before and against their own events.",
+    "disclosure": "analytics.duckdb, when the ledgers are out: can its reader find a child? Where it stops, the ledgers stand and analysts keep the file before.",
 }
 
 
@@ -172,7 +175,7 @@ def gates_page() -> str:
         "Where the loss or the leap is real (a school was closed, a county joined), raise the limit in `kcb.toml` for that night, run it again,",
         "and take the limit back: the rules of each version are part of its digest, so it stays visible.",
     ]
-    for suite in gates.SUITES:
+    for suite in gates.ALL_SUITES:
         lines += [
             "", f"## {suite}", "", SUITES[suite], "", "| gate | | holds when | what to do when it does not |", "|---|---|---|---|",
         ]  # fmt: skip
@@ -182,8 +185,52 @@ def gates_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def analytics() -> str:
+    """Every column that analysts receive, what it is made from, and what of the ledgers they do not receive."""
+    lines = [
+        "# analytics.duckdb",
+        "",
+        "The ledgers for analysts, without anybody in them. What is not on this page is not in the file: it is the list that the file is made",
+        "from (`kcb_pipeline/analytics/tables.py`, `python docs/generate.py`), and every column says the same in its `COMMENT`. How the file comes to",
+        "be safe and what remains: [ADR 8](adr/0008-analytics.md). Questions in SQL: [cookbook](cookbook.md).",
+        "",
+        "Three things to know before counting:",
+        "",
+        "- **Missing is withheld.** A description is as close as a crowd allows; `unknown` is what the sources did not know. Count with `IS NOT NULL`,",
+        "  and do not read what is left as the whole.",
+        "- **A description is of the day a child was first shown** and never changes. Statuses, cases and everything else go on.",
+        "- **Totals are rounded** to a multiple of `about.smallest_cell`, rows are not. What you print, print through `publishable(n)`.",
+        "",
+        "`NAME_history` holds all versions; `NAME` is the view of the current one and `NAME_as_of(v)` that of any other, for "
+        + ", ".join(f"`{name}`" for name, (_, _, as_of) in analytic_views.current_and_as_of().items() if as_of)
+        + ".",
+        "",
+        "| macro | |",
+        "|---|---|",
+        *(f"| `{macro}` | {label} |" for macro, label in analytic_views.MACROS.items()),
+        "",
+        "| view | |",
+        "|---|---|",
+        *(f"| `{name}` | {label} |" for name, label in analytic_views.view_labels().items()),
+    ]
+    for name, (label, columns) in analytic_views.documented().items():
+        lines += ["", f"## `{name}` {label}", "", "| column | type | |", "|---|---|---|"]
+        lines += [f"| `{column.name}` | {column.type} | {column.label} |" for column in columns]
+    lines += [
+        "", "## What is left out", "", "Of the published tables, everything that is not above. A new column stays out until somebody puts it on the list.", "",
+        "| table | columns that analysts do not receive |", "|---|---|",
+    ]  # fmt: skip
+    for found in schema.TABLES:
+        used = analytic.used_columns(found.name)
+        left = [f"`{column}`" for column in found.columns if column not in used]
+        lines.append(f"| `{found.name}` {found.label} | {'everything' if not used else ', '.join(left) or '–'} |")
+    lines.append("| `links` 户籍与学籍的匹配结果 | everything |")
+    return "\n".join(lines) + "\n"
+
+
 PAGES = {
     "gates.md": gates_page,
+    "analytics.md": analytics,
     "configuration.md": configuration,
     "cases.md": case_states,
     "statistics.md": indicators,

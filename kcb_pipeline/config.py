@@ -214,7 +214,9 @@ class Disclosure(_Rules):
     """What may leave the office."""
 
     smallest_cell: Annotated[int, Field(ge=1, le=100)] = 5
-    """counts below it are suppressed in anything for analysts or publication (统计法 art. 25; domain.md §5)"""
+    """counts below it are suppressed in anything for publication; in analytics.duckdb so many children at least share a description, and counts are rounded to a multiple of it (统计法 art. 25; domain.md §5)"""
+    most_certain: Share = 0.5
+    """the greatest share of children out of school in a group that a description fits: beyond it, belonging to the group says too much"""
 
 
 class Config(_Rules):

@@ -47,11 +47,18 @@ STANDS_AT: Final = {
     "matching": "links",
     "status": "child_statuses",
     "ledgers": "draft_version",
+    "disclosure": "analytics_draft",
 }
 """Which stage each suite stands at."""
 
-SUITES: Final = tuple(STANDS_AT)
-"""Every suite that must have passed a draft; in the order in which they speak."""
+ALL_SUITES: Final = tuple(STANDS_AT)
+"""In the order in which they speak."""
+
+DISCLOSURE: Final = "disclosure"
+"""The suite that must have passed `analytics.duckdb`. It speaks when the ledgers are out: caseworkers do not wait for analysts."""
+
+SUITES: Final = tuple(suite for suite in ALL_SUITES if suite != DISCLOSURE)
+"""Every suite that must have passed a draft before it is published."""
 
 _CONTRACT = """
 SELECT s.source AS subject, s.required, s.sent, coalesce(f.read, 0) AS read, coalesce(f.landed, 0) AS landed,
@@ -251,7 +258,7 @@ def _note_sources(connection: duckdb.DuckDBPyConnection, config: Config) -> None
     create(connection, "gates.contract_sources", pl.DataFrame(entries, schema=schema, orient="row"))
 
 
-def forget_verdicts(connection: duckdb.DuckDBPyConnection, suites: tuple[str, ...] = SUITES) -> None:
+def forget_verdicts(connection: duckdb.DuckDBPyConnection, suites: tuple[str, ...] = ALL_SUITES) -> None:
     """Take back what suites have said: what they looked at is being made again."""
     connection.execute(_TABLES)
     for suite in suites:
@@ -289,5 +296,5 @@ def recorded(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, GateResul
     connection.execute(_TABLES)
     found = rows(connection, "SELECT suite, name, severity, passed, observed, expected, advice FROM gates.results")
     return sorted(
-        ((row[0], GateResult(*row[1:])) for row in found), key=lambda item: (SUITES.index(item[0]), item[1].name)
+        ((row[0], GateResult(*row[1:])) for row in found), key=lambda item: (ALL_SUITES.index(item[0]), item[1].name)
     )

@@ -42,6 +42,11 @@ class Home:
         return self.published / "ledgers.duckdb"
 
     @property
+    def analytics(self) -> Path:
+        """The same ledgers de-identified, for analysts."""
+        return self.published / "analytics.duckdb"
+
+    @property
     def reviews(self) -> Path:
         """Clerical review: the rounds drawn, and what reviewers answered."""
         return self.folder / "reviews"

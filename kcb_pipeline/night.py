@@ -18,6 +18,8 @@ import duckdb
 import polars as pl
 
 from kcb_pipeline import __version__
+from kcb_pipeline.analytics import release
+from kcb_pipeline.analytics.risk import measure
 from kcb_pipeline.config import Config
 from kcb_pipeline.disk import refuse_without_room
 from kcb_pipeline.engines.embedded import create, frame, rows, scalar
@@ -33,7 +35,7 @@ from kcb_pipeline.extracts.delivery import (
     kept_inputs_digest,
 )
 from kcb_pipeline.extracts.landing import LandedSource, land
-from kcb_pipeline.gates import GateResult, facts, forget_verdicts, passed_by, record
+from kcb_pipeline.gates import DISCLOSURE, GateResult, facts, forget_verdicts, passed_by, record
 from kcb_pipeline.home import Home
 from kcb_pipeline.identity import id_number
 from kcb_pipeline.identity.persons import Resolved, resolve_population, resolve_registry
@@ -41,7 +43,7 @@ from kcb_pipeline.identity.standardise import standardise_population, standardis
 from kcb_pipeline.ledgers.continuity import Continuity, recognise_children
 from kcb_pipeline.ledgers.draft import Moved, advance_cases, draft_children, draft_ledgers
 from kcb_pipeline.ledgers.previous import Version, base_of, show_previous, versions
-from kcb_pipeline.ledgers.publication import Draft, Published, draft_token, publish, read_draft
+from kcb_pipeline.ledgers.publication import Draft, Published, draft_token, publish, read_draft, refuse_unless_passed
 from kcb_pipeline.ledgers.verifications import Believed, believe_verifications
 from kcb_pipeline.matching.model import Model
 from kcb_pipeline.matching.registers import Matched, match_registers, register_settings
@@ -268,6 +270,9 @@ class Night:
 
     def facts(self, suite: str) -> pl.DataFrame:
         """What a suite of gates looks at."""
+        if suite == DISCLOSURE:
+            with release.opened(self.home, self.analytics_draft) as connection:
+                return measure(connection, self.config).select(pl.lit("analytics").alias("subject"), pl.all())
         with self._connected() as connection:
             parameters: dict[str, object] = {
                 "today": self.comparison_date,
@@ -313,7 +318,8 @@ class Night:
         with self.workspace.connect() as connection:
             record(connection, suite, results, draft_token(read_draft(connection)))
             connection.execute(
-                "CREATE OR REPLACE VIEW draft.check_results AS SELECT suite || '.' || name AS name, severity, passed, observed, expected FROM gates.results"
+                "CREATE OR REPLACE VIEW draft.check_results AS SELECT suite || '.' || name AS name, severity, passed, observed, expected FROM gates.results "
+                f"WHERE suite <> '{DISCLOSURE}'"  # it speaks when the version is out
             )
 
     def publish(self, *, run_id: str, now: dt.datetime) -> Published:
@@ -324,6 +330,28 @@ class Night:
             write_papers(papers(connection, version, smallest_cell=smallest), folder)
 
         return publish(self.home, self.workspace, run_id=run_id, now=now, accompany=accompany)
+
+    # -- for analysts --------------------------------------------------------------------------------------------
+
+    @property
+    def analytics_draft(self) -> Path:
+        """The file for analysts before its gate has spoken."""
+        return self.workspace.files / "analytics.duckdb"
+
+    def draft_analytics(self) -> dict[str, Any]:
+        """The latest version de-identified, in a file of its own; what was measured of it."""
+        with self.workspace.connect() as connection:
+            forget_verdicts(connection, (DISCLOSURE,))
+        version = release.build(self.home, self.config, self.analytics_draft)
+        with release.opened(self.home, self.analytics_draft) as connection:
+            return {"version": version} | frame(connection, "SELECT * FROM disclosure_risk").row(0, named=True)
+
+    def publish_analytics(self) -> dict[str, int]:
+        """Put the file where analysts read it, if its gate has passed it; the version that stands there then."""
+        with self.workspace.connect(read_only=True) as connection:
+            refuse_unless_passed(connection, (DISCLOSURE,), read_draft(connection))
+        version, is_new = release.place(self.home, self.analytics_draft)
+        return {"version": version, "is_this_one": int(is_new)}
 
     # -- shared ------------------------------------------------------------------------------------------------
 

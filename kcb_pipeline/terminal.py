@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from kcb_pipeline.engines.embedded import connect, rows
-from kcb_pipeline.gates import GateResult, recorded
+from kcb_pipeline.gates import DISCLOSURE, GateResult, recorded
 from kcb_pipeline.home import Home
 from kcb_pipeline.log import is_json
 from kcb_pipeline.night import Night
@@ -187,6 +187,7 @@ def show_night(home: Home, night: Night, *, seconds: float) -> None:
     console.print(f"  cases    {open_cases:,} open")
     console.print(f"  version  {number}, content {version[3][:12]}…, extracts {version[4][:12]}…")
     console.print(f"  ledgers  {home.ledgers}")
+    console.print(f"  analysts {home.analytics}")
     console.print(f"  folder   {home.version_folder(number)}")
     console.print(f"  work     {night.workspace.database}")
 
@@ -223,9 +224,11 @@ def show_failed_gates(night: Night) -> bool:
     blocking = [(suite, result) for suite, result in results if result.blocks]
     if not blocking:
         return False
-    errors.print(
-        f"\n[bold red]Nothing was published for {night.comparison_date}:[/bold red] {len(blocking)} gate(s) did not pass. The published files are untouched.\n"
-    )
+    if all(suite == DISCLOSURE for suite, _ in blocking):
+        stopped, stays = "analytics.duckdb was not replaced", "The ledgers are out; analysts keep the file they had."
+    else:
+        stopped, stays = f"Nothing was published for {night.comparison_date}", "The published files are untouched."
+    errors.print(f"\n[bold red]{stopped}:[/bold red] {len(blocking)} gate(s) did not pass. {stays}\n")
     for suite, result in blocking:
         errors.print(f"  [bold]{suite}.{result.name}[/bold]")
         errors.print(f"    observed  {result.observed}")
