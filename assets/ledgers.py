@@ -57,7 +57,7 @@ def published_version(night: Night, _: Progress, context: dg.AssetExecutionConte
 @stage(
     group=GROUP,
     deps=[published_version],
-    table=("draft", "origin"),
+    table=("draft", "disclosure_risk"),
     description="The latest version de-identified, in a file of its own beside the working files, and how far it lets its reader find a child.",
 )
 def analytics_draft(night: Night, _: Progress, __: dg.AssetExecutionContext) -> Mapping[str, Any]:
@@ -68,7 +68,7 @@ def analytics_draft(night: Night, _: Progress, __: dg.AssetExecutionContext) -> 
 @stage(
     group=GROUP,
     deps=[analytics_draft],
-    table=("draft", "origin"),
+    table=("draft", "disclosure_risk"),
     description="published/analytics.duckdb replaced whole, if its gate has passed it. If not, analysts keep the file they had.",
 )
 def published_analytics(night: Night, _: Progress, __: dg.AssetExecutionContext) -> Mapping[str, Any]:

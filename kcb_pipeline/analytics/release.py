@@ -71,8 +71,7 @@ def build(home: Home, config: Config, path: Path) -> int:
         connection.execute("USE analytics")
         create_views(connection, smallest)
         connection.execute("COMMIT")
-        if home.analytics.exists():
-            attach(connection, home.analytics, "placed", read_only=True)
+        _attach_placed(connection, home)
         connection.register("risk", measure(connection, config).to_arrow())
         connection.execute("BEGIN")
         _create(connection, "disclosure_risk", RISK, f"SELECT {_listed(RISK)} FROM risk r")
@@ -88,9 +87,14 @@ def opened(home: Home, path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """A built file, read-only, beside the ledgers it was made from and the file that it is to replace, where there is one."""
     with connect(path, replace(home.limits(), temporary=path.parent), read_only=True) as connection:
         attach(connection, home.ledgers, "ledgers", read_only=True)
-        if home.analytics.exists():
-            attach(connection, home.analytics, "placed", read_only=True)
+        _attach_placed(connection, home)
         yield connection
+
+
+def _attach_placed(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
+    """Show the file that analysts have as `placed`, if there is one that can be read: one that cannot be is replaced like none."""
+    if placed_version(home) is not None:
+        attach(connection, home.analytics, "placed", read_only=True)
 
 
 def place(home: Home, path: Path) -> tuple[int, bool]:
@@ -100,7 +104,7 @@ def place(home: Home, path: Path) -> tuple[int, bool]:
     """
     with FileLock(home.published / ".publishing.lock", timeout=LOCK_WAIT_SECONDS):
         built = version_of(home, path)
-        standing = version_of(home, home.analytics) if home.analytics.exists() else None
+        standing = placed_version(home)
         if standing is not None and standing > built and standing <= _latest(home):
             return standing, False
         aside = home.published / ".analytics.next.duckdb"
@@ -125,6 +129,14 @@ def version_of(home: Home, path: Path) -> int:
     """The version that a file of this kind was made from."""
     with connect(path, home.limits(), read_only=True) as connection:
         return int(rows(connection, "SELECT version FROM about")[0][0])
+
+
+def placed_version(home: Home) -> int | None:
+    """The version that analysts have; None where there is no file, or none that can be read."""
+    try:
+        return version_of(home, home.analytics) if home.analytics.exists() else None
+    except duckdb.Error:
+        return None
 
 
 def _latest(home: Home) -> int:

@@ -351,6 +351,14 @@ def test_readers_never_notice_a_night(first_night, three_nights, tmp_path):
     assert not (home.published / ".analytics.next.duckdb").exists()
 
 
+def test_a_damaged_file_is_replaced_like_none(home):
+    home.analytics.write_bytes(home.analytics.read_bytes()[:100_000])
+
+    assert release.place(home, rebuilt(home)) == (3, True)
+
+    assert ask(home.analytics, "SELECT version FROM about") == [(3,)]
+
+
 def test_a_file_of_a_later_version_is_not_replaced_by_an_earlier_one(first_night, home, tmp_path):
     earlier = KcbHome(tmp_path / "earlier")
     earlier.published.mkdir(parents=True)

@@ -49,7 +49,7 @@ def groups_of(described):
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(cell, min_size=1, max_size=60), st.integers(2, 9), st.sampled_from([0.3, 0.5, 1.0]))
 def test_every_group_is_a_crowd(rows, smallest, most_certain):
     cells = cells_of(rows)
@@ -65,7 +65,7 @@ def test_every_group_is_a_crowd(rows, smallest, most_certain):
     assert (said["out_of_school"] <= most_certain * said["children"]).all()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(cell, min_size=1, max_size=60), st.integers(2, 9))
 def test_whose_place_is_withheld_are_none_or_a_crowd_in_it(rows, smallest):
     cells = cells_of(rows)
