@@ -17,7 +17,7 @@ from kcb_pipeline.log import log
 from kcb_pipeline.progress import TERMINAL, Fan, Forecast, Progress, keep_seconds, last_seconds, told_time
 
 SECONDS_BETWEEN_LINES = 10.0
-LAST_STEP = "published_version"
+LAST_STEP = "published_analytics"
 FIRST_STEP = "delivery"
 
 Context = dg.AssetExecutionContext | dg.AssetCheckExecutionContext

@@ -112,7 +112,7 @@ def test_stages_come_after_what_the_graph_says(graph):
     """The order by which a night is taken up from a stage is that of the graph."""
     for key in graph.get_all_asset_keys():
         assert ORDER[key.to_user_string()] == {k.to_user_string() for k in graph.get_ancestor_asset_keys(key)}
-    assert list(ORDER)[-1] == "published_version"
+    assert list(ORDER)[-1] == "published_analytics"
 
 
 def test_workspace_and_dg_name_the_same_code_location():

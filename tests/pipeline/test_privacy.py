@@ -31,7 +31,7 @@ from checks.suites import run_suite
 from kcb_pipeline import cli, explanation
 from kcb_pipeline.config import Config
 from kcb_pipeline.faults import InternalError, quoting_nothing
-from kcb_pipeline.gates import SUITES
+from kcb_pipeline.gates import ALL_SUITES
 from kcb_pipeline.home import Home
 from kcb_pipeline.night import Night
 from kcb_pipeline.orchestration.definitions import NIGHT, build_definitions
@@ -251,7 +251,9 @@ def test_stages_and_gates_that_crash_in_dagster_leave_none(whole_night, tmp_path
     for stream, text in zip(("stdout", "stderr"), capfd.readouterr(), strict=True):
         (place.root / stream).write_text(text, encoding="utf-8")
 
-    assert set(failures) == {key.to_user_string() for key in assets} | {LANDED} | {f"gate_{suite}" for suite in SUITES}
+    assert set(failures) == {key.to_user_string() for key in assets} | {LANDED} | {
+        f"gate_{suite}" for suite in ALL_SUITES
+    }
     assert all("faults.txt" in str(event.step_failure_data.error) for event in failures.values())
     assert "STEP_FAILURE" in (place.root / "stderr").read_text(encoding="utf-8")
     assert place.leaks() == {}

@@ -58,8 +58,13 @@ def test_gates_are_asked_again_without_computing_anything_twice(restated, three_
     home, done = restated
 
     assert set(steps(done)) == {
-        *(f"gate_{suite}" for suite in ("contract", "volumes", "identity", "matching", "status", "ledgers")),
+        *(
+            f"gate_{suite}"
+            for suite in ("contract", "volumes", "identity", "matching", "status", "ledgers", "disclosure")
+        ),
         "published_version",
+        "analytics_draft",
+        "published_analytics",
     }
     [(first, rules), (again, others)] = home.query(
         f"SELECT version, rules_digest FROM ledger_versions WHERE comparison_date = '{DATES[0]}' ORDER BY version"
@@ -108,9 +113,10 @@ def test_what_may_be_continued_and_what_may_not(first_night, tmp_path):
     night = Night(KcbHome(home.folder), DATES[0])
 
     stages, suites = steps_from(night, "child_statuses")
-    assert stages == ["child_statuses", "poverty_dropouts", "cases", "draft_version", "published_version"]
-    assert suites == ["status", "ledgers"]
-    assert steps_from(night, RESUME) == (["published_version"], [])
+    publication = ["published_version", "analytics_draft", "published_analytics"]
+    assert stages == ["child_statuses", "poverty_dropouts", "cases", "draft_version", *publication]
+    assert suites == ["status", "ledgers", "disclosure"]
+    assert steps_from(night, RESUME) == (publication, ["disclosure"])
     with pytest.raises(UsageError, match="no stage lynx; there are delivery"):
         steps_from(night, "lynx")
     with pytest.raises(UsageError, match="has not been run"):

@@ -26,7 +26,9 @@ def generated():
     return module.PAGES
 
 
-@pytest.mark.parametrize("page", ["configuration.md", "cases.md", "statistics.md", "rosters.md", "gates.md", "analytics.md"])
+@pytest.mark.parametrize(
+    "page", ["configuration.md", "cases.md", "statistics.md", "rosters.md", "gates.md", "analytics.md"]
+)
 def test_pages_made_from_the_code_are_up_to_date(page):
     assert (ROOT / "docs" / page).read_text(encoding="utf-8") == generated()[page](), "run python docs/generate.py"
 
