@@ -51,7 +51,10 @@ def published_version(night: Night, _: Progress, context: dg.AssetExecutionConte
         context.log.info("working files erased by retention: %s", ", ".join(map(str, erased)))
     if not published.is_new:
         context.log.info("nothing has changed: version %d stands", published.version)
-    return metadata_of(published) | {DATA_VERSION: published.content_digest}
+    shown = night.home.shown(published.version)
+    if "report" not in shown:
+        context.log.warning("version %d has no report: kcb report --version %d", published.version, published.version)
+    return metadata_of(published) | shown | {DATA_VERSION: published.content_digest}
 
 
 @stage(

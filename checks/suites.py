@@ -6,6 +6,7 @@ names of sources, never a child's value. Great Expectations is imported when a s
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -232,7 +233,13 @@ def run_suite(suite: str, facts: pl.DataFrame, config: Config) -> list[GateResul
             told = "the expectation could not be evaluated"
             results.append(
                 GateResult(
-                    gate.name, gate.severity, passed=False, observed=told, expected=gate.expected, advice=gate.advice
+                    gate.name,
+                    gate.severity,
+                    passed=False,
+                    observed=told,
+                    expected=gate.expected,
+                    advice=gate.advice,
+                    validation=_validation(validated.to_json_dict() | {"result": {}}),
                 )
             )
             continue
@@ -246,9 +253,25 @@ def run_suite(suite: str, facts: pl.DataFrame, config: Config) -> list[GateResul
                 _observed(shown, gate, named=facts.height > 1),
                 gate.expected,
                 gate.advice,
+                _validation(validated.to_json_dict()),
             )
         )
     return results
+
+
+def _validation(said: dict[str, Any]) -> str:
+    """The expectation and its result, as the data docs of a version show them: the same facts give the same text."""
+    kwargs = {name: value for name, value in said["expectation_config"]["kwargs"].items() if name != "batch_id"}
+    result = {name: value for name, value in said["result"].items() if name in _KEPT}
+    kept = {"type": said["expectation_config"]["type"], "kwargs": kwargs, "result": result}
+    return json.dumps(kept, ensure_ascii=False, sort_keys=True)
+
+
+_KEPT = (
+    "element_count", "missing_count", "missing_percent", "unexpected_count", "unexpected_percent", "unexpected_percent_total",
+    "unexpected_percent_nonmissing", "partial_unexpected_list", "partial_unexpected_counts",
+)  # fmt: skip
+"""What the renderers of Great Expectations read of a result."""
 
 
 def _could_not_run(exceptions: Any) -> bool:

@@ -380,15 +380,43 @@ def export(home: Path, kind: Any, version: int | None, out: Path | None) -> None
     from kcb_pipeline.reporting.papers import papers
 
     place = _published(Home(home))
-    known = [entry.version for entry in _versions(place)]
-    number = known[-1] if version is None else version
-    if number not in known:
-        raise UsageError(f"no version {number}; there are {min(known)} to {max(known)}")
+    number = _known_version(place, version)
     folder = out or place.version_folder(number)
     with connect(place.ledgers, place.limits(), read_only=True) as connection:
         smallest = place.config().disclosure.smallest_cell
         written = write_papers(papers(connection, number, smallest_cell=smallest, kinds=[kind]), folder)
     click.echo(f"version {number}: {len(written)} workbook(s) in {written[0].parent if written else folder}")
+
+
+@main.command(epilog="Example:  kcb report --version 3")
+@_with_home
+@click.option("--version", "version", type=int, default=None, help="The version.  [default: the latest]")
+def report(home: Path, version: int | None) -> None:
+    """Make report.html and the data docs of a version again, and say where they are. The same version gives the same bytes."""
+    from kcb_pipeline.engines.embedded import connect
+    from kcb_pipeline.home import Home
+    from kcb_pipeline.ledgers.publication import write_manifest
+    from kcb_pipeline.reporting.paper import write_papers
+    from kcb_pipeline.reporting.papers import SHOWN, papers
+
+    place = _published(Home(home))
+    number = _known_version(place, version)
+    folder = place.version_folder(number)
+    with connect(place.ledgers, place.limits(), read_only=True) as connection:
+        smallest = place.config().disclosure.smallest_cell
+        write_papers(papers(connection, number, smallest_cell=smallest, kinds=SHOWN), folder)
+        write_manifest(connection, number, folder)
+    for path in place.shown(number).values():
+        click.echo(str(place.folder / path))
+
+
+def _known_version(place: Any, asked: int | None) -> int:
+    """The version asked for, else the latest."""
+    known = [entry.version for entry in _versions(place)]
+    number = known[-1] if asked is None else asked
+    if number not in known:
+        raise UsageError(f"no version {number}; there are {min(known)} to {max(known)}")
+    return int(number)
 
 
 @main.command(epilog="Example:  kcb gates --date 2026-11-20")

@@ -46,7 +46,7 @@ def quoting_nothing(stage: str, private: Path, work: Callable[[], T]) -> T:
     except INTENDED:
         raise
     except BaseException as error:
-        _keep(error, stage, private)
+        keep(error, stage, private)
         told = InternalError(
             f"{stage}: {type(error).__name__} at {where(error)}; the whole text is in {private.name}/faults.txt"
         )
@@ -102,7 +102,8 @@ def trace(error: BaseException) -> str:
     return "\n".join([*lines, type(error).__name__])
 
 
-def _keep(error: BaseException, stage: str, private: Path) -> None:
+def keep(error: BaseException, stage: str, private: Path) -> None:
+    """Write the whole text of an error to `private`/faults.txt, for an engineer on the machine."""
     text = f"{dt.datetime.now(tz=dt.UTC).isoformat(timespec='seconds')} {stage}\n{''.join(traceback.format_exception(error))}\n"
     with os.fdopen(_append(private / "faults.txt"), "a", encoding="utf-8") as file:
         file.write(text)

@@ -25,7 +25,10 @@ Severity = Literal["error", "warning"]
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
-    """What one gate found. `error` blocks publication where it did not pass; `warning` never blocks."""
+    """What one gate found. `error` blocks publication where it did not pass; `warning` never blocks.
+
+    validation: the expectation and its result as Great Expectations gave them (JSON: type, kwargs, result), without a row's value.
+    """
 
     name: str
     severity: Severity
@@ -33,6 +36,7 @@ class GateResult:
     observed: str
     expected: str
     advice: str = ""
+    validation: str = ""
 
     @property
     def blocks(self) -> bool:
@@ -268,7 +272,7 @@ def forget_verdicts(connection: duckdb.DuckDBPyConnection, suites: tuple[str, ..
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS gates.verdicts (suite VARCHAR, passed BOOLEAN, draft VARCHAR);
-CREATE TABLE IF NOT EXISTS gates.results (suite VARCHAR, name VARCHAR, severity VARCHAR, passed BOOLEAN, observed VARCHAR, expected VARCHAR, advice VARCHAR);
+CREATE TABLE IF NOT EXISTS gates.results (suite VARCHAR, name VARCHAR, severity VARCHAR, passed BOOLEAN, observed VARCHAR, expected VARCHAR, advice VARCHAR, validation VARCHAR);
 """
 
 
@@ -278,8 +282,8 @@ def record(connection: duckdb.DuckDBPyConnection, suite: str, results: list[Gate
     connection.execute(
         "INSERT INTO gates.verdicts VALUES (?, ?, ?)", [suite, not any(r.blocks for r in results), draft]
     )
-    entries = [(suite, r.name, r.severity, r.passed, r.observed, r.expected, r.advice) for r in results]
-    schema = ["suite", "name", "severity", "passed", "observed", "expected", "advice"]
+    entries = [(suite, r.name, r.severity, r.passed, r.observed, r.expected, r.advice, r.validation) for r in results]
+    schema = ["suite", "name", "severity", "passed", "observed", "expected", "advice", "validation"]
     insert(connection, "gates.results", pl.DataFrame(entries, schema=schema, orient="row"))
 
 
@@ -294,7 +298,9 @@ def passed_by(connection: duckdb.DuckDBPyConnection, draft: str) -> set[str]:
 def recorded(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, GateResult]]:
     """Everything the suites have said of this date, in their order."""
     connection.execute(_TABLES)
-    found = rows(connection, "SELECT suite, name, severity, passed, observed, expected, advice FROM gates.results")
+    found = rows(
+        connection, "SELECT suite, name, severity, passed, observed, expected, advice, validation FROM gates.results"
+    )
     return sorted(
         ((row[0], GateResult(*row[1:])) for row in found), key=lambda item: (ALL_SUITES.index(item[0]), item[1].name)
     )

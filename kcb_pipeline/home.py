@@ -60,6 +60,12 @@ class Home:
         """Report, worklists and manifest of one version."""
         return self.published / "versions" / f"{version:06d}"
 
+    def shown(self, version: int) -> dict[str, str]:
+        """Where the report and the data docs of a version are, below this folder; without those that could not be made."""
+        folder = self.version_folder(version)
+        pages = {"report": folder / "report.html", "data_docs": folder / "data_docs" / "index.html"}
+        return {name: path.relative_to(self.folder).as_posix() for name, path in pages.items() if path.is_file()}
+
     def config(self) -> Config:
         """The county's rules."""
         return load_config(self.folder)

@@ -35,6 +35,7 @@ from kcb_pipeline.extracts.delivery import (
     kept_inputs_digest,
 )
 from kcb_pipeline.extracts.landing import LandedSource, land
+from kcb_pipeline.faults import keep
 from kcb_pipeline.gates import DISCLOSURE, GateResult, facts, forget_verdicts, passed_by, record
 from kcb_pipeline.home import Home
 from kcb_pipeline.identity import id_number
@@ -49,7 +50,7 @@ from kcb_pipeline.matching.model import Model
 from kcb_pipeline.matching.registers import Matched, match_registers, register_settings
 from kcb_pipeline.progress import SILENT, Progress
 from kcb_pipeline.reporting.paper import write_papers
-from kcb_pipeline.reporting.papers import papers
+from kcb_pipeline.reporting.papers import SHOWN, papers
 from kcb_pipeline.reporting.statistics import compute_statistics
 from kcb_pipeline.review.answers import binding, read_answers
 from kcb_pipeline.review.answers import digest as answers_digest
@@ -318,7 +319,7 @@ class Night:
         with self.workspace.connect() as connection:
             record(connection, suite, results, draft_token(read_draft(connection)))
             connection.execute(
-                "CREATE OR REPLACE VIEW draft.check_results AS SELECT suite || '.' || name AS name, severity, passed, observed, expected FROM gates.results "
+                "CREATE OR REPLACE VIEW draft.check_results AS SELECT suite || '.' || name AS name, severity, passed, observed, expected, validation FROM gates.results "
                 f"WHERE suite <> '{DISCLOSURE}'"  # it speaks when the version is out
             )
 
@@ -328,6 +329,11 @@ class Night:
         def accompany(connection: duckdb.DuckDBPyConnection, version: int, folder: Path) -> None:
             smallest = self.config.disclosure.smallest_cell
             write_papers(papers(connection, version, smallest_cell=smallest), folder)
+            for kind in SHOWN:
+                try:
+                    write_papers(list(papers(connection, version, smallest_cell=smallest, kinds=[kind])), folder)
+                except Exception as error:
+                    keep(error, kind, self.workspace.files)
 
         return publish(self.home, self.workspace, run_id=run_id, now=now, accompany=accompany)
 

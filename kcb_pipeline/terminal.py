@@ -189,6 +189,13 @@ def show_night(home: Home, night: Night, *, seconds: float) -> None:
     console.print(f"  ledgers  {home.ledgers}")
     console.print(f"  analysts {home.analytics}")
     console.print(f"  folder   {home.version_folder(number)}")
+    shown = home.shown(number)
+    if "report" in shown:
+        console.print(f"  report   {home.folder / shown['report']}")
+    else:
+        console.print(
+            f"  report   could not be made ({night.workspace.files.name}/faults.txt says why): kcb report --version {number}"
+        )
     console.print(f"  work     {night.workspace.database}")
 
 

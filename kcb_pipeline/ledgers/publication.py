@@ -339,7 +339,7 @@ def _make_folder(home: Home, database: Path, number: int, accompany: Accompany) 
     aside.mkdir()
     with connect(database, home.limits(), read_only=True) as connection:
         accompany(connection, number, aside)
-        _write_manifest(connection, number, aside)
+        write_manifest(connection, number, aside)
     for folder in (aside, *(path for path in aside.rglob("*") if path.is_dir())):
         _flush(folder)
     return aside
@@ -353,13 +353,20 @@ def _place_folder(home: Home, number: int, aside: Path) -> None:
     _flush(place.parent)
 
 
-def _write_manifest(connection: duckdb.DuckDBPyConnection, number: int, folder: Path) -> None:
-    """`manifest.json`: the version's row, so that its folder says what it belongs to."""
+def write_manifest(connection: duckdb.DuckDBPyConnection, number: int, folder: Path) -> None:
+    """`manifest.json`: the version's row, so that its folder says what it belongs to, and where in it the report and the data docs are."""
     row = frame(connection, f"SELECT * FROM ledger_versions WHERE version = {number}").row(0, named=True)
     checks = scalar(connection, f"SELECT count(*) FROM check_results WHERE version = {number}")
     said = {name: str(value) if isinstance(value, dt.date) else value for name, value in row.items()} | {
-        "checks": checks
+        "checks": checks,
+        "report": _inside(folder, "report.html"),
+        "data_docs": _inside(folder, "data_docs/index.html"),
     }
     path = folder / "manifest.json"
     path.write_text(json.dumps(said, ensure_ascii=False, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     _flush(path)
+
+
+def _inside(folder: Path, path: str) -> str | None:
+    """The path, if there is such a file in the folder."""
+    return path if (folder / path).is_file() else None

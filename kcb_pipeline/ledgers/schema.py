@@ -334,6 +334,7 @@ TABLES: Final = (
             passed BOOLEAN 是否通过
             observed VARCHAR 实际值
             expected VARCHAR 期望值
+            validation VARCHAR Great Expectations 的校验结果（JSON：type、kwargs、result）
         """),
     ),
     Table(

@@ -18,6 +18,7 @@ from kcb_pipeline.reporting.suppression import Suppressed, suppress
 from kcb_pipeline.reporting.workbook import Column, OfficeWorkbook, Value
 
 HIDDEN: Final = "*"
+NO_TOWNSHIP: Final = "未分乡镇街道"
 
 STANDINGS: Final = {
     "在学": ("enrolled",),
@@ -97,10 +98,10 @@ def read_bulletin(connection: duckdb.DuckDBPyConnection, version: int, smallest:
     hidden_cases = Suppressed(
         np.concatenate([part.cells for part in parts], axis=1),
         hidden.rows,
-        np.concatenate([part.columns | part.whole for part in parts]),
+        np.concatenate([part.columns for part in parts]),
         whole=True,
     )
-    townships = [(d, t, n or "未分乡镇街道") for d, t, n in children.select(*keys, "township_name").iter_rows()]
+    townships = [(d, t, n or NO_TOWNSHIP) for d, t, n in children.select(*keys, "township_name").iter_rows()]
     return Bulletin(day, townships, standings, cases, hidden, hidden_cases)
 
 

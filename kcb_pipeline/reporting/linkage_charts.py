@@ -43,7 +43,7 @@ def linkage_charts(home: Home, on: dt.date, *, child_id: str | None = None) -> d
         links = frame(connection, "SELECT * FROM matched.links").sort("person", "student")
         found = {
             "match-weights": _weights(links),
-            "m-and-u": _levels(settings, model),
+            "m-and-u": model_levels(settings, model),
             "blocking": _blocking(frame(connection, "SELECT * FROM matched.blocking")),
             "unlinkables": _unlinkables(connection, settings, model),
         }
@@ -83,7 +83,8 @@ def _lowest(links: pl.DataFrame, decision: str) -> float | None:
     return None if chosen.is_empty() else float(chosen.to_numpy().min())
 
 
-def _levels(settings: Settings, model: Model) -> str:
+def model_levels(settings: Settings, model: Model) -> str:
+    """m, u and weight of every level of a model."""
     levels = [
         Level(comparison_words(c.name), level_words(c.name, place, label), label, model.m[c.name][place], model.u[c.name][place])
         for c in settings.comparisons

@@ -9,12 +9,17 @@ import duckdb
 
 from kcb_pipeline.reporting.bulletin import bulletin
 from kcb_pipeline.reporting.corrections import corrections
+from kcb_pipeline.reporting.data_docs import data_docs
 from kcb_pipeline.reporting.mending import mending
 from kcb_pipeline.reporting.paper import Paper
+from kcb_pipeline.reporting.report.page import report
 from kcb_pipeline.reporting.worklists import worklists
 
-Kind = Literal["worklists", "corrections", "bulletin", "mending"]
+Kind = Literal["worklists", "corrections", "bulletin", "mending", "report", "data_docs"]
 KINDS: Final[tuple[Kind, ...]] = ("worklists", "corrections", "bulletin", "mending")
+"""What offices work with: a version without it would be of no use to them, and is not published."""
+SHOWN: Final[tuple[Kind, ...]] = ("report", "data_docs")
+"""What only shows a version: one that cannot be made stops nothing, and is made when the reason is mended (`kcb report`)."""
 
 
 def papers(
@@ -31,3 +36,7 @@ def papers(
                 yield bulletin(connection, version, smallest_cell)
             case "mending":
                 yield mending(connection, version)
+            case "report":
+                yield report(connection, version, smallest_cell)
+            case "data_docs":
+                yield from data_docs(connection, version)

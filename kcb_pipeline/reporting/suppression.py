@@ -35,10 +35,20 @@ class Suppressed:
     whole: bool
 
 
-def suppress(counts: Counts, smallest: int, *, hidden: Mask | None = None, row_totals: bool = True) -> Suppressed:
+def suppress(
+    counts: Counts,
+    smallest: int,
+    *,
+    hidden: Mask | None = None,
+    columns: Mask | None = None,
+    unshown: Mask | None = None,
+    row_totals: bool = True,
+) -> Suppressed:
     """What of a table of counts has to be hidden, so that no count from 1 to below `smallest` can be known or computed.
 
     hidden: cells that have to be hidden whatever they hold, because another table hides what they would give away.
+    columns: totals of columns that have to be hidden for the same reason, where tables share their totals.
+    unshown: cells that nobody is shown anyway, whatever they hold: nobody minds if they can be computed.
     row_totals: False where the rows have no total that is shown.
     """
     grid = _with_totals(counts)
@@ -46,12 +56,17 @@ def suppress(counts: Counts, smallest: int, *, hidden: Mask | None = None, row_t
     is_hidden = (grid >= LEAST) & (grid < smallest)
     if hidden is not None:
         is_hidden[:-1, :-1] |= hidden & (counts >= LEAST)
+    if columns is not None:
+        is_hidden[-1, :-1] |= columns & (grid[-1, :-1] >= LEAST)
+    to_protect = np.argwhere(is_hidden)
+    if unshown is not None:
+        is_hidden[:-1, :-1] |= unshown & (counts >= LEAST)
     if not row_totals:
         is_hidden[:, -1] |= grid[:, -1] >= LEAST
     cost = grid.astype(np.float64)
     cost[-1, :] += grid[-1, -1]  # a total is worth more than any cell: hide it last
     cost[:, -1] += grid[-1, -1]
-    for row, column in np.argwhere(is_hidden):
+    for row, column in to_protect:
         if not _can_be_another(grid, signs, is_hidden, int(row), int(column)):
             _protect(grid, signs, is_hidden, cost, int(row), int(column))
     return Suppressed(is_hidden[:-1, :-1], is_hidden[:-1, -1], is_hidden[-1, :-1], bool(is_hidden[-1, -1]))

@@ -155,3 +155,34 @@ def test_two_ones_that_make_a_total_of_two_are_not_left_alone():
     counts = np.array([[1, 1, 50], [30, 40, 50], [20, 60, 70]])
 
     assert what_can_be(counts, suppress(counts, SMALLEST)).keys() >= {(0, 0), (0, 1), (0, 2)}
+
+
+@given(tables(), st.data())
+def test_a_column_total_that_another_table_hides_is_hidden_here_and_protected(counts, data):
+    width = counts.shape[1]
+    also = np.array(data.draw(st.lists(st.booleans(), min_size=width, max_size=width)))
+
+    hidden = suppress(counts, SMALLEST, columns=also)
+
+    assert hidden.columns[also & (counts.sum(axis=0) > 0)].all()
+    assert all(most - least >= 1 for least, most in what_can_be(counts, hidden).values())
+
+
+@given(tables(), st.data())
+def test_what_nobody_is_shown_protects_others_and_needs_no_protection(counts, data):
+    unshown = np.array(data.draw(st.lists(st.booleans(), min_size=counts.size, max_size=counts.size))).reshape(
+        counts.shape
+    )
+
+    hidden = suppress(counts, SMALLEST, unshown=unshown)
+
+    for place, (least, most) in what_can_be(counts, hidden).items():
+        is_large_and_unshown = isinstance(place[0], int | np.integer) and unshown[place] and counts[place] >= SMALLEST
+        assert most - least >= 1 or is_large_and_unshown
+
+
+def test_large_counts_stay_shown_where_rows_have_no_totals():
+    hidden = suppress(np.array([[13], [11], [0], [9]]), SMALLEST, row_totals=False)
+
+    assert not hidden.cells.any()
+    assert not hidden.columns.any()
