@@ -315,28 +315,26 @@ def _figures(
 
 
 def _less(entries: list[Figure], stages: list[_Stage], excused: Count, smallest: int) -> list[Figure]:
-    """The indicators without the one of junior secondary, where it less another of them is about a few children."""
+    """The indicators without those that less each other are about a few children, the ones of secondary school first."""
     rest = {
         one.code: one.denominator - one.numerator
         for one in entries
         if one.numerator is not None and one.denominator is not None
     }
-    junior, nine, primary = (
-        rest.get(code) for code in ("junior_retention_rate", "retention_rate", "primary_enrolment_rate")
-    )
-    if junior is None:
-        return entries
-    differences = [1]  # without the one of the last grade it says too much of the two before it
-    if nine is not None:  # grades 7 and 8
-        differences = [junior - nine, junior - nine - stages[1].flagged]
-        if primary is not None and excused is not None:  # on leave in junior secondary
-            differences += [excused - (primary - stages[0].flagged) - (junior - stages[1].flagged - stages[2].flagged)]
-    if not _is_small(smallest, *differences):
-        return entries
-    return [
-        Figure(one.code, None, None, None, one.target) if one.code == "junior_retention_rate" else one
-        for one in entries
-    ]
+    junior, nine = rest.get("junior_retention_rate"), rest.get("retention_rate")
+    excused_above = None  # the excused who are not in primary school
+    if "primary_enrolment_rate" in rest and excused is not None:
+        excused_above = excused - (rest["primary_enrolment_rate"] - stages[0].flagged)
+    hidden = set()
+    if nine is None or (excused_above is not None and _is_small(smallest, excused_above - (nine - stages[2].flagged))):
+        hidden = {"retention_rate", "junior_retention_rate"}
+    elif junior is not None:
+        differences = [junior - nine, junior - nine - stages[1].flagged]  # grades 7 and 8
+        if excused_above is not None:  # on leave
+            differences.append(excused_above - (junior - stages[1].flagged - stages[2].flagged))
+        if _is_small(smallest, *differences):
+            hidden = {"junior_retention_rate"}
+    return [Figure(one.code, None, None, None, one.target) if one.code in hidden else one for one in entries]
 
 
 _STATISTICS: Final = "SELECT indicator, numerator, denominator, value, target FROM statistics WHERE version = ? AND division_code IS NULL"

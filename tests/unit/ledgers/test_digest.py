@@ -276,7 +276,7 @@ def test_a_chain_that_nobody_touched_is_whole(chain):
     [
         ("UPDATE child_facts_history SET name = '丙' WHERE valid_from_version = 2", 2),
         ("DELETE FROM child_facts_history WHERE child_id = 'K2'", 1),
-        ("INSERT INTO check_results SELECT 3, 'x', 'error', true, '1', '1'", 3),
+        ("INSERT INTO check_results SELECT 3, 'x', 'error', true, '1', '1', ''", 3),
         ("UPDATE ledger_versions SET eligible = 3 WHERE version = 2", 2),
         ("UPDATE ledger_versions SET run_id = 'another' WHERE version = 2", 2),
         ("UPDATE ledger_versions SET published_at = published_at + INTERVAL 1 DAY WHERE version = 3", 3),
