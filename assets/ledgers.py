@@ -10,7 +10,7 @@ from assets.comparisons import child_statuses, poverty_dropouts
 from kcb_pipeline.night import Night, metadata_of
 from kcb_pipeline.orchestration.stage import DATA_VERSION, stage
 from kcb_pipeline.progress import Progress
-from kcb_pipeline.retention import erase_old_work
+from kcb_pipeline.retention import erase
 
 GROUP = "ledgers"
 
@@ -46,9 +46,9 @@ def draft_version(night: Night, _: Progress, __: dg.AssetExecutionContext) -> Ma
 def published_version(night: Night, _: Progress, context: dg.AssetExecutionContext) -> Mapping[str, Any]:
     """The published version."""
     published = night.publish(run_id=context.run_id, now=dt.datetime.now(tz=dt.UTC))
-    erased = erase_old_work(night.home, dt.datetime.now(tz=dt.UTC))
-    if erased:
-        context.log.info("working files erased by retention: %s", ", ".join(map(str, erased)))
+    now = dt.datetime.now(tz=dt.UTC)
+    for gone in erase(night.home, min(night.comparison_date, now.date()), now=now):
+        context.log.info("erased by retention: %s of %s (%s)", gone.kind, gone.date, gone.rule)
     if not published.is_new:
         context.log.info("nothing has changed: version %d stands", published.version)
     shown = night.home.shown(published.version)

@@ -44,7 +44,8 @@ def claim(workspace: Workspace, say: Say, *, wait: float = WAIT_SECONDS) -> None
     _HELD[path] = lock
     for leftover in workspace.files.rglob("*.unfinished"):
         leftover.unlink(missing_ok=True)
-    shutil.rmtree(workspace.files / "spill", ignore_errors=True)
+    for spilled in workspace.files.glob("spill-*"):
+        shutil.rmtree(spilled, ignore_errors=True)
 
 
 def release(workspace: Workspace) -> None:

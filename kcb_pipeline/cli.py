@@ -2,7 +2,8 @@
 
 Exit codes: 0 done; 1 something else went wrong; 2 a question that cannot be answered as asked; 3 an extract breaks the contract;
 4 a gate stopped publication; 5 the version before was superseded meanwhile; 6 the published file is not what was published, or a
-backup is torn; 7 a date is late or stale (`kcb due --fail`); 8 they are of another schema; 70 a fault of the program.
+backup is torn; 7 a date is late or stale (`kcb due --fail`); 8 they are of another schema; 9 a key that
+does not open what it was given for; 70 a fault of the program.
 """
 
 from __future__ import annotations
@@ -103,6 +104,7 @@ class _Date(click.ParamType):  # type: ignore[type-arg]
 
 
 DATE = _Date()
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @main.command(epilog="Example:  kcb run --date 2026-11-20 --home /srv/kcb")
@@ -370,21 +372,42 @@ def explain(home: Path, child_id: str, identity: bool) -> None:  # noqa: FBT001
     default=None,
     help="Where to write.  [default: published/versions/NNNNNN, where the night has written them too]",
 )
-def export(home: Path, kind: Any, version: int | None, out: Path | None) -> None:
+@click.option("--encrypt-for", type=_FILE, default=None, help="Encrypt for the public keys in this file (age).")
+@click.option(
+    "--password-file", type=_FILE, default=None, help="Encrypt workbooks so that Excel asks for this password."
+)
+def export(
+    home: Path,
+    kind: Any,
+    version: int | None,
+    out: Path | None,
+    encrypt_for: Path | None,
+    password_file: Path | None,
+) -> None:
     """Write what offices receive: worklists by township and school, corrections for public security, the monthly bulletin, and what
-    has to be mended in returned worklists. The same version gives the same bytes.
+    has to be mended in returned worklists. The same version gives the same bytes, unless they are encrypted.
     """
+    from kcb_pipeline.encryption import AGE, Password, Recipients
     from kcb_pipeline.engines.embedded import connect
     from kcb_pipeline.home import Home
-    from kcb_pipeline.reporting.paper import write_papers
+    from kcb_pipeline.reporting.paper import encrypted, write_papers
     from kcb_pipeline.reporting.papers import papers
 
+    if encrypt_for and password_file:
+        raise UsageError("--encrypt-for or --password-file: one of them")
+    if (encrypt_for or password_file) and out is None:
+        raise UsageError("encrypted files go elsewhere: say where with --out")
     place = _published(Home(home))
     number = _known_version(place, version)
     folder = out or place.version_folder(number)
     with connect(place.ledgers, place.limits(), read_only=True) as connection:
         smallest = place.config().disclosure.smallest_cell
-        written = write_papers(papers(connection, number, smallest_cell=smallest, kinds=[kind]), folder)
+        made = papers(connection, number, smallest_cell=smallest, kinds=[kind])
+        if encrypt_for:
+            made = encrypted(made, Recipients.read(encrypt_for), AGE)
+        elif password_file:
+            made = encrypted(made, Password.read(password_file))
+        written = write_papers(made, folder)
     click.echo(f"version {number}: {len(written)} workbook(s) in {written[0].parent if written else folder}")
 
 
@@ -417,6 +440,65 @@ def _known_version(place: Any, asked: int | None) -> int:
     if number not in known:
         raise UsageError(f"no version {number}; there are {min(known)} to {max(known)}")
     return int(number)
+@main.command(epilog="Example:  kcb key /root/kcb.key")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+def key(file: Path) -> None:
+    """Make a private key for whoever is to receive encrypted files, and show its public half, which goes to the sender."""
+    from kcb_pipeline.encryption import Key
+
+    click.echo(Key.make(file))
+
+
+@main.command(epilog="Example:  kcb encrypt data/published/ledgers.duckdb --for office.pub --out /media/usb")
+@click.argument("files", nargs=-1, required=True, type=_FILE)
+@click.option("--for", "recipients", type=_FILE, required=True, help="A file of public keys (age1…), one a line.")
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="The folder to write into."
+)
+def encrypt(files: tuple[Path, ...], recipients: Path, out: Path) -> None:
+    """Encrypt copies of files (the ledgers, a backup) for recipients: whoever of them has the private key can open them."""
+    from kcb_pipeline.encryption import AGE, Recipients
+
+    those = Recipients.read(recipients)
+    out.mkdir(parents=True, exist_ok=True)
+    for file in files:
+        those.encrypt_file(file, out / f"{file.name}{AGE}")
+        click.echo(str(out / f"{file.name}{AGE}"))
+
+
+@main.command(epilog="Example:  KCB_KEY_FILE=/root/kcb.key kcb decrypt ledgers.duckdb.age --out restored")
+@click.argument("files", nargs=-1, required=True, type=_FILE)
+@click.option(
+    "--key-file", type=_FILE, envvar="KCB_KEY_FILE", default=None, help="A private key.  [default: $KCB_KEY_FILE]"
+)
+@click.option(
+    "--password-file",
+    type=_FILE,
+    envvar="KCB_PASSWORD_FILE",
+    default=None,
+    help="For workbooks with a password.  [default: $KCB_PASSWORD_FILE]",
+)
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="The folder to write into."
+)
+def decrypt(files: tuple[Path, ...], key_file: Path | None, password_file: Path | None, out: Path) -> None:
+    """Open encrypted files. A key that does not open one is refused (exit code 9), and nothing is written for it."""
+    from kcb_pipeline.encryption import AGE, Key, Password
+
+    out.mkdir(parents=True, exist_ok=True)
+    for file in files:
+        secret: Key | Password
+        if file.name.endswith(AGE):
+            if key_file is None:
+                raise UsageError("a private key is needed: --key-file or KCB_KEY_FILE")
+            secret = Key.read(key_file)
+        else:
+            if password_file is None:
+                raise UsageError("a password is needed: --password-file or KCB_PASSWORD_FILE")
+            secret = Password.read(password_file)
+        plain = out / file.name.removesuffix(AGE)
+        secret.decrypt_file(file, plain)
+        click.echo(str(plain))
 
 
 @main.command(epilog="Example:  kcb gates --date 2026-11-20")
@@ -463,6 +545,29 @@ def verify(home: Path) -> None:
         )
     click.echo(f"{count} version(s) verified: every row is what was published, and the chain is whole")
     click.echo(f"{cases} case(s) replayed: the events of each lead to exactly where it stands")
+
+
+@main.command(epilog="Example:  kcb retention --erase")
+@_with_home
+@click.option("--erase", "erasing", is_flag=True, help="Erase it, and record what was erased.")
+def retention(home: Path, erasing: bool) -> None:  # noqa: FBT001
+    """Show what has been kept long enough by `[retention]` in kcb.toml; with --erase, erase it.
+
+    The ledgers, reviews, the latest published date, and dates that have to be run again are never erased.
+    """
+    from kcb_pipeline.home import Home
+    from kcb_pipeline.retention import erase, expired
+    from kcb_pipeline.terminal import console, rows_table
+
+    place = Home(home)
+    retire = erase if erasing else expired
+    gone = retire(place, _today(), now=dt.datetime.now(tz=dt.UTC))
+    entries = [(one.kind, one.date, one.files, f"{one.bytes:,}", one.rule) for one in gone]
+    console.print(rows_table(("what", "date", "files", "bytes", "by"), entries) if gone else "nothing has expired")
+    if gone:
+        console.print(
+            f"erased; the record is {place.erasures}" if erasing else "nothing was erased (kcb retention --erase)"
+        )
 
 
 @main.command(epilog="Example:  kcb check incoming/2026-11-20")

@@ -189,8 +189,17 @@ class Storage(_Rules):
     spill_limit: str = "100GB"
     """how much each connection may write there"""
     threads: Annotated[int, Field(ge=1, le=256)] = max(os.cpu_count() or 1, 1)
-    retention_days: Days = 30
-    """how long working files are kept"""
+
+
+class Retention(_Rules):
+    """How long what holds identities is kept beside the ledgers (个人信息保护法 art. 19: no longer than needed). `kcb retention` shows what may go."""
+
+    working_files_days: Days = 30
+    """`work/DATE`: for looking into how a date came out"""
+    extracts_days: Days = 400
+    """`extracts/DATE`, once compared: a school year, within which any date can be run again"""
+    papers_days: Days = 400
+    """worklists and corrections in a version's folder; `kcb export` makes them again"""
 
 
 class Orchestration(_Rules):
@@ -233,13 +242,14 @@ class Config(_Rules):
     review: Review = Review()
     gates: Gates = Gates()
     storage: Storage = Storage()
+    retention: Retention = Retention()
     orchestration: Orchestration = Orchestration()
     disclosure: Disclosure = Disclosure()
     engine: Literal["duckdb"] = "duckdb"
 
     def digest(self, *others: str, without: frozenset[str] = frozenset()) -> str:
-        """sha-256 over every rule that can change a result (not over when, where and how fast it runs), and over `others`."""
-        left_out = {"storage", "orchestration", "engine", *without}
+        """sha-256 over every rule that can change a result (not over when, where and how fast it runs, nor what is kept), and over `others`."""
+        left_out = {"storage", "retention", "orchestration", "engine", *without}
         digest = hashlib.sha256(self.model_dump_json(exclude=left_out).encode())
         for other in others:
             digest.update(b"\0" + other.encode())

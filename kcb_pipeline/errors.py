@@ -63,3 +63,9 @@ class UsageError(KcbError):
     """A question that cannot be answered as asked: no such date, child or version; a setting that is not one."""
 
     exit_code = 2
+
+
+class KeyRefusedError(KcbError):
+    """A key or password that does not open what it was given for."""
+
+    exit_code = 9

@@ -56,6 +56,11 @@ class Home:
         """Dagster's runs and events."""
         return self.folder / "dagster"
 
+    @property
+    def erasures(self) -> Path:
+        """The record of what retention has erased, a line each."""
+        return self.folder / "erasures.jsonl"
+
     def version_folder(self, version: int) -> Path:
         """Report, worklists and manifest of one version."""
         return self.published / "versions" / f"{version:06d}"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 LONGEST_NAME: Final = 30
 """Characters of a code or a name in a file name: with both, in three bytes each, it stays within what file systems take."""
@@ -36,6 +36,19 @@ def write_papers(papers: Iterable[Paper], folder: Path) -> list[Path]:
         aside.replace(path)
         written.append(path)
     return written
+
+
+class Cipher(Protocol):
+    """What encrypts the bytes of a paper (kcb_pipeline/encryption.py)."""
+
+    def encrypt(self, content: bytes) -> bytes:
+        """Some bytes, encrypted."""
+        ...
+
+
+def encrypted(papers: Iterable[Paper], cipher: Cipher, suffix: str = "") -> Iterator[Paper]:
+    """The papers as only those can read them whom `cipher` knows."""
+    return (Paper(paper.path + suffix, cipher.encrypt(paper.content)) for paper in papers)
 
 
 def file_names(kind: str, places: Sequence[tuple[str, str]]) -> list[str]:

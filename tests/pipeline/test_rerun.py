@@ -11,7 +11,6 @@ from kcb_pipeline.home import Home as KcbHome
 from kcb_pipeline.night import Night
 from kcb_pipeline.orchestration.definitions import build_definitions
 from kcb_pipeline.orchestration.run import RESUME, steps_from
-from kcb_pipeline.retention import erase_old_work
 from tests.pipeline.conftest import DATES
 
 STATUSES = "SELECT child_id, status, status_reason FROM school_age_children ORDER BY child_id"
@@ -130,17 +129,6 @@ def test_what_may_be_continued_and_what_may_not(first_night, tmp_path):
     with pytest.raises(UsageError, match="rules have changed since"):
         other_rules.hold_to_rules()  # every later stage asks this, whoever starts it
 
-
-def test_working_files_go_when_their_time_is_up(first_night, tmp_path):
-    home = first_night.copy(tmp_path / "home")
-    place = KcbHome(home.folder)
-    now = dt.datetime.now(tz=dt.UTC)
-
-    assert erase_old_work(place, now + dt.timedelta(days=29)) == []
-    assert erase_old_work(place, now + dt.timedelta(days=31)) == [DATES[0]]
-
-    assert not place.workspace(DATES[0]).database.exists()
-    assert not place.workspace(DATES[0]).files.exists()
 
 
 def test_a_backfill_refuses_what_it_cannot_mean(first_night):

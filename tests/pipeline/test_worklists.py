@@ -7,6 +7,7 @@ import zipfile
 import openpyxl
 import pytest
 
+from kcb_pipeline.encryption import Key, Password
 from tests.pipeline.conftest import Home
 from tests.pipeline.micro import County
 
@@ -219,3 +220,22 @@ def test_a_version_that_is_not_there_is_said_so(second):
     done = second[0].kcb("export", "bulletin", "--version", "9", code=2)
 
     assert "no version 9; there are 1 to 2" in done.stderr
+
+
+def test_worklists_leave_encrypted_for_their_office(first, tmp_path):
+    (tmp_path / "password.txt").write_text("correct horse 正确\n", encoding="utf-8")
+    (tmp_path / "password.txt").chmod(0o600)
+    (tmp_path / "recipients.txt").write_text(Key.make(tmp_path / "k") + "\n", encoding="utf-8")
+    first.kcb("export", "worklists", "--out", str(tmp_path / "plain"))
+    first.kcb("export", "worklists", "--out", str(tmp_path / "age"), "--encrypt-for", str(tmp_path / "recipients.txt"))
+    first.kcb(
+        "export", "worklists", "--out", str(tmp_path / "excel"), "--password-file", str(tmp_path / "password.txt")
+    )
+    plain = sorted((tmp_path / "plain" / "worklists").iterdir())
+
+    assert [f.name for f in sorted((tmp_path / "age" / "worklists").iterdir())] == [f"{f.name}.age" for f in plain]
+    Key.read(tmp_path / "k").decrypt_file(tmp_path / "age" / "worklists" / f"{plain[0].name}.age", tmp_path / "opened")
+    assert (tmp_path / "opened").read_bytes() == plain[0].read_bytes()
+    for file in plain:
+        encrypted = (tmp_path / "excel" / "worklists" / file.name).read_bytes()
+        assert Password.read(tmp_path / "password.txt").decrypt(encrypted) == file.read_bytes()
