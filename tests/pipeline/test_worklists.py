@@ -223,12 +223,13 @@ def test_a_version_that_is_not_there_is_said_so(second):
 
 
 def test_worklists_leave_encrypted_for_their_office(first, tmp_path):
+    home, *_ = first
     (tmp_path / "password.txt").write_text("correct horse 正确\n", encoding="utf-8")
     (tmp_path / "password.txt").chmod(0o600)
     (tmp_path / "recipients.txt").write_text(Key.make(tmp_path / "k") + "\n", encoding="utf-8")
-    first.kcb("export", "worklists", "--out", str(tmp_path / "plain"))
-    first.kcb("export", "worklists", "--out", str(tmp_path / "age"), "--encrypt-for", str(tmp_path / "recipients.txt"))
-    first.kcb(
+    home.kcb("export", "worklists", "--out", str(tmp_path / "plain"))
+    home.kcb("export", "worklists", "--out", str(tmp_path / "age"), "--encrypt-for", str(tmp_path / "recipients.txt"))
+    home.kcb(
         "export", "worklists", "--out", str(tmp_path / "excel"), "--password-file", str(tmp_path / "password.txt")
     )
     plain = sorted((tmp_path / "plain" / "worklists").iterdir())
