@@ -50,13 +50,23 @@ def expired(home: Home, as_of: dt.date, *, now: dt.datetime) -> list[Expired]:
 
     def of(kind: Kind, found: Iterable[Dated], days: int, kept: set[dt.date]) -> Iterator[Expired]:
         for date, paths in found:
-            if date < as_of - dt.timedelta(days=days) and date not in kept and paths and not is_running(home.work, date):
+            if (
+                date < as_of - dt.timedelta(days=days)
+                and date not in kept
+                and paths
+                and not is_running(home.work, date)
+            ):
                 yield Expired(kind, date, tuple(sorted(paths)), *_size(paths), rule=f"{kind}_days = {days}")
 
     needed = latest | set(stale_dates(published)) | {date for date, _ in _extracts(home) if date not in compared}
     return sorted(
         [
-            *of("working_files", _unused(_working_files(home), rules.working_files_days, now), rules.working_files_days, latest),
+            *of(
+                "working_files",
+                _unused(_working_files(home), rules.working_files_days, now),
+                rules.working_files_days,
+                latest,
+            ),
             *of("extracts", _extracts(home), rules.extracts_days, needed),
             *of("papers", _papers(home, published), rules.papers_days, latest),
             *_spilled(home, now),

@@ -1,6 +1,5 @@
 """Any date again, from where it is needed: gates asked again, a restated date and what it makes stale, dates side by side."""
 
-import datetime as dt
 import json
 
 import dagster as dg
@@ -128,7 +127,6 @@ def test_what_may_be_continued_and_what_may_not(first_night, tmp_path):
     assert steps_from(other_rules, "base_version")[0][0] == "base_version"
     with pytest.raises(UsageError, match="rules have changed since"):
         other_rules.hold_to_rules()  # every later stage asks this, whoever starts it
-
 
 
 def test_a_backfill_refuses_what_it_cannot_mean(first_night):

@@ -229,9 +229,7 @@ def test_worklists_leave_encrypted_for_their_office(first, tmp_path):
     (tmp_path / "recipients.txt").write_text(Key.make(tmp_path / "k") + "\n", encoding="utf-8")
     home.kcb("export", "worklists", "--out", str(tmp_path / "plain"))
     home.kcb("export", "worklists", "--out", str(tmp_path / "age"), "--encrypt-for", str(tmp_path / "recipients.txt"))
-    home.kcb(
-        "export", "worklists", "--out", str(tmp_path / "excel"), "--password-file", str(tmp_path / "password.txt")
-    )
+    home.kcb("export", "worklists", "--out", str(tmp_path / "excel"), "--password-file", str(tmp_path / "password.txt"))
     plain = sorted((tmp_path / "plain" / "worklists").iterdir())
 
     assert [f.name for f in sorted((tmp_path / "age" / "worklists").iterdir())] == [f"{f.name}.age" for f in plain]

@@ -172,7 +172,9 @@ def test_what_a_killed_process_spilled_goes(home):
     let_rest(home)
     (home.work / "spill-3-0").mkdir()
 
-    assert sorted(path.name for one in expired(home, TODAY, now=NOW) if one.kind == "spilled" for path in one.paths) == [
+    assert sorted(
+        path.name for one in expired(home, TODAY, now=NOW) if one.kind == "spilled" for path in one.paths
+    ) == [
         "spill-1-0",
         "spill-2-0",
     ]
