@@ -13,7 +13,7 @@ KCB := KCB_HOME=$(KCB_HOME) $(BIN)/kcb
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help nightly ui test lint bench lock clean
+.PHONY: help nightly ui test lint bench lock audit clean
 
 help: ## Show this
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,12 @@ lock: $(VENV)/.dev ## Pin all requirements anew, with hashes
 	cd requirements && for name in installer runtime postgres dev; do \
 		UV_NO_CONFIG=1 ../$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-strip-extras \
 			--no-emit-index-url --no-header --no-annotate --quiet $$name.in -o $$name.lock; done
+	$(BIN)/python docs/licences.py
+
+audit: $(VENV)/.dev ## Ask the public databases of vulnerabilities about everything pinned (needs the network)
+	test -x $(VENV)/audit/bin/pip-audit || { $(PYTHON) -m venv $(VENV)/audit && \
+		$(VENV)/audit/bin/pip install --quiet --disable-pip-version-check pip-audit==2.10.1; }
+	for name in installer runtime dev; do $(VENV)/audit/bin/pip-audit --disable-pip --require-hashes -r requirements/$$name.lock || exit 1; done
 
 clean: ## Remove the environment and caches (never the data)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
