@@ -5,11 +5,11 @@ import json
 import os
 import time
 
-import duckdb
 import pytest
 
 from kcb_pipeline.claim import claimed
 from kcb_pipeline.home import Home
+from kcb_pipeline.ledgers.previous import Version
 from kcb_pipeline.retention import erase, expired
 
 TODAY = dt.date(2026, 11, 20)
@@ -17,9 +17,11 @@ NOW = dt.datetime.now(tz=dt.UTC)
 NAME = "鄢龘靐"
 OLD, MIDDLE, LATEST = dt.date(2024, 11, 1), dt.date(2024, 11, 2), dt.date(2024, 12, 1)
 
+PUBLISHED: list[Version] = []
+
 
 @pytest.fixture
-def home(tmp_path):
+def home(tmp_path, published):
     """Three published dates, all old, with everything they left; nobody has worked on any of it for forty days."""
     home = Home(tmp_path / "home")
     for number, date in enumerate((OLD, MIDDLE, LATEST), start=1):
@@ -33,20 +35,21 @@ def home(tmp_path):
         (home.version_folder(number) / "manifest.json").write_text("{}", encoding="utf-8")
     (home.reviews).mkdir()
     (home.reviews / "answers.jsonl").write_text(NAME, encoding="utf-8")
+    home.ledgers.touch()
     publish(home, (1, OLD, None), (2, MIDDLE, 1), (3, LATEST, 2))
     let_rest(home)
     return home
 
 
 def publish(home, *entries):
-    home.ledgers.unlink(missing_ok=True)
-    with duckdb.connect(str(home.ledgers)) as connection:
-        connection.execute(
-            "CREATE TABLE ledger_versions (version INTEGER, comparison_date DATE, content_digest VARCHAR, inputs_digest VARCHAR, "
-            "rules_digest VARCHAR, base_version INTEGER)"
-        )
-        for number, date, base in entries:
-            connection.execute("INSERT INTO ledger_versions VALUES (?, ?, '', '', '', ?)", [number, date, base])
+    """What `ledger_versions` says: number, date and the version it builds on."""
+    PUBLISHED[:] = [Version(number, date, "", "", "", base) for number, date, base in entries]
+
+
+@pytest.fixture(autouse=True)
+def published(monkeypatch):
+    PUBLISHED.clear()
+    monkeypatch.setattr("kcb_pipeline.retention.versions", lambda *_: list(PUBLISHED))
 
 
 def let_rest(home):
