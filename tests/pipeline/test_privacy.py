@@ -31,7 +31,7 @@ from checks.suites import run_suite
 from kcb_pipeline import cli, explanation
 from kcb_pipeline.config import Config
 from kcb_pipeline.faults import InternalError, quoting_nothing
-from kcb_pipeline.gates import SUITES
+from kcb_pipeline.gates import ALL_SUITES
 from kcb_pipeline.home import Home
 from kcb_pipeline.night import Night
 from kcb_pipeline.orchestration.definitions import NIGHT, build_definitions
@@ -227,12 +227,12 @@ def test_stages_and_gates_that_crash_in_dagster_leave_none(whole_night, tmp_path
     shutil.copytree(whole_night.home, place.home)
     definitions = build_definitions(str(place.home))
     job, graph = definitions.resolve_job_def(NIGHT), definitions.resolve_asset_graph()
-    names = [key.to_user_string() for key in reversed(graph.toposorted_asset_keys)]
-    # From the last to the first: a stage, and a gate, wants what comes before it whole.
-    assets = [dg.AssetKey(name) for name in names if not name.startswith("landed_") or name == LANDED]
+    assets = [key for key in graph.get_all_asset_keys() if not key.to_user_string().startswith("landed_")]
     kinds, failures = itertools.cycle(CRASHES), {}
 
     def run(key):
+        # What a stage or a gate comes after is done: it fails of what is tried here and of nothing else.
+        shutil.copytree(whole_night.home / "work", place.home / "work", dirs_exist_ok=True)
         result = job.execute_in_process(
             partition_key=str(DATE), instance=instance, asset_selection=[key], raise_on_error=False,
             run_config={"loggers": {"console": {"config": {"log_level": "DEBUG"}}}},
@@ -240,29 +240,27 @@ def test_stages_and_gates_that_crash_in_dagster_leave_none(whole_night, tmp_path
         failures.update({event.step_key: event for event in result.all_events if event.is_step_failure})
 
     with instance_of(Home(place.home)) as instance:
-        for key in assets:
+        for key in [*assets, dg.AssetKey(LANDED)]:
             with monkeypatch.context() as patch:
                 crash = _crashing(next(kinds))
                 for stage in STAGES:
                     patch.setattr(Night, stage, crash)
                 run(key)
-        for kept in ("faults.txt", "stderr.txt"):  # where an engineer finds the whole of it
-            assert canaries.found(place.home / "work" / str(DATE) / kept)
-        shutil.rmtree(place.home / "work")
-        shutil.copytree(whole_night.home / "work", place.home / "work")
-        for key in (
-            dg.AssetKey(name) for name in ("draft_version", "child_statuses", "links", "persons", "row_accounts")
-        ):
+        for key in sorted({check.asset_key for check in graph.asset_check_keys}):
             with monkeypatch.context() as patch:
                 patch.setattr("checks.gates.run_suite", _crashing(next(kinds)))
                 run(key)
     for stream, text in zip(("stdout", "stderr"), capfd.readouterr(), strict=True):
         (place.root / stream).write_text(text, encoding="utf-8")
 
-    assert set(failures) == {key.to_user_string() for key in assets} | {f"gate_{suite}" for suite in SUITES}
+    assert set(failures) == {key.to_user_string() for key in assets} | {LANDED} | {
+        f"gate_{suite}" for suite in ALL_SUITES
+    }
     assert all("faults.txt" in str(event.step_failure_data.error) for event in failures.values())
     assert "STEP_FAILURE" in (place.root / "stderr").read_text(encoding="utf-8")
     assert place.leaks() == {}
+    assert canaries.found(place.home / "work" / str(DATE) / "faults.txt")  # where an engineer finds the whole of it
+    assert canaries.found(place.home / "work" / str(DATE) / "stderr.txt")
 
 
 @pytest.mark.parametrize("how", CRASHES)
