@@ -29,12 +29,14 @@ NAMES = {
     "3-Clause BSD License": "BSD-3-Clause",
     "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
     "Python Software Foundation License": "PSF-2.0",
+    "GNU Lesser General Public License v3 or later (LGPLv3+)": "LGPL-3.0-or-later",
 }
 """Names of licences in older metadata, as SPDX writes them."""
 
 ACCEPTED = {
     "MIT", "MIT-0", "0BSD", "BSD-2-Clause", "BSD-3-Clause", "Apache-2.0", "PSF-2.0", "Python-2.0", "ISC", "Zlib", "Unlicense", "CC0-1.0",
     "MPL-2.0",  # its files may be used and passed on unchanged beside ours
+    "LGPL-3.0-or-later",  # so may its packages, each of its own and replaceable
 }  # fmt: skip
 
 

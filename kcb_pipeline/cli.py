@@ -440,6 +440,8 @@ def _known_version(place: Any, asked: int | None) -> int:
     if number not in known:
         raise UsageError(f"no version {number}; there are {min(known)} to {max(known)}")
     return int(number)
+
+
 @main.command(epilog="Example:  kcb key /root/kcb.key")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 def key(file: Path) -> None:

@@ -47,7 +47,7 @@ def test_what_the_project_asks_for_is_in_the_lock():
 
 
 def test_what_is_chosen_is_explained():
-    decision = (ROOT / "docs" / "adr" / "0002-dependencies.md").read_text(encoding="utf-8").lower()
+    decision = "".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs" / "adr").glob("*.md")).lower()
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
 
     for name in project:
