@@ -31,27 +31,24 @@ class Limits:
     temporary: Path | None = None
 
 
-_CONNECTIONS = itertools.count()
+_INSTANCES = itertools.count()
+_idle: dict[tuple[int, Limits], list[tuple[duckdb.DuckDBPyConnection, Path | None]]] = {}
+"""Instances that nobody uses, by process and limits, with the folder each would spill into.
+
+To make one takes DuckDB twenty milliseconds, and a night asks for three hundred connections.
+"""
 
 
 @contextmanager
 def connect(path: Path | None, limits: Limits, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection to the database file `path`, or to none; created in the storage version readers can open.
 
-    No extension is loaded or looked for (DuckDB would try the network), and dates are understood in UTC.
+    No extension is loaded or looked for (DuckDB would try the network), and dates are understood in UTC. The file is let go of
+    at the end, whatever happened.
     """
-    config: dict[str, Any] = {
-        "memory_limit": limits.memory,
-        "max_temp_directory_size": limits.spill,
-        "threads": limits.threads,
-        "autoinstall_known_extensions": False,
-        "autoload_known_extensions": False,
-        # A folder for each connection: DuckDB names the files in it by numbers that every connection counts from 0.
-        "temp_directory": str(limits.temporary / f"spill-{os.getpid()}-{next(_CONNECTIONS)}")
-        if limits.temporary
-        else "",
-    }
-    connection = duckdb.connect(":memory:", config=config)
+    waiting = _idle.setdefault((os.getpid(), limits), [])
+    instance, spill = waiting.pop() if path is not None and waiting else _instance(limits)
+    connection = instance.cursor()
     try:
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute("SET preserve_insertion_order = true")
@@ -61,6 +58,36 @@ def connect(path: Path | None, limits: Limits, *, read_only: bool = False) -> It
         yield connection
     finally:
         connection.close()
+        # One without a file may hold tables of its own, and one that has spilled keeps its folder: neither is used again.
+        if path is not None and not (spill and spill.exists()) and _let_go(instance):
+            waiting.append((instance, spill))
+        else:
+            instance.close()
+
+
+def _instance(limits: Limits) -> tuple[duckdb.DuckDBPyConnection, Path | None]:
+    # A folder for each instance: DuckDB names the files in it by numbers that every instance counts from 0.
+    spill = limits.temporary / f"spill-{os.getpid()}-{next(_INSTANCES)}" if limits.temporary else None
+    config: dict[str, Any] = {
+        "memory_limit": limits.memory,
+        "max_temp_directory_size": limits.spill,
+        "threads": limits.threads,
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+        "temp_directory": str(spill) if spill else "",
+    }
+    return duckdb.connect(":memory:", config=config), spill
+
+
+def _let_go(instance: duckdb.DuckDBPyConnection) -> bool:
+    """Detach every file; whether that could be done (a connection that somebody keeps would hold one)."""
+    try:
+        attached = "SELECT database_name FROM duckdb_databases() WHERE NOT internal AND path IS NOT NULL"
+        for (name,) in instance.execute(attached).fetchall():
+            instance.execute(f'DETACH "{name}"')
+    except duckdb.Error:
+        return False
+    return True
 
 
 def attach(connection: duckdb.DuckDBPyConnection, path: Path, alias: str, *, read_only: bool) -> None:

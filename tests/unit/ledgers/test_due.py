@@ -8,6 +8,7 @@ import pytest
 from kcb_pipeline.config import Orchestration
 from kcb_pipeline.home import Home
 from kcb_pipeline.ledgers.due import due, expected_dates
+from kcb_pipeline.ledgers.schema import TABLES, VERSION_FIELDS, create_table_sql
 
 WEDNESDAY = dt.date(2026, 11, 18)
 
@@ -39,10 +40,14 @@ def test_a_date_is_late_with_the_reason_why(tmp_path):
     home = Home(tmp_path)
     (tmp_path / "kcb.toml").write_text("[orchestration]\nlook_back_days = 3\n", encoding="utf-8")
     home.published.mkdir(mode=0o700)
+    columns = ", ".join(f"{field.name} {field.type}" for field in VERSION_FIELDS)
     with duckdb.connect(str(home.ledgers)) as ledgers:
+        for table in TABLES:
+            ledgers.execute(create_table_sql(table))
+        ledgers.execute(f"CREATE TABLE ledger_versions ({columns})")
         ledgers.execute(
-            "CREATE TABLE ledger_versions AS SELECT 1 AS version, DATE '2026-11-10' AS comparison_date, 'c' AS content_digest, "
-            "'i' AS inputs_digest, 'r' AS rules_digest, NULL::INTEGER AS base_version"
+            "INSERT INTO ledger_versions (version, comparison_date, content_digest, inputs_digest, rules_digest) "
+            "VALUES (1, DATE '2026-11-10', 'c', 'i', 'r')"
         )
     for day in (18, 19, 20):
         (home.extracts / f"2026-11-{day}").mkdir(parents=True)

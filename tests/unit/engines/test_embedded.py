@@ -1,0 +1,66 @@
+"""Connections: each sees its own file only, leaves nothing behind, and lets go of the file at its end."""
+
+import subprocess
+import sys
+
+import duckdb
+import pytest
+
+from kcb_pipeline.engines.embedded import Limits, connect
+
+LIMITS = Limits(memory="200MB", threads=1)
+
+
+def test_one_connection_leaves_nothing_to_the_next(tmp_path):
+    with connect(tmp_path / "one.duckdb", LIMITS) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 1 AS number")
+        connection.execute("CREATE TEMP TABLE gone AS SELECT 2 AS number")
+        connection.execute("SET VARIABLE said = 'something'")
+
+    with connect(tmp_path / "two.duckdb", LIMITS) as connection:
+        with pytest.raises(duckdb.CatalogException):
+            connection.execute("FROM kept")
+        with pytest.raises(duckdb.CatalogException):
+            connection.execute("FROM gone")
+        assert connection.execute("SELECT getvariable('said')").fetchall() == [(None,)]
+    with connect(tmp_path / "one.duckdb", LIMITS) as connection:
+        assert connection.execute("FROM kept").fetchall() == [(1,)]
+
+
+def test_two_connections_at_a_time_each_have_their_own(tmp_path):
+    with connect(tmp_path / "one.duckdb", LIMITS) as one, connect(tmp_path / "two.duckdb", LIMITS) as two:
+        one.execute("CREATE TABLE here AS SELECT 1 AS number")
+        with pytest.raises(duckdb.CatalogException):
+            two.execute("FROM here")
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_another_process_may_write_as_soon_as_a_connection_has_ended(tmp_path, fails):
+    path = tmp_path / "shared.duckdb"
+    with connect(path, LIMITS) as connection:
+        connection.execute("CREATE TABLE numbers AS SELECT 1 AS number")
+    try:
+        with connect(path, LIMITS) as connection:
+            connection.execute("BEGIN")
+            connection.execute("INSERT INTO numbers VALUES (2)")  # never committed
+            if fails:
+                connection.execute("FROM nowhere")
+    except duckdb.CatalogException:
+        pass
+
+    program = f"import duckdb; duckdb.connect({str(path)!r}).execute('INSERT INTO numbers VALUES (3)')"
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+    assert not path.with_name(path.name + ".wal").exists()
+    with connect(path, LIMITS, read_only=True) as connection:
+        assert connection.execute("SELECT * FROM numbers ORDER BY number").fetchall() == [(1,), (3,)]
+
+
+def test_what_spilled_is_gone_with_its_connection(tmp_path):
+    limits = Limits(memory="40MB", threads=1, temporary=tmp_path / "spill")
+    limits.temporary.mkdir()
+    with connect(tmp_path / "large.duckdb", limits) as connection:
+        connection.execute("CREATE TEMP TABLE large AS SELECT random() AS number FROM range(10_000_000)")
+        assert any(limits.temporary.rglob("*"))
+
+    assert not list(limits.temporary.rglob("*"))
