@@ -1,6 +1,6 @@
 """What leaves the machine, encrypted for whom it is for: worklists for a township, a copy of the ledgers, backups.
 
-Two ways, both of well-kept libraries (docs/adr/0009-encryption.md): age, to the public keys of recipients; and for offices that have
+Two ways, both of well-kept libraries (docs/adr/0010-encryption.md): age, to the public keys of recipients; and for offices that have
 nothing but Excel or WPS, Office's own encryption of workbooks (agile, AES-256), to a password. Keys, passwords and recipients are read from
 files that are named, never from a command line or a configuration.
 """
