@@ -219,6 +219,17 @@ class Orchestration(_Rules):
     """on which days of the week (1 is Monday) extracts are expected; empty for none, which silences the alarm"""
 
 
+class Spark(_Rules):
+    """The cluster that a night runs on with `engine = "spark"` (docs/spark.md)."""
+
+    master: str = ""
+    """the cluster's address, `spark://HOST:7077`, `yarn`, `k8s://…`"""
+    python: str = ""
+    """the Python that the workers run, with this program installed; that of the driver where nothing is said"""
+    settings: dict[str, str] = {}
+    """further settings of Spark, by their names (`spark.executor.memory`)"""
+
+
 class Disclosure(_Rules):
     """What may leave the office."""
 
@@ -245,7 +256,9 @@ class Config(_Rules):
     retention: Retention = Retention()
     orchestration: Orchestration = Orchestration()
     disclosure: Disclosure = Disclosure()
-    engine: Literal["duckdb"] = "duckdb"
+    engine: Literal["duckdb", "spark"] = "duckdb"
+    """`duckdb` on this machine, or `spark` on the cluster of `[spark]`; the result is the same"""
+    spark: Spark = Spark()
 
     def digest(self, *others: str, without: frozenset[str] = frozenset()) -> str:
         """sha-256 over every rule that can change a result (not over when, where and how fast it runs, nor what is kept), and over `others`."""

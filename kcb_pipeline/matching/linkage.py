@@ -196,10 +196,7 @@ def _settle(left: pl.DataFrame, right: pl.DataFrame, settings: Settings, reviewe
     lefts, rights, method = [], [], []
     taken_l, taken_r = np.zeros(left.height, dtype=bool), np.zeros(right.height, dtype=bool)
     if reviewed is not None:
-        decided = reviewed.filter("is_match").sort("left_row", "right_row")
-        if one_to_one:
-            decided = decided.unique("left_row", keep="first", maintain_order=True)
-        decided = decided.unique("right_row", keep="first", maintain_order=True)
+        decided = decided_by_people(reviewed, one_to_one=one_to_one)
         lefts.append(decided["left_row"].to_numpy().astype(np.int64))
         rights.append(decided["right_row"].to_numpy().astype(np.int64))
         method.append(np.full(decided.height, methods.index(REVIEWED)))
@@ -221,6 +218,14 @@ def _settle(left: pl.DataFrame, right: pl.DataFrame, settings: Settings, reviewe
         empty = np.empty(0, dtype=np.int64)
         return Settled(empty, empty, methods, empty)
     return Settled(np.concatenate(lefts), np.concatenate(rights), methods, np.concatenate(method))
+
+
+def decided_by_people(reviewed: pl.DataFrame, *, one_to_one: bool) -> pl.DataFrame:
+    """The pairs that people have said are one person: of several for one record the first."""
+    decided = reviewed.filter("is_match").sort("left_row", "right_row")
+    if one_to_one:
+        decided = decided.unique("left_row", keep="first", maintain_order=True)
+    return decided.unique("right_row", keep="first", maintain_order=True)
 
 
 def settling_methods(settings: Settings) -> list[str]:

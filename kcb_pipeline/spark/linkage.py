@@ -1,0 +1,557 @@
+"""`link` on the cluster: the same settings, comparisons, model and decisions as `kcb_pipeline.matching.linkage`.
+
+What is here is only how records reach their kernels and pairs their records: joins and groupings on integers, by Spark. On the driver are
+EM (over distinct level vectors), what strangers and relatives look like (from samples), and the assignment of the pairs that no key settled.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as sf
+
+from kcb_pipeline.matching.blocking import REPORT, key_hashes
+from kcb_pipeline.matching.calibration import odds
+from kcb_pipeline.matching.comparisons import Comparison, Pairs
+from kcb_pipeline.matching.linkage import (
+    DECISIONS,
+    LINKED,
+    PROBABILISTIC,
+    REASON_KEY,
+    REASON_REVIEWED,
+    REASONS,
+    REVIEWED,
+    TO_STUDY,
+    Decisions,
+    Settled,
+    ToDecide,
+    decide,
+    decided_by_people,
+    expected_matches,
+    orphaned_share,
+    settling_methods,
+)
+from kcb_pipeline.matching.model import Kin, Model, Patterns, estimate_m, estimate_u
+from kcb_pipeline.matching.quality import Quality
+from kcb_pipeline.matching.settings import KeyRule, Settings
+from kcb_pipeline.matching.weighing import (
+    CHANCE_SAMPLE,
+    blocking_keys,
+    content_hashes,
+    families_to_look_at,
+    kin_in,
+    levels_of,
+    prepare,
+    rarity,
+    total_of,
+    u_evidence,
+    weights_of,
+    whole_hashes,
+)
+from kcb_pipeline.progress import SILENT, Progress
+from kcb_pipeline.spark.kernels import apply, in_order, polars_schema
+from kcb_pipeline.spark.scratch import Scratch, fetched
+
+ROW: Final = "__row"
+"""The column that names a record: any integer, rising in the order that `link` would have the records in."""
+_CHEAP, _WHOLE, _FAMILY = "__cheap", "__whole", "__family"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A prepared table: its rows on the cluster, the types of what was prepared, how many there are."""
+
+    frame: DataFrame
+    schema: pl.Schema
+    height: int
+
+    def only(self, rows: DataFrame, name: str, scratch: Scratch) -> Table:
+        """The records whose rows are in the column `ROW` of `rows`."""
+        frame = scratch.keep(name, self.frame.join(rows, ROW, "left_semi"))
+        return Table(frame, self.schema, scratch.rows(name))
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """What `link` found: `links` as `LinkResult.links`, but `left_row` and `right_row` are the records' `ROW`, and in no order.
+
+    settled, compared: how many pairs keys settled, and how many were weighed on the driver.
+    """
+
+    links: DataFrame
+    model: Model
+    blocking: pl.DataFrame
+    quality: Quality
+    settled: int
+    compared: int
+
+
+# -- kernels -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Prepare:
+    """Records → what the comparisons need, the hashes that samples are drawn by, and the families that the record is of."""
+
+    settings: Settings
+
+    def __call__(self, records: pl.DataFrame) -> pl.DataFrame:
+        table = prepare(records.drop(ROW), self.settings)
+        keyed = table.with_columns(blocking_keys(self.settings, table, of=self.settings.relatives))
+        families = []
+        for number, rule in enumerate(self.settings.relatives):
+            rows, hashes = key_hashes(keyed, rule.left)
+            family = pl.Series(f"{_FAMILY}{number}", [None], dtype=pl.Int64).new_from_index(0, table.height)
+            families.append(family.scatter(rows, in_order(hashes)))
+        return table.with_columns(
+            records[ROW],
+            pl.Series(_CHEAP, in_order(content_hashes(table))),
+            pl.Series(_WHOLE, in_order(whole_hashes(table))),
+            *families,
+        )
+
+
+@dataclass(frozen=True)
+class _Plausible:
+    """Pairs that a key brings together → those that nothing of the rule's comparisons speaks against."""
+
+    settings: Settings
+    rule: KeyRule
+
+    def __call__(self, pairs: pl.DataFrame) -> pl.DataFrame:
+        both = Pairs.aligned(_side(pairs, "l"), _side(pairs, "r"))
+        plausible = np.ones(pairs.height, dtype=bool)
+        for name, last in self.rule.plausible:
+            plausible &= self.settings.comparison(name).levels(both) <= last
+        return pairs.select("left_row", "right_row").filter(pl.Series(plausible))
+
+
+@dataclass(frozen=True)
+class _BlockingKeys:
+    """Prepared records → one row a record and blocking rule whose keys it has all of: `ROW`, `rule`, `key`."""
+
+    settings: Settings
+    is_left: bool
+    other: pl.DataFrame
+
+    def __call__(self, table: pl.DataFrame) -> pl.DataFrame:
+        keyed, other = (
+            records.with_columns(blocking_keys(self.settings, records, of=self.settings.blocking))
+            for records in (table, self.other)
+        )
+        found = []
+        for number, rule in enumerate(self.settings.blocking):
+            mine, theirs = (rule.left, rule.right) if self.is_left else (rule.right, rule.left)
+            rows, hashes = key_hashes(keyed, mine, other=(other, theirs))
+            found.append(
+                pl.DataFrame({ROW: table[ROW].gather(rows), "rule": number, "key": in_order(hashes)}, schema=_KEYS)
+            )
+        return pl.concat(found)
+
+
+_KEYS: Final = pl.Schema({ROW: pl.Int64, "rule": pl.Int32, "key": pl.Int64})
+
+
+@dataclass(frozen=True)
+class _Levels:
+    """Pairs with their records → the level of every comparison."""
+
+    settings: Settings
+
+    def __call__(self, pairs: pl.DataFrame) -> pl.DataFrame:
+        levels = levels_of(self.settings, Pairs.aligned(_side(pairs, "l"), _side(pairs, "r")))
+        kept = pairs.select(name for name in pairs.columns if ":" not in name)
+        return kept.with_columns(pl.Series(f"level_{name}", level) for name, level in levels.items())
+
+
+@dataclass(frozen=True)
+class _Weigh:
+    """Levels → the whole weight, and what makes it up."""
+
+    settings: Settings
+    model: Model
+    orphaned: float
+
+    def __call__(self, pairs: pl.DataFrame) -> pl.DataFrame:
+        return pairs.with_columns(pl.Series("total", total_of(self.model, self.weights(pairs))))
+
+    def weights(self, pairs: pl.DataFrame) -> dict[str, NDArray[np.float64]]:
+        def own(comparison: Comparison, places: NDArray[np.int64]) -> NDArray[np.float64]:
+            bearers, of = (pairs[f"{part}_{comparison.name}"].to_numpy()[places] for part in ("bearers", "of"))
+            return rarity(bearers, of)
+
+        levels = {c.name: pairs[f"level_{c.name}"].to_numpy() for c in self.settings.comparisons}
+        return weights_of(self.settings, self.model, levels, own, orphaned=self.orphaned)
+
+
+@dataclass(frozen=True)
+class _Links:
+    """Levels and decisions → rows of `LinkResult.links`; a pair without a decision is one that was settled."""
+
+    weigh: _Weigh
+    methods: tuple[str, ...]
+
+    def __call__(self, pairs: pl.DataFrame) -> pl.DataFrame:
+        weights = self.weigh.weights(pairs)
+        total = total_of(self.weigh.model, weights)
+        method = pl.Series("method", self.methods, dtype=pl.String).gather(pairs["method"])
+        settled = pl.DataFrame(
+            {"reason": [REASON_REVIEWED if name == REVIEWED else REASON_KEY for name in self.methods]}
+        )["reason"].gather(pairs["method"])
+        return pairs.select(
+            "left_row",
+            "right_row",
+            pl.col("decision").fill_null(LINKED),
+            method,
+            pl.col("reason").fill_null(settled),
+            pl.Series("match_weight", total),
+            pl.col("probability").fill_null(pl.Series(odds(total))),
+            pl.col("gap").fill_null(pl.Series(total)).alias("runner_up_gap"),
+            pl.lit(self.weigh.model.prior_weight).alias("w_prior"),
+            *(pl.Series(f"w_{name}", weight) for name, weight in weights.items()),
+            *(f"level_{name}" for name in (c.name for c in self.weigh.settings.comparisons)),
+        )
+
+
+def _side(pairs: pl.DataFrame, side: str) -> pl.DataFrame:
+    return pl.DataFrame({name[2:]: pairs[name] for name in pairs.columns if name.startswith(f"{side}:")})
+
+
+def _columns(schema: pl.Schema, of: tuple[Comparison, ...]) -> list[str]:
+    """What was prepared for these comparisons."""
+    return [name for name in schema if any(name.startswith(f"{comparison.name}.") for comparison in of)]
+
+
+def _called(side: str, names: list[str]) -> list[str]:
+    """Columns of one side, under names that a pair can have of both."""
+    return [f"`{name}` AS `{side}:{name}`" for name in names]
+
+
+def _schema_of(*parts: tuple[str, pl.Schema, list[str]], extra: dict[str, pl.DataType]) -> pl.Schema:
+    named = {f"{side}:{name}": schema[name] for side, schema, names in parts for name in names}
+    return pl.Schema({**extra, **named})
+
+
+# -- the steps -----------------------------------------------------------------------------------------------------
+
+
+def prepared(scratch: Scratch, name: str, records: DataFrame, settings: Settings) -> Table:
+    """Every record prepared once. records: `ROW` and the columns that `link` wants."""
+    reads = polars_schema(records.schema)
+    kernel = _Prepare(settings)
+    schema = kernel(pl.DataFrame(schema=reads)).schema
+    frame = scratch.keep(name, apply(records, kernel, reads, schema))
+    return Table(frame, schema, scratch.rows(name))
+
+
+def link(
+    scratch: Scratch,
+    left: Table,
+    right: Table,
+    settings: Settings,
+    *,
+    name: str,
+    reviewed: pl.DataFrame | None = None,
+    model: Model | None = None,
+    progress: Progress = SILENT,
+) -> Linked:
+    """Find the pairs of a left and a right record that are one person; the result is that of `matching.linkage.link`.
+
+    reviewed: `left_row`, `right_row` (the records' `ROW`), `is_match`. name: what its working tables begin with.
+    """
+    return _Linkage(scratch, left, right, settings, name, reviewed, progress).run(model)
+
+
+@dataclass(frozen=True, slots=True)
+class _Linkage:
+    scratch: Scratch
+    left: Table
+    right: Table
+    settings: Settings
+    name: str
+    reviewed: pl.DataFrame | None
+    progress: Progress
+
+    def run(self, model: Model | None) -> Linked:
+        settings, one_to_one = self.settings, self.settings.policy == "one-to-one"
+        settled = self._settled()
+        count = self.scratch.rows(f"{self.name}-settled")
+        self.progress.update("settle by key", 1, 5, rows=count)
+        studied_to = self._studied_to(settled, count) if one_to_one else None
+        raw, report = self._candidates(settled, count, studied_to)
+        self.progress.update("block", 2, 5, rows=int(report["new_pairs"].sum()))
+        compared = self._compared(settled, raw)
+        self.progress.update("compare", 3, 5, rows=self.scratch.rows(f"{self.name}-compared"))
+        if model is None:
+            model = self._learned(compared, expected_matches(settings, count, self.left.height, self.right.height))
+        self.progress.update("estimate", 4, 5)
+        weigh = _Weigh(settings, model, orphaned_share(settings, model, self.left.height, self.right.height))
+        studied = self._studied(settled, count, studied_to) if one_to_one else np.empty(0, dtype=np.int64)
+        kept, quality, weighed = self._decided(compared, weigh, studied, count)
+        links = self._links(compared, weigh, kept)
+        self.progress.update("decide", 5, 5, rows=kept.height)
+        return Linked(links, model, report, quality, count, weighed)
+
+    # Keys. A record settled once is out of the reach of the next rule (many-to-one, a right one).
+
+    def _settled(self) -> DataFrame:
+        """`left_row`, `right_row`, `method` (place in `settling_methods`) of the pairs that a person or a key settles."""
+        methods = settling_methods(self.settings)
+        one_to_one = self.settings.policy == "one-to-one"
+        given = pl.DataFrame(schema=_SETTLED)
+        if self.reviewed is not None:
+            by_people = decided_by_people(self.reviewed, one_to_one=one_to_one)
+            given = by_people.select("left_row", "right_row", method=pl.lit(methods.index(REVIEWED), dtype=pl.Int32))
+        settled = self.scratch.give(f"{self.name}-reviewed", given)
+        for number, rule in enumerate(self.settings.keys):
+            found = self._by_key(rule)
+            if one_to_one:
+                found = found.join(settled, "left_row", "left_anti")
+            found = found.join(settled, "right_row", "left_anti")
+            parts = tuple(self.settings.comparison(name) for name, _ in rule.plausible)
+            names = [_columns(table.schema, parts) for table in (self.left, self.right)]
+            reads = _schema_of(
+                ("l", self.left.schema, names[0]), ("r", self.right.schema, names[1]), extra=_PAIR
+            )
+            plausible = self._without_refused(apply(found, _Plausible(self.settings, rule), reads, pl.Schema(_PAIR)))
+            kept = self.scratch.keep(
+                f"{self.name}-key{number}",
+                plausible.select("left_row", "right_row", sf.lit(methods.index(rule.name)).alias("method")),
+            )
+            settled = settled.unionByName(kept)
+        return self.scratch.keep(f"{self.name}-settled", settled)
+
+    def _by_key(self, rule: KeyRule) -> DataFrame:
+        """The pairs of a key that both tables have once, with what the rule's comparisons look at."""
+        parts = tuple(self.settings.comparison(name) for name, _ in rule.plausible)
+        sides = []
+        for side, table, key in (("l", self.left, rule.left), ("r", self.right, rule.right)):
+            columns = _called(side, _columns(table.schema, parts))
+            row = f"`{ROW}` AS {'left_row' if side == 'l' else 'right_row'}"
+            sides.append(table.frame.where(f"`{key}` IS NOT NULL").selectExpr(f"`{key}` AS key", row, *columns))
+        joined = sides[0].join(sides[1], "key")
+        values = [f"first(`{name}`) AS `{name}`" for name in joined.columns if name != "key"]  # of one row
+        return joined.groupBy("key").agg(sf.count("*").alias("members"), *map(sf.expr, values)).where("members = 1")
+
+    def _without_refused(self, pairs: DataFrame) -> DataFrame:
+        """The pairs without those that a person has said are two people."""
+        refused = None if self.reviewed is None else self.reviewed.filter(~pl.col("is_match"))
+        if refused is None or refused.is_empty():
+            return pairs
+        others = self.scratch.give(f"{self.name}-refused", refused.select("left_row", "right_row"))
+        return pairs.join(sf.broadcast(others), ["left_row", "right_row"], "left_anti")
+
+    # Settled records whose other candidates are looked at, picked by what they hold.
+
+    def _studied_to(self, settled: DataFrame, count: int) -> int | None:
+        """The greatest content hash of a settled record that is studied; None where all of them are."""
+        if count <= TO_STUDY:
+            return None
+        hashes = self._hashes_of(settled).orderBy(_CHEAP).limit(TO_STUDY + 1)
+        return int(hashes.agg(sf.max(_CHEAP)).collect()[0][0])
+
+    def _hashes_of(self, settled: DataFrame) -> DataFrame:
+        rows = settled.select(sf.col("left_row").alias(ROW))
+        return self.left.frame.select(ROW, _CHEAP).join(rows, ROW, "left_semi")
+
+    def _studied(self, settled: DataFrame, count: int, limit: int | None) -> NDArray[np.int64]:
+        rows = settled.selectExpr(f"left_row AS {ROW}") if limit is None else self._hashes_of(settled).where(f"{_CHEAP} <= {limit}")
+        return np.sort(fetched(rows.select(ROW), pl.Schema({ROW: pl.Int64}))[ROW].to_numpy())
+
+    # Blocking.
+
+    def _candidates(self, settled: DataFrame, count: int, studied_to: int | None) -> tuple[DataFrame, pl.DataFrame]:
+        """`left_row`, `right_row`, `rules` of the pairs that blocking gives, and its report."""
+        lefts, rights = self.left.frame, self.right.frame
+        if self.settings.policy == "one-to-one" and studied_to is not None:
+            gone = self._hashes_of(settled).where(f"{_CHEAP} > {studied_to}")
+            lefts = lefts.join(gone, ROW, "left_anti")
+        if count:
+            rights = rights.join(settled.selectExpr(f"right_row AS {ROW}"), ROW, "left_anti")
+        keys = []
+        for side, table, rest, other in (("left", self.left, lefts, self.right), ("right", self.right, rights, self.left)):
+            kernel = _BlockingKeys(self.settings, side == "left", pl.DataFrame(schema=other.schema))
+            keys.append(self.scratch.keep(f"{self.name}-keys-{side}", apply(rest, kernel, table.schema, _KEYS)))
+        members = [
+            frame.groupBy("rule", "key").agg(sf.count("*").alias(side))
+            for frame, side in zip(keys, ("lefts", "rights"), strict=True)
+        ]
+        blocks = self.scratch.keep(
+            f"{self.name}-blocks", members[0].join(members[1], ["rule", "key"]).selectExpr("rule", "key", "lefts * rights AS pairs")
+        )
+        largest = self.settings.largest_block
+        capped = blocks.where(f"pairs > {largest}").select("rule", "key")
+        joined = (
+            keys[0].withColumnRenamed(ROW, "left_row")
+            .join(keys[1].withColumnRenamed(ROW, "right_row"), ["rule", "key"])
+            .join(sf.broadcast(capped), ["rule", "key"], "left_anti")
+        )
+        raw = self.scratch.keep(
+            f"{self.name}-candidates",
+            joined.groupBy("left_row", "right_row").agg(
+                sf.expr("bit_or(shiftleft(1L, rule)) AS rules"), sf.min("rule").alias("first_rule")
+            ),
+        )
+        by_rule = blocks.groupBy("rule").agg(
+            sf.expr(f"sum(if(pairs > {largest}, 0, pairs)) AS pairs"),
+            sf.expr("max(pairs) AS largest_block"),
+            sf.expr(f"count_if(pairs > {largest}) AS capped_blocks"),
+            sf.expr(f"sum(if(pairs > {largest}, pairs, 0)) AS capped_pairs"),
+        )
+        new = raw.groupBy("first_rule").agg(sf.count("*").alias("new_pairs"))
+        counted = fetched(
+            by_rule.join(new.withColumnRenamed("first_rule", "rule"), "rule", "left"),
+            pl.Schema({"rule": pl.Int32, **{name: kind for name, kind in REPORT.items() if name != "rule"}}),
+        )
+        rules = pl.DataFrame({"name": [rule.name for rule in self.settings.blocking]}).with_row_index("rule")
+        report = (
+            rules.with_columns(pl.col("rule").cast(pl.Int32))
+            .join(counted, on="rule", how="left", maintain_order="left")
+            .drop("rule")
+            .rename({"name": "rule"})
+            .with_columns(pl.exclude("rule").fill_null(0))
+            .select(list(REPORT))
+        )
+        return raw, report
+
+    # Comparing.
+
+    def _compared(self, settled: DataFrame, raw: DataFrame) -> DataFrame:
+        """The levels of all pairs that are weighed: `left_row`, `right_row`, `method` (0, or 1 and more for settled ones), `rules`."""
+        settled_pairs = settled.selectExpr("left_row", "right_row", "method + 1 AS method", "0L AS rules")
+        found = self._without_refused(raw).selectExpr("left_row", "right_row", "0 AS method", "rules")
+        pairs = settled_pairs.unionByName(found)
+        comparisons = self.settings.comparisons
+        names = [_columns(table.schema, comparisons) for table in (self.left, self.right)]
+        lefts = self.left.frame.selectExpr(f"`{ROW}` AS left_row", *_called("l", names[0]))
+        rights = self.right.frame.selectExpr(f"`{ROW}` AS right_row", *_called("r", names[1]))
+        extra: dict[str, pl.DataType] = {**_PAIR, "method": pl.Int32(), "rules": pl.Int64()}
+        for comparison in comparisons:
+            if comparison.term_frequency:
+                lefts = lefts.join(self._bearers(comparison), "left_row", "left")
+                extra |= {f"bearers_{comparison.name}": pl.Int64(), f"of_{comparison.name}": pl.Int64()}
+        joined = pairs.join(lefts, "left_row").join(rights, "right_row")
+        reads = _schema_of(("l", self.left.schema, names[0]), ("r", self.right.schema, names[1]), extra=extra)
+        gives = pl.Schema({**extra, **{f"level_{c.name}": pl.Int8() for c in comparisons}})
+        return self.scratch.keep(f"{self.name}-compared", apply(joined, _Levels(self.settings), reads, gives))
+
+    def _bearers(self, comparison: Comparison) -> DataFrame:
+        """For each left record with a value how many records of both tables bear it, and of how many (`rarity`)."""
+        within = list(comparison.frequency_within)
+        named = [f"`{comparison.code}` AS code", *(f"`{column}` AS w{place}" for place, column in enumerate(within))]
+        lefts = self.left.frame.where(f"`{comparison.code}` <> 0").selectExpr(f"`{ROW}` AS left_row", *named)
+        rights = self.right.frame.where(f"`{comparison.code}` <> 0").selectExpr(*named)
+        groups = [f"w{place}" for place in range(len(within))]
+        both = lefts.drop("left_row").unionByName(rights)
+        bearers = both.groupBy("code", *groups).agg(sf.count("*").alias("bearers")).alias("b")
+        of = bearers.groupBy(*groups).agg(sf.sum("bearers").alias("of")).alias("o")
+        same = [f"l.{group} <=> {{}}.{group}" for group in groups]  # a missing sex is a sex of its own here
+        return (
+            lefts.alias("l")
+            .join(bearers, sf.expr(" AND ".join(["l.code = b.code", *(s.format("b") for s in same)])))
+            .join(sf.broadcast(of), sf.expr(" AND ".join(["true", *(s.format("o") for s in same)])))
+            .selectExpr("l.left_row", f"b.bearers AS bearers_{comparison.name}", f"o.of AS of_{comparison.name}")
+        )
+
+    # Learning.
+
+    def _learned(self, compared: DataFrame, expected: float) -> Model:
+        settings = self.settings
+        names = [f"level_{c.name}" for c in settings.comparisons]
+        counted = fetched(
+            compared.groupBy(*names).agg(sf.count("*").alias("pairs")),
+            pl.Schema({**dict.fromkeys(names, pl.Int8()), "pairs": pl.Int64()}),
+        )
+        patterns = Patterns.counted(counted.select(names).to_numpy(), counted["pairs"].to_numpy())
+        u = estimate_u(settings, *u_evidence(settings, self._sample(self.left), self._sample(self.right)))
+        kin = self._kin(expected) if settings.relatives else None
+        whole = float(max(self.left.height * self.right.height, 1))
+        return estimate_m(settings, patterns, u, pairs=whole, expected_matches=expected, kin=kin)
+
+    def _sample(self, table: Table) -> pl.DataFrame:
+        """The records that `u_evidence` would pick from the whole table, and no others."""
+        few = table.frame.orderBy(_CHEAP, _WHOLE, ROW).limit(CHANCE_SAMPLE)
+        return fetched(few, table.schema).sort(ROW).select(_content(table.schema))
+
+    def _kin(self, expected: float) -> Kin:
+        families = [f"{_FAMILY}{number}" for number in range(len(self.settings.relatives))]
+        pairs = 0.0
+        for family in families:
+            members = self.left.frame.where(f"{family} IS NOT NULL").groupBy(family).agg(sf.count("*").alias("n"))
+            pairs += float(members.agg(sf.expr("sum(n * (n - 1) div 2)")).collect()[0][0] or 0)
+        limit = int(in_order(np.array([families_to_look_at(pairs)]))[0])
+        few = self.left.frame.where(" OR ".join(f"{family} <= {limit}" for family in families))
+        table = fetched(few, self.left.schema).sort(ROW).select(_content(self.left.schema))
+        keyed = table.with_columns(blocking_keys(self.settings, table, of=self.settings.relatives))
+        return kin_in(self.settings, keyed, pairs=pairs, share_met=expected / max(self.left.height, 1))
+
+    # Deciding.
+
+    def _decided(
+        self, compared: DataFrame, weigh: _Weigh, studied: NDArray[np.int64], count: int
+    ) -> tuple[pl.DataFrame, Quality, int]:
+        """On the driver: the decisions on the pairs that no key settled. One-to-one, nothing of the settled ones matters but their number."""
+        one_to_one = self.settings.policy == "one-to-one"
+        reads = polars_schema(compared.schema)
+        undecided = compared.where("method = 0") if one_to_one else compared
+        gives = pl.Schema({**reads, "total": pl.Float64()})
+        self.scratch.keep(
+            f"{self.name}-weighed",
+            apply(undecided, weigh, reads, gives).select("left_row", "right_row", "method", "rules", "total"),
+        )
+        pairs = self.scratch.read(f"{self.name}-weighed").sort(pl.col("method") == 0, "left_row", "right_row")
+        settled = pairs.filter(pl.col("method") > 0)
+        # Numbered in their order: what is decided does not depend on what a record is called, but arrays are as long as the numbers.
+        lefts, left = np.unique(np.concatenate([pairs["left_row"].to_numpy(), studied]), return_inverse=True)
+        rights, right = np.unique(pairs["right_row"].to_numpy(), return_inverse=True)
+        here = settled.height
+        to_decide = ToDecide(
+            left[: pairs.height],
+            right,
+            Settled(left[:here], right[:here], settling_methods(self.settings), settled["method"].to_numpy() - 1),
+            pairs["rules"].to_numpy(),
+            left[pairs.height :],
+        )
+        decisions = decide(
+            self.settings,
+            to_decide,
+            pairs["total"].to_numpy(),
+            sizes=(self.left.height, self.right.height),
+            settled_elsewhere=count - here,
+        )
+        return _kept(pairs, decisions), decisions.quality, pairs.height
+
+    def _links(self, compared: DataFrame, weigh: _Weigh, kept: pl.DataFrame) -> DataFrame:
+        decided = compared.join(self.scratch.give(f"{self.name}-kept", kept), ["left_row", "right_row"])
+        if self.settings.policy == "one-to-one":
+            decided = decided.unionByName(compared.where("method > 0"), allowMissingColumns=True)
+        kernel = _Links(weigh, (PROBABILISTIC, *settling_methods(self.settings)))
+        reads = polars_schema(decided.schema)
+        return apply(decided, kernel, reads, kernel(pl.DataFrame(schema=reads)).schema)
+
+
+_PAIR: Final[dict[str, pl.DataType]] = {"left_row": pl.Int64(), "right_row": pl.Int64()}
+_SETTLED: Final = {"left_row": pl.Int64, "right_row": pl.Int64, "method": pl.Int32}
+
+
+def _content(schema: pl.Schema) -> list[str]:
+    return [name for name in schema if not name.startswith("__")]
+
+
+def _kept(pairs: pl.DataFrame, decisions: Decisions) -> pl.DataFrame:
+    """The pairs worth keeping with what was decided: `left_row`, `right_row`, `decision`, `reason`, `probability`, `gap`."""
+    words = {"decision": (DECISIONS, decisions.decision), "reason": (REASONS, decisions.reason)}
+    return (
+        pairs.select("left_row", "right_row")
+        .with_columns(
+            *(pl.Series(texts, dtype=pl.String).gather(places).alias(name) for name, (texts, places) in words.items()),
+            pl.Series("probability", decisions.probability),
+            pl.Series("gap", decisions.gap),
+        )
+        .filter(pl.Series(decisions.keep))
+    )
