@@ -262,7 +262,7 @@ class Config(_Rules):
 
     def digest(self, *others: str, without: frozenset[str] = frozenset()) -> str:
         """sha-256 over every rule that can change a result (not over when, where and how fast it runs, nor what is kept), and over `others`."""
-        left_out = {"storage", "retention", "orchestration", "engine", *without}
+        left_out = {"storage", "retention", "orchestration", "engine", "spark", *without}
         digest = hashlib.sha256(self.model_dump_json(exclude=left_out).encode())
         for other in others:
             digest.update(b"\0" + other.encode())

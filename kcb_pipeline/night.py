@@ -23,7 +23,7 @@ from kcb_pipeline.analytics.risk import measure
 from kcb_pipeline.config import Config
 from kcb_pipeline.disk import refuse_without_room
 from kcb_pipeline.engines.embedded import create, frame, rows, scalar
-from kcb_pipeline.engines.sql import run_step
+from kcb_pipeline.engines.sql import run_step, steps_on
 from kcb_pipeline.engines.workspace import ParquetTable, Workspace
 from kcb_pipeline.errors import StaleDraftError, UsageError
 from kcb_pipeline.extracts.catalogue import sources
@@ -167,13 +167,19 @@ class Night:
 
     def standardise(self, *, progress: Progress = SILENT) -> tuple[int, int]:
         """Standard keys of both sides."""
+        if self.config.engine == "spark":
+            from kcb_pipeline.spark import registers
+
+            with registers.tables_of(self.workspace, self.config.spark) as tables:
+                return registers.standardise(tables)
         return standardise_population(self.workspace, progress=progress), standardise_registry(
             self.workspace, progress=progress
         )
 
     def resolve(self) -> tuple[Resolved, Resolved]:
         """Which rows of each side are one person."""
-        return resolve_population(self.workspace), resolve_registry(self.workspace)
+        with self._steps():
+            return resolve_population(self.workspace), resolve_registry(self.workspace)
 
     def recognise(self) -> Continuity:
         """Which child of the version before each person is."""
@@ -193,6 +199,11 @@ class Night:
     def match(self, *, progress: Progress = SILENT) -> Matched:
         """Comparison ①, 户籍 × 学籍."""
         frozen = self._model_before() if self.config.matching.model == "frozen" else None
+        if self.config.engine == "spark":
+            from kcb_pipeline.spark import registers
+
+            with registers.tables_of(self.workspace, self.config.spark) as tables:
+                return registers.match_registers(tables, self.config.matching, frozen=frozen, progress=progress)
         return match_registers(self.workspace, self.config.matching, frozen=frozen, progress=progress)
 
     def _model_before(self) -> Model | None:
@@ -371,6 +382,17 @@ class Night:
             draft = read_draft(connection)
             show_previous(connection, self.home.ledgers, self._base(draft))
             yield connection
+
+    @contextmanager
+    def _steps(self) -> Iterator[None]:
+        """The named steps of what is called inside run on the engine of the home."""
+        if self.config.engine != "spark":
+            yield
+            return
+        from kcb_pipeline.spark import registers
+
+        with registers.tables_of(self.workspace, self.config.spark) as tables, steps_on(tables):
+            yield
 
     def _base(self, draft: Draft) -> Version | None:
         if draft.base_version is None:

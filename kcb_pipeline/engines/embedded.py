@@ -126,9 +126,18 @@ def create(connection: duckdb.DuckDBPyConnection, table: str, data: pl.DataFrame
     """Create or replace a table from a frame."""
     connection.register("created", data.to_arrow())
     try:
-        connection.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM created")
+        replace(connection, table, "SELECT * FROM created")
     finally:
         connection.unregister("created")
+
+
+def replace(connection: duckdb.DuckDBPyConnection, table: str, sql: str, parameters: object = None) -> None:
+    """Create or replace a table from a query; a view of that name, which another engine left, gives way to it."""
+    schema, name = table.split(".")
+    view = "SELECT 1 FROM duckdb_views() WHERE database_name = current_database() AND schema_name = ? AND view_name = ?"
+    if rows(connection, view, [schema, name]):
+        connection.execute(f"DROP VIEW {table}")
+    connection.execute(f"CREATE OR REPLACE TABLE {table} AS {sql}", parameters)
 
 
 def has_table(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:

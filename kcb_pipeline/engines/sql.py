@@ -7,10 +7,16 @@ dates and comparisons are never computed here but by kernels on batches (docs/ad
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from importlib import resources
+from typing import Protocol
 
 import duckdb
+import polars as pl
+
+from kcb_pipeline.engines.embedded import replace
 
 
 @functools.cache
@@ -27,7 +33,69 @@ def run_step(
     parameters: Mapping[str, object] | None = None,
 ) -> None:
     """Fill the table `into` with the result of a step; parameters are `$name` in its SQL."""
-    connection.execute(f"CREATE OR REPLACE TABLE {into} AS {statement(package, step)}", parameters or {})
+    engine = _ENGINE.get()
+    if engine is not None:
+        engine.fill(connection, into, statement(package, step), parameters or {})
+    else:
+        replace(connection, into, statement(package, step), parameters or {})
+
+
+def step_rows(
+    connection: duckdb.DuckDBPyConnection, package: str, step: str, parameters: Mapping[str, object] | None = None
+) -> pl.DataFrame:
+    """The rows of a step whose result is small, here."""
+    return query(connection, statement(package, step), parameters)
+
+
+def query(
+    connection: duckdb.DuckDBPyConnection,
+    sql: str,
+    parameters: Mapping[str, object] | None = None,
+    *,
+    beside: Mapping[str, pl.DataFrame] | None = None,
+) -> pl.DataFrame:
+    """The rows of a statement over working tables, and over frames `beside` them by their names."""
+    engine = _ENGINE.get()
+    if engine is not None:
+        return engine.rows(connection, sql, parameters or {}, beside or {})
+    for name, frame in (beside or {}).items():
+        connection.register(name, frame.to_arrow())
+    try:
+        return pl.DataFrame(connection.sql(sql, params=parameters or {}).to_arrow_table())
+    finally:
+        for name in beside or {}:
+            connection.unregister(name)
+
+
+class Engine(Protocol):
+    """An engine that runs statements elsewhere than in the working database, and shows their results there."""
+
+    def fill(
+        self, connection: duckdb.DuckDBPyConnection, into: str, sql: str, parameters: Mapping[str, object]
+    ) -> None:
+        """Make the working table `into` the result of a statement."""
+
+    def rows(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        sql: str,
+        parameters: Mapping[str, object],
+        beside: Mapping[str, pl.DataFrame],
+    ) -> pl.DataFrame:
+        """The result of a statement."""
+
+
+_ENGINE: ContextVar[Engine | None] = ContextVar("engine", default=None)
+
+
+@contextmanager
+def steps_on(engine: Engine) -> Iterator[None]:
+    """Run the named steps of what is called inside on another engine."""
+    token = _ENGINE.set(engine)
+    try:
+        yield
+    finally:
+        _ENGINE.reset(token)
 
 
 def description(package: str, step: str) -> str:

@@ -9,6 +9,7 @@ views over them, so that an engineer who opens it finds every table by its name.
 from __future__ import annotations
 
 import datetime as dt
+import shutil
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -67,15 +68,17 @@ class Workspace:
     def show(
         self, connection: duckdb.DuckDBPyConnection, stage: str, table: str, token: str, *, where: str = "true"
     ) -> None:
-        """Make `stage.table` a view of one generation of a Parquet table, and forget the earlier ones."""
+        """Make `stage.table` a view of one generation of a Parquet table (a file, or a folder of them), and forget the earlier ones."""
         file = self.parquet(stage, table, token)
-        quoted = str(file.resolve()).replace("'", "''")
+        quoted = str(file.resolve() / "*.parquet" if file.is_dir() else file.resolve()).replace("'", "''")
+        if embedded.has_table(connection, stage, table):
+            connection.execute(f"DROP TABLE {stage}.{table}")
         connection.execute(
             f"CREATE OR REPLACE VIEW {stage}.{table} AS SELECT * FROM read_parquet('{quoted}') WHERE {where}"
         )
         for other in file.parent.glob(f"{table}-*.parquet"):
             if other != file and other.name.removeprefix(f"{table}-").count("-") == 0:
-                other.unlink(missing_ok=True)
+                shutil.rmtree(other) if other.is_dir() else other.unlink(missing_ok=True)
 
 
 class ParquetTable:

@@ -15,8 +15,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from kcb_pipeline.engines.embedded import create, frame, scalar
-from kcb_pipeline.engines.sql import run_step, statement
+from kcb_pipeline.engines.embedded import create, scalar
+from kcb_pipeline.engines.sql import query, run_step, step_rows
 from kcb_pipeline.engines.workspace import Workspace
 from kcb_pipeline.matching.chinese import FORMER_NAME, LOST_OR_ADDED, Guardians, name_levels
 from kcb_pipeline.matching.comparisons import Pairs
@@ -38,7 +38,7 @@ GUARDIANS = Guardians(
 
 _POPULATION_GUARDIANS = """
 SELECT 2 * row AS ref, father_id_number AS guardian_id_a, mother_id_number AS guardian_id_b, guardian_id_number AS guardian_id_c,
-       guardian_phone AS guardian_phone_a, NULL::VARCHAR AS guardian_phone_b,
+       guardian_phone AS guardian_phone_a, cast(NULL AS STRING) AS guardian_phone_b,
        father_name AS guardian_name_a, mother_name AS guardian_name_b, guardian_name AS guardian_name_c
 FROM landed.population WHERE 2 * row IN (SELECT ref FROM wanted)
 UNION ALL
@@ -46,9 +46,9 @@ SELECT 2 * row + 1, NULL, NULL, NULL, guardian_phone, NULL, guardian_name, NULL,
 FROM landed.residents WHERE 2 * row + 1 IN (SELECT ref FROM wanted)
 """
 _REGISTRY_GUARDIANS = """
-SELECT row AS ref, guardian1_id_number AS guardian_id_a, guardian2_id_number AS guardian_id_b, NULL::VARCHAR AS guardian_id_c,
+SELECT row AS ref, guardian1_id_number AS guardian_id_a, guardian2_id_number AS guardian_id_b, cast(NULL AS STRING) AS guardian_id_c,
        guardian1_phone AS guardian_phone_a, guardian2_phone AS guardian_phone_b,
-       guardian1_name AS guardian_name_a, guardian2_name AS guardian_name_b, NULL::VARCHAR AS guardian_name_c
+       guardian1_name AS guardian_name_a, guardian2_name AS guardian_name_b, cast(NULL AS STRING) AS guardian_name_c
 FROM landed.student_registry WHERE row IN (SELECT ref FROM wanted)
 """
 
@@ -72,9 +72,9 @@ def resolve_population(workspace: Workspace) -> Resolved:
     """Fill `standard.persons`, `standard.person_groups`, `standard.shared_numbers`, `standard.duplicate_persons`."""
     limit = {"born_from": born_from(workspace.comparison_date)}
     with workspace.connect() as connection:
-        by_number = frame(connection, statement(_PACKAGE, "population_number_groups")).sort("id_key", "nth")
+        by_number = step_rows(connection, _PACKAGE, "population_number_groups").sort("id_key", "nth")
         verdict = _same_number(by_number.rename({"id_key": "group"}))
-        namesakes = _frame_with(connection, statement(_PACKAGE, "population_namesakes"), limit)
+        namesakes = step_rows(connection, _PACKAGE, "population_namesakes", limit)
         edges = np.concatenate([verdict.edges, _namesakes_of_one_family(connection, namesakes, _POPULATION_GUARDIANS)])
         create(connection, "standard.shared_numbers", _as_column("ref", verdict.shared))
         create(connection, "standard.person_groups", _groups(edges, "ref", "person"))
@@ -89,13 +89,13 @@ def resolve_population(workspace: Workspace) -> Resolved:
 def resolve_registry(workspace: Workspace) -> Resolved:
     """Fill `standard.students`, `standard.student_groups` and `standard.shared_student_numbers`."""
     with workspace.connect() as connection:
-        by_key = frame(connection, statement(_PACKAGE, "registry_number_groups")).sort("key_kind", "key_text", "nth")
+        by_key = step_rows(connection, _PACKAGE, "registry_number_groups").sort("key_kind", "key_text", "nth")
         groups = by_key.with_columns(
             pl.struct("key_kind", "key_text").rank("dense").alias("group"), pl.col("row").alias("ref")
         )
         by_student_number = _same_number(groups.filter(pl.col("key_kind") == "student_number"))
         by_id_number = _same_number(groups.filter(pl.col("key_kind") == "id_number"))
-        namesakes = frame(connection, statement(_PACKAGE, "registry_namesakes"))
+        namesakes = step_rows(connection, _PACKAGE, "registry_namesakes")
         edges = np.concatenate(
             [
                 by_student_number.edges,
@@ -168,9 +168,7 @@ def _namesakes_of_one_family(
         return np.empty((0, 2), dtype=np.int64)
     namesakes = namesakes.sort("ref_a", "ref_b")
     wanted = pl.concat([namesakes["ref_a"], namesakes["ref_b"]]).unique().sort().to_frame("ref")
-    connection.register("wanted", wanted.to_arrow())
-    guardians = frame(connection, guardians_sql)
-    connection.unregister("wanted")
+    guardians = query(connection, guardians_sql, beside={"wanted": wanted})
     prepared = guardians.select("ref").hstack(GUARDIANS.prepare(guardians))
     sides = [
         namesakes.select(pl.col(side).alias("ref"))
@@ -195,10 +193,6 @@ def _groups(edges: NDArray[np.int64], row: str, group: str) -> pl.DataFrame:
 
 def _as_column(name: str, values: NDArray[np.int64]) -> pl.DataFrame:
     return pl.DataFrame({name: values}, schema={name: pl.Int64})
-
-
-def _frame_with(connection: duckdb.DuckDBPyConnection, sql: str, parameters: dict[str, dt.date]) -> pl.DataFrame:
-    return pl.DataFrame(connection.sql(sql, params=parameters).to_arrow_table())
 
 
 def _note_shared(connection: duckdb.DuckDBPyConnection, source: str, row: str, which: str, table: str) -> None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from dataclasses import dataclass
 
-import duckdb
 import numpy as np
 import polars as pl
 import pyarrow as pa
@@ -48,15 +48,35 @@ SELECT 2 * row AS ref, 'registered' AS population_type, row, id_number, id_valid
 FROM landed.population
 """
 _RESIDENTS = """
-SELECT 2 * row + 1 AS ref, 'resident' AS population_type, row, id_number, id_valid, name, NULL::VARCHAR AS former_name, sex, birth_date,
+SELECT 2 * row + 1 AS ref, 'resident' AS population_type, row, id_number, id_valid, name, cast(NULL AS STRING) AS former_name, sex, birth_date,
     CASE WHEN cancelled_on IS NULL AND (permit_state IS NULL OR permit_state = '有效') THEN 'live' ELSE 'expired' END AS state
 FROM landed.residents
 """
 _REGISTRY = """
 SELECT row, id_number, id_valid, student_number, name, former_name, sex, birth_date, registry_status,
-    registry_status IS NULL OR registry_status NOT IN (SELECT unnest($dead)) AS is_live
+    registry_status IS NULL OR registry_status NOT IN ($dead) AS is_live
 FROM landed.student_registry
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """How the keys of one side are made: the statement that gives its rows, and the function that makes keys of a batch of them."""
+
+    sql: str
+    kernel: Callable[[pl.DataFrame, dt.date], pl.DataFrame]
+
+
+@dataclass(frozen=True, slots=True)
+class StandardKeys:
+    """The keys of a batch of rows, on a day: what every engine runs."""
+
+    keys: Keys
+    on: dt.date
+
+    def __call__(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The keys of each row, in their order."""
+        return self.keys.kernel(rows, self.on)
 
 
 def standardise_population(workspace: Workspace, *, progress: Progress = SILENT) -> int:
@@ -65,10 +85,7 @@ def standardise_population(workspace: Workspace, *, progress: Progress = SILENT)
     Columns: ref (one number for type and row), population_type, row, id_key (Int64, valid numbers), name_key, folded, pinyin (UInt64), former_folded, sex,
     birth_date (from the number where the cell is missing), state, is_live.
     """
-    with workspace.connect() as connection:
-        return _write(
-            workspace, connection, "population_keys", f"{_POPULATION} UNION ALL {_RESIDENTS}", _population, progress
-        )
+    return _write(workspace, "population_keys", POPULATION_KEYS, progress)
 
 
 def standardise_registry(workspace: Workspace, *, progress: Progress = SILENT) -> int:
@@ -77,37 +94,21 @@ def standardise_registry(workspace: Workspace, *, progress: Progress = SILENT) -
     Columns: row, student_number, id_key, second_key (the number after a G, where it is valid), name_key, folded, pinyin,
     former_folded, sex, birth_date, registry_status, is_live.
     """
-    dead = ", ".join(f"'{status}'" for status in DEAD_REGISTRY_STATUSES)
+    return _write(workspace, "registry_keys", REGISTRY_KEYS, progress)
+
+
+def _write(workspace: Workspace, table: str, keys: Keys, progress: Progress) -> int:
+    rows, kernel = 0, StandardKeys(keys, workspace.comparison_date)
     with workspace.connect() as connection:
-        sql = _REGISTRY.replace("SELECT unnest($dead)", dead)
-        return _write(workspace, connection, "registry_keys", sql, _registry, progress)
-
-
-_Kernel = Callable[[pl.DataFrame, dt.date], pl.DataFrame]
-
-
-def _write(
-    workspace: Workspace,
-    connection: duckdb.DuckDBPyConnection,
-    table: str,
-    sql: str,
-    kernel: _Kernel,
-    progress: Progress,
-) -> int:
-    rows = 0
-    with ParquetTable(workspace.parquet("standard", table, _GENERATION)) as out:
-        reader = connection.sql(sql).to_arrow_reader(_BATCH_ROWS)
-        out.write(
-            kernel(pl.DataFrame(reader.schema.empty_table()), workspace.comparison_date).to_arrow(
-                compat_level=_COMPATIBLE
-            )
-        )
-        for batch in reader:
-            keys = kernel(pl.DataFrame(pa.Table.from_batches([batch])), workspace.comparison_date)
-            rows += keys.height
-            out.write(keys.to_arrow(compat_level=_COMPATIBLE))
-            progress.update(table, rows, rows, rows=rows)
-    workspace.show(connection, "standard", table, _GENERATION)
+        with ParquetTable(workspace.parquet("standard", table, _GENERATION)) as out:
+            reader = connection.sql(keys.sql).to_arrow_reader(_BATCH_ROWS)
+            out.write(kernel(pl.DataFrame(reader.schema.empty_table())).to_arrow(compat_level=_COMPATIBLE))
+            for batch in reader:
+                made = kernel(pl.DataFrame(pa.Table.from_batches([batch])))
+                rows += made.height
+                out.write(made.to_arrow(compat_level=_COMPATIBLE))
+                progress.update(table, rows, rows, rows=rows)
+        workspace.show(connection, "standard", table, _GENERATION)
     return rows
 
 
@@ -123,6 +124,12 @@ def _population(rows: pl.DataFrame, on: dt.date) -> pl.DataFrame:
 def _registry(rows: pl.DataFrame, on: dt.date) -> pl.DataFrame:
     second = id_number.key(citizen_numbers_of(rows["student_number"]), on=on).alias("second_key")
     return rows.select("row", "student_number", second, *person_keys(rows), "registry_status", "is_live")
+
+
+POPULATION_KEYS = Keys(f"{_POPULATION} UNION ALL {_RESIDENTS}", _population)
+REGISTRY_KEYS = Keys(
+    _REGISTRY.replace("$dead", ", ".join(f"'{status}'" for status in DEAD_REGISTRY_STATUSES)), _registry
+)
 
 
 def person_keys(rows: pl.DataFrame) -> list[pl.Series]:

@@ -31,16 +31,16 @@ from kcb_pipeline.matching.quality import quality_by
 from kcb_pipeline.matching.settings import Implied, KeyRule, Settings, block_on
 from kcb_pipeline.progress import SILENT, Progress
 
-_PERSONS = """
+PERSONS = """
 SELECT p.person, p.population_type, p.row AS population_row, p.id_key, p.other_key,
-       CASE WHEN NOT p.number_is_shared THEN l.id_number END AS id_number, NULL::VARCHAR AS student_number, l.name, l.former_name, p.sex, p.birth_date, year(p.birth_date) AS birth_year,
+       CASE WHEN NOT p.number_is_shared THEN l.id_number END AS id_number, cast(NULL AS STRING) AS student_number, l.name, l.former_name, p.sex, p.birth_date, year(p.birth_date) AS birth_year,
        l.hukou_division, l.other_division, l.township_code, l.ethnicity,
        l.father_id_number AS guardian_id_a, l.mother_id_number AS guardian_id_b, l.guardian_id_number AS guardian_id_c,
-       l.guardian_phone AS guardian_phone_a, NULL::VARCHAR AS guardian_phone_b,
+       l.guardian_phone AS guardian_phone_a, cast(NULL AS STRING) AS guardian_phone_b,
        l.father_name AS guardian_name_a, l.mother_name AS guardian_name_b, l.guardian_name AS guardian_name_c
 FROM standard.persons p
 JOIN (
-    SELECT 2 * row AS ref, id_number, name, former_name, division_code AS hukou_division, NULL::VARCHAR AS other_division, township_code, ethnicity,
+    SELECT 2 * row AS ref, id_number, name, former_name, division_code AS hukou_division, cast(NULL AS STRING) AS other_division, township_code, ethnicity,
            father_id_number, mother_id_number, guardian_id_number, guardian_phone, father_name, mother_name, guardian_name
     FROM landed.population
     UNION ALL
@@ -48,19 +48,17 @@ JOIN (
            NULL, NULL, NULL, guardian_phone, NULL, NULL, guardian_name
     FROM landed.residents
 ) l ON l.ref = p.ref
-ORDER BY p.person
 """
-_STUDENTS = """
+STUDENTS = """
 SELECT s.student, s.row AS registry_row, s.id_key, s.second_key AS other_key,
        CASE WHEN NOT s.number_is_shared THEN l.id_number END AS id_number,
        CASE WHEN NOT s.number_is_shared OR s.second_key IS NOT NULL THEN l.student_number END AS student_number, l.name, l.former_name, s.sex, s.birth_date, year(s.birth_date) AS birth_year,
-       l.household_division_code AS hukou_division, l.school_division_code AS other_division, NULL::VARCHAR AS township_code,
-       l.guardian1_id_number AS guardian_id_a, l.guardian2_id_number AS guardian_id_b, NULL::VARCHAR AS guardian_id_c,
+       l.household_division_code AS hukou_division, l.school_division_code AS other_division, cast(NULL AS STRING) AS township_code,
+       l.guardian1_id_number AS guardian_id_a, l.guardian2_id_number AS guardian_id_b, cast(NULL AS STRING) AS guardian_id_c,
        l.guardian1_phone AS guardian_phone_a, l.guardian2_phone AS guardian_phone_b,
-       l.guardian1_name AS guardian_name_a, l.guardian2_name AS guardian_name_b, NULL::VARCHAR AS guardian_name_c
+       l.guardian1_name AS guardian_name_a, l.guardian2_name AS guardian_name_b, cast(NULL AS STRING) AS guardian_name_c
 FROM standard.students s
 JOIN landed.student_registry l ON l.row = s.row
-ORDER BY s.student
 """
 
 
@@ -124,7 +122,7 @@ def register_settings(on: dt.date, rule: Matching) -> Settings:
 
 def register_frames(connection: duckdb.DuckDBPyConnection) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The persons and the pupils that are linked, as `link` takes them."""
-    return frame(connection, _PERSONS), frame(connection, _STUDENTS)
+    return frame(connection, f"{PERSONS} ORDER BY p.person"), frame(connection, f"{STUDENTS} ORDER BY s.student")
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,19 +159,15 @@ def match_registers(
         )
         create(connection, "matched.blocking", result.blocking)
         create(connection, "matched.quality", _quality(result, persons))
-        create(
-            connection,
-            "matched.model",
-            pl.DataFrame(
-                {
-                    "model": [result.model.to_json()],
-                    "settings": [result.settings.digest],
-                    "comparisons": [result.settings.shape],
-                }
-            ),
-        )
+        keep_model(connection, result.model, result.settings)
     counts = dict(result.links["decision"].value_counts().iter_rows())
     return Matched(persons.height, students.height, counts.get("linked", 0), counts.get("review", 0))
+
+
+def keep_model(connection: duckdb.DuckDBPyConnection, model: Model, settings: Settings) -> None:
+    """Fill `matched.model`."""
+    said = {"model": [model.to_json()], "settings": [settings.digest], "comparisons": [settings.shape]}
+    create(connection, "matched.model", pl.DataFrame(said))
 
 
 def _quality(result: LinkResult, persons: pl.DataFrame) -> pl.DataFrame:
@@ -194,6 +188,11 @@ def _decided(
     return rows.select(pl.col("left_row", "right_row").cast(pl.Int64), "is_match").sort("left_row", "right_row")
 
 
+def further_settings(settings: Settings) -> Settings:
+    """How one more record of a linked child is recognised, by the same model."""
+    return replace(settings, keys=(), policy="many-to-one", repeats=False, near_misses=0)
+
+
 def _further_records(
     connection: duckdb.DuckDBPyConnection, result: LinkResult, persons: pl.DataFrame, students: pl.DataFrame
 ) -> pl.DataFrame:
@@ -204,7 +203,7 @@ def _further_records(
     linked = result.linked
     holders = persons[linked["left_row"].to_numpy()]
     nobodys = students.filter(~pl.int_range(pl.len()).is_in(linked["right_row"].implode()))
-    settings = replace(result.settings, keys=(), policy="many-to-one", repeats=False, near_misses=0)
+    settings = further_settings(result.settings)
     reviewed = _decided(connection, holders, nobodys, further=True)
     found = link(holders, nobodys, settings, reviewed=reviewed, model=result.model)
     return _with_rows(found, holders, nobodys).filter(pl.col("decision") != REJECTED)

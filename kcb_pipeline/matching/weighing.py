@@ -28,10 +28,9 @@ _ROWS_AT_ONCE: Final = 1 << 18
 
 def prepare(records: Records, settings: Settings) -> pl.DataFrame:
     """What the comparisons need of each record, and the columns that blocking, keys and frequencies name; nothing else is kept."""
-    there = set(records.collect_schema().names())
+    there = records.collect_schema().names()
     named = [name for name in settings.columns if name in there]
-    read = {name for comparison in settings.comparisons for name in comparison.reads if name in there}
-    wanted = records.select(sorted({*named, *read}))
+    wanted = records.select(columns_wanted(settings, there))
     batches: Iterator[pl.DataFrame]
     if isinstance(wanted, pl.LazyFrame):
         batches = iter(wanted.collect_batches(chunk_size=_ROWS_AT_ONCE, maintain_order=True))
@@ -46,6 +45,12 @@ def prepare(records: Records, settings: Settings) -> pl.DataFrame:
         columns = [column for comparison in settings.comparisons for column in comparison.prepare(empty)]
         prepared.append(pl.DataFrame([*empty.select(named).get_columns(), *columns]))
     return pl.concat(prepared, rechunk=True)
+
+
+def columns_wanted(settings: Settings, there: list[str]) -> list[str]:
+    """Those of a table's columns that `prepare` looks at."""
+    read = {name for comparison in settings.comparisons for name in comparison.reads}
+    return sorted({*settings.columns, *read} & set(there))
 
 
 def blocking_keys(settings: Settings, records: pl.DataFrame, of: tuple[BlockingRule, ...]) -> list[pl.Series]:

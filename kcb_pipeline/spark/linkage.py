@@ -7,7 +7,7 @@ EM (over distinct level vectors), what strangers and relatives look like (from s
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 import polars as pl
@@ -42,6 +42,7 @@ from kcb_pipeline.matching.settings import KeyRule, Settings
 from kcb_pipeline.matching.weighing import (
     CHANCE_SAMPLE,
     blocking_keys,
+    columns_wanted,
     content_hashes,
     families_to_look_at,
     kin_in,
@@ -70,9 +71,9 @@ class Table:
     schema: pl.Schema
     height: int
 
-    def only(self, rows: DataFrame, name: str, scratch: Scratch) -> Table:
-        """The records whose rows are in the column `ROW` of `rows`."""
-        frame = scratch.keep(name, self.frame.join(rows, ROW, "left_semi"))
+    def only(self, rows: DataFrame, how: Literal["semi", "anti"], name: str, scratch: Scratch) -> Table:
+        """The records whose rows are (`semi`), or are not (`anti`), in the column `ROW` of `rows`."""
+        frame = scratch.keep(name, self.frame.join(rows, ROW, f"left_{how}"))
         return Table(frame, self.schema, scratch.rows(name))
 
 
@@ -242,7 +243,8 @@ def _schema_of(*parts: tuple[str, pl.Schema, list[str]], extra: dict[str, pl.Dat
 
 def prepared(scratch: Scratch, name: str, records: DataFrame, settings: Settings) -> Table:
     """Every record prepared once. records: `ROW` and the columns that `link` wants."""
-    reads = polars_schema(records.schema)
+    wanted = columns_wanted(settings, records.columns)
+    reads = pl.Schema({n: t for n, t in polars_schema(records.schema).items() if n == ROW or n in wanted})
     kernel = _Prepare(settings)
     schema = kernel(pl.DataFrame(schema=reads)).schema
     frame = scratch.keep(name, apply(records, kernel, reads, schema))
@@ -315,9 +317,7 @@ class _Linkage:
             found = found.join(settled, "right_row", "left_anti")
             parts = tuple(self.settings.comparison(name) for name, _ in rule.plausible)
             names = [_columns(table.schema, parts) for table in (self.left, self.right)]
-            reads = _schema_of(
-                ("l", self.left.schema, names[0]), ("r", self.right.schema, names[1]), extra=_PAIR
-            )
+            reads = _schema_of(("l", self.left.schema, names[0]), ("r", self.right.schema, names[1]), extra=_PAIR)
             plausible = self._without_refused(apply(found, _Plausible(self.settings, rule), reads, pl.Schema(_PAIR)))
             kept = self.scratch.keep(
                 f"{self.name}-key{number}",
@@ -360,7 +360,11 @@ class _Linkage:
         return self.left.frame.select(ROW, _CHEAP).join(rows, ROW, "left_semi")
 
     def _studied(self, settled: DataFrame, count: int, limit: int | None) -> NDArray[np.int64]:
-        rows = settled.selectExpr(f"left_row AS {ROW}") if limit is None else self._hashes_of(settled).where(f"{_CHEAP} <= {limit}")
+        rows = (
+            settled.selectExpr(f"left_row AS {ROW}")
+            if limit is None
+            else self._hashes_of(settled).where(f"{_CHEAP} <= {limit}")
+        )
         return np.sort(fetched(rows.select(ROW), pl.Schema({ROW: pl.Int64}))[ROW].to_numpy())
 
     # Blocking.
@@ -374,7 +378,10 @@ class _Linkage:
         if count:
             rights = rights.join(settled.selectExpr(f"right_row AS {ROW}"), ROW, "left_anti")
         keys = []
-        for side, table, rest, other in (("left", self.left, lefts, self.right), ("right", self.right, rights, self.left)):
+        for side, table, rest, other in (
+            ("left", self.left, lefts, self.right),
+            ("right", self.right, rights, self.left),
+        ):
             kernel = _BlockingKeys(self.settings, side == "left", pl.DataFrame(schema=other.schema))
             keys.append(self.scratch.keep(f"{self.name}-keys-{side}", apply(rest, kernel, table.schema, _KEYS)))
         members = [
@@ -382,12 +389,14 @@ class _Linkage:
             for frame, side in zip(keys, ("lefts", "rights"), strict=True)
         ]
         blocks = self.scratch.keep(
-            f"{self.name}-blocks", members[0].join(members[1], ["rule", "key"]).selectExpr("rule", "key", "lefts * rights AS pairs")
+            f"{self.name}-blocks",
+            members[0].join(members[1], ["rule", "key"]).selectExpr("rule", "key", "lefts * rights AS pairs"),
         )
         largest = self.settings.largest_block
         capped = blocks.where(f"pairs > {largest}").select("rule", "key")
         joined = (
-            keys[0].withColumnRenamed(ROW, "left_row")
+            keys[0]
+            .withColumnRenamed(ROW, "left_row")
             .join(keys[1].withColumnRenamed(ROW, "right_row"), ["rule", "key"])
             .join(sf.broadcast(capped), ["rule", "key"], "left_anti")
         )
@@ -507,8 +516,8 @@ class _Linkage:
         pairs = self.scratch.read(f"{self.name}-weighed").sort(pl.col("method") == 0, "left_row", "right_row")
         settled = pairs.filter(pl.col("method") > 0)
         # Numbered in their order: what is decided does not depend on what a record is called, but arrays are as long as the numbers.
-        lefts, left = np.unique(np.concatenate([pairs["left_row"].to_numpy(), studied]), return_inverse=True)
-        rights, right = np.unique(pairs["right_row"].to_numpy(), return_inverse=True)
+        _, left = np.unique(np.concatenate([pairs["left_row"].to_numpy(), studied]), return_inverse=True)
+        _, right = np.unique(pairs["right_row"].to_numpy(), return_inverse=True)
         here = settled.height
         to_decide = ToDecide(
             left[: pairs.height],

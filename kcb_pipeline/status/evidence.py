@@ -16,7 +16,7 @@ import polars as pl
 
 from kcb_pipeline.config import Config
 from kcb_pipeline.engines.embedded import create, frame, rows
-from kcb_pipeline.engines.sql import run_step, statement
+from kcb_pipeline.engines.sql import run_step, step_rows
 from kcb_pipeline.identity import id_number
 from kcb_pipeline.identity.codes import citizen_numbers_of
 from kcb_pipeline.identity.standardise import person_keys
@@ -65,7 +65,7 @@ def attribute_evidence(connection: duckdb.DuckDBPyConnection, on: dt.date) -> li
         "standard.evidence_keys",
         landed.select("source", "row", "student_number", second, *person_keys(landed)),
     )
-    found = frame(connection, statement(PACKAGE, "attribution_candidates"))
+    found = step_rows(connection, PACKAGE, "attribution_candidates")
     level = name_levels(found["name_key"].fill_null(""), found["their_name"].fill_null(""))
     nameless = pl.col("name_key").is_null() | pl.col("their_name").is_null()
     agree = nameless | (pl.Series("level", level) <= LOST_OR_ADDED) | pl.col("same_birth").fill_null(value=False)

@@ -7,7 +7,7 @@ JOIN (SELECT student_number FROM standard.registry_keys WHERE student_number IS 
       GROUP BY student_number HAVING count(*) > 1) g ON g.student_number = k.student_number
 JOIN landed.student_registry s ON s.row = k.row
 UNION ALL
-SELECT 'id_number', cast(k.id_key AS VARCHAR), k.id_key, k.row, k.name_key, k.former_folded, k.folded, k.birth_date, k.sex, k.is_live,
+SELECT 'id_number', cast(k.id_key AS STRING), k.id_key, k.row, k.name_key, k.former_folded, k.folded, k.birth_date, k.sex, k.is_live,
        row_number() OVER (PARTITION BY k.id_key ORDER BY k.is_live DESC, s.status_date DESC NULLS LAST, k.row) AS nth
 FROM standard.registry_keys k
 JOIN (SELECT id_key FROM standard.registry_keys WHERE id_key IS NOT NULL GROUP BY id_key HAVING count(*) > 1) g ON g.id_key = k.id_key

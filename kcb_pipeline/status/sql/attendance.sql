@@ -10,7 +10,7 @@ SELECT p.person, p.registry_row, p.student_number, p.school_code, p.registry_sta
        CASE WHEN coalesce(p.registry_status, '') <> '02' AND l.student_number IS NOT NULL AND (s.present_on IS NULL OR s.present_on <= l.absent_on)
             THEN true ELSE false END AS is_on_long_leave,
        l.leave_from, l.leave_to, l.leave_row,
-       CASE WHEN coalesce(p.registry_status, '') <> '02' AND h.counted_on IS NOT NULL AND $today - h.counted_on <= $headcount_days
+       CASE WHEN coalesce(p.registry_status, '') <> '02' AND h.counted_on IS NOT NULL AND h.counted_on + $headcount_days >= $today
                  AND (s.present_on IS NULL OR s.present_on < h.counted_on)
                  AND (p.status_date IS NULL OR p.status_date <= h.counted_on)
                  AND (p.enrolled_month IS NULL OR p.enrolled_month <= h.counted_on) THEN true ELSE false END AS is_not_in_headcount

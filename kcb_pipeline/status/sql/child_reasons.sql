@@ -10,7 +10,7 @@ SELECT c.*,
          WHEN NOT is_live THEN 'no_longer_live'
          WHEN struck_off_on IS NOT NULL THEN 'struck_off'
          WHEN live_rows = 0 AND dead_status IN ('出国', '13') THEN 'registry_abroad'
-         WHEN live_rows = 0 AND $today - abroad_since >= $abroad_days THEN 'abroad'
+         WHEN live_rows = 0 AND abroad_since + $abroad_days <= $today THEN 'abroad'
          WHEN verdict IN ('户籍死亡', '空挂户', '双重户籍', '出国(境)') AND NOT is_enrolled_since THEN 'verified_departed'
          -- 2 dropout
          WHEN verdict = '确认失学' AND NOT is_enrolled_since AND NOT is_present_since THEN 'confirmed_never_enrolled'

@@ -4,6 +4,6 @@ FROM (
     SELECT student_number, leave_from, leave_to, max(absent_on) OVER (PARTITION BY student_number) AS absent_on, row,
            row_number() OVER (PARTITION BY student_number ORDER BY leave_to - leave_from DESC, row) AS nth
     FROM landed.absences
-    WHERE leave_from <= $today AND leave_to >= $today AND leave_to - leave_from + 1 >= $long_leave_days
+    WHERE leave_from <= $today AND leave_to >= $today AND leave_from + $long_leave_days <= leave_to + 1
 ) covering
 WHERE nth = 1

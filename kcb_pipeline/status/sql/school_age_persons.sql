@@ -1,6 +1,6 @@
 -- Who is counted: live persons of compulsory-education age tonight, and the children of the version before who are no longer live,
 -- until past school age.
-SELECT c.child_id, c.person, p.population_type, p.row AS population_row, true AS is_live, p.state, p.birth_date, p.sex, cast(NULL AS VARCHAR) AS duplicate_of
+SELECT c.child_id, c.person, p.population_type, p.row AS population_row, true AS is_live, p.state, p.birth_date, p.sex, cast(NULL AS STRING) AS duplicate_of
 FROM standard.children c JOIN standard.persons p ON p.person = c.person
 WHERE p.is_live AND p.birth_date BETWEEN $born_from AND $born_to
 UNION ALL
