@@ -217,14 +217,14 @@ class Night:
 
     def attribute(self) -> list[Attributed]:
         """Which child each row of the other sources speaks of."""
-        with self._connected() as connection:
+        with self._connected() as connection, self._steps():
             build_calendar(connection, self.comparison_date, self.config)
             run_step(connection, STATUS, "pupil_rows", "status.pupil_rows")
             return attribute_evidence(connection, self.comparison_date)
 
     def compare_attendance(self) -> dict[str, int]:
         """Comparison ②, 学籍 × 在校."""
-        with self._connected() as connection:
+        with self._connected() as connection, self._steps():
             compare_registry_with_attendance(connection, self.comparison_date, self.config)
             [counts] = rows(
                 connection,
@@ -235,7 +235,7 @@ class Night:
 
     def classify(self) -> dict[str, int]:
         """The one status of every child of school age; counts by status."""
-        with self._connected() as connection:
+        with self._connected() as connection, self._steps():
             gather_evidence(connection, self.comparison_date, self.config, self._sent(connection))
             ever = scalar(connection, "SELECT count(*) FROM previous_sources WHERE source = 'approvals'")
             ever_sent = bool(ever) or "approvals" in self._sent(connection)
