@@ -36,7 +36,7 @@ def refuse_without_room(delivery: Delivery, *, work: Path, ledgers: Path) -> Non
     if free < needed:
         raise KcbError(
             f"{delivery.comparison_date}: the night needs about {_written(needed)} of disk and {_written(free)} are free: "
-            f"nothing was started; make room, or shorten retention_days"
+            f"nothing was started; make room (kcb retention), or shorten [retention]"
         )
 
 
