@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,11 +33,30 @@ class Limits:
 
 
 _INSTANCES = itertools.count()
-_idle: dict[tuple[int, Limits], list[tuple[duckdb.DuckDBPyConnection, Path | None]]] = {}
-"""Instances that nobody uses, by process and limits, with the folder each would spill into.
 
-To make one takes DuckDB twenty milliseconds, and a night asks for three hundred connections.
-"""
+
+@dataclass(frozen=True, slots=True)
+class _Instance:
+    """DuckDB itself, without a file, the limits it was made with, and the folder it would spill into."""
+
+    limits: Limits
+    itself: duckdb.DuckDBPyConnection
+    spill: Path | None
+
+
+_idle: list[_Instance] = []
+"""Instances that nobody uses, the latest last. To make one takes DuckDB twenty milliseconds, and a night asks for three hundred connections."""
+_MOST_IDLE: Final = 4
+_lending = threading.Lock()
+
+
+def _close_idle() -> None:
+    """An instance's threads do not come along when a process forks: none is taken along."""
+    while _idle:
+        _idle.pop().itself.close()
+
+
+os.register_at_fork(before=_close_idle)
 
 
 @contextmanager
@@ -46,9 +66,9 @@ def connect(path: Path | None, limits: Limits, *, read_only: bool = False) -> It
     No extension is loaded or looked for (DuckDB would try the network), and dates are understood in UTC. The file is let go of
     at the end, whatever happened.
     """
-    waiting = _idle.setdefault((os.getpid(), limits), [])
-    instance, spill = waiting.pop() if path is not None and waiting else _instance(limits)
-    connection = instance.cursor()
+    instance = _idle_one(limits) if path is not None else None
+    instance = instance or _made(limits)
+    connection = instance.itself.cursor()
     try:
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute("SET preserve_insertion_order = true")
@@ -59,13 +79,24 @@ def connect(path: Path | None, limits: Limits, *, read_only: bool = False) -> It
     finally:
         connection.close()
         # One without a file may hold tables of its own, and one that has spilled keeps its folder: neither is used again.
-        if path is not None and not (spill and spill.exists()) and _let_go(instance):
-            waiting.append((instance, spill))
+        if path is not None and not (instance.spill and instance.spill.exists()) and _let_go(instance.itself):
+            with _lending:
+                _idle.append(instance)
+                while len(_idle) > _MOST_IDLE:
+                    _idle.pop(0).itself.close()
         else:
-            instance.close()
+            instance.itself.close()
 
 
-def _instance(limits: Limits) -> tuple[duckdb.DuckDBPyConnection, Path | None]:
+def _idle_one(limits: Limits) -> _Instance | None:
+    with _lending:
+        for place in reversed(range(len(_idle))):
+            if _idle[place].limits == limits:
+                return _idle.pop(place)
+    return None
+
+
+def _made(limits: Limits) -> _Instance:
     # A folder for each instance: DuckDB names the files in it by numbers that every instance counts from 0.
     spill = limits.temporary / f"spill-{os.getpid()}-{next(_INSTANCES)}" if limits.temporary else None
     config: dict[str, Any] = {
@@ -76,7 +107,7 @@ def _instance(limits: Limits) -> tuple[duckdb.DuckDBPyConnection, Path | None]:
         "autoload_known_extensions": False,
         "temp_directory": str(spill) if spill else "",
     }
-    return duckdb.connect(":memory:", config=config), spill
+    return _Instance(limits, duckdb.connect(":memory:", config=config), spill)
 
 
 def _let_go(instance: duckdb.DuckDBPyConnection) -> bool:

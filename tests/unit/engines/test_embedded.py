@@ -1,11 +1,13 @@
 """Connections: each sees its own file only, leaves nothing behind, and lets go of the file at its end."""
 
+import os
 import subprocess
 import sys
 
 import duckdb
 import pytest
 
+from kcb_pipeline.engines import embedded
 from kcb_pipeline.engines.embedded import Limits, connect
 
 LIMITS = Limits(memory="200MB", threads=1)
@@ -64,3 +66,24 @@ def test_what_spilled_is_gone_with_its_connection(tmp_path):
         assert any(limits.temporary.rglob("*"))
 
     assert not list(limits.temporary.rglob("*"))
+
+
+def test_few_instances_wait_to_be_used_again(tmp_path):
+    for memory in range(200, 220):
+        with connect(tmp_path / "one.duckdb", Limits(memory=f"{memory}MB", threads=1)):
+            pass
+
+    assert len(embedded._idle) <= 4
+
+
+def test_a_forked_process_makes_its_own(tmp_path):
+    with connect(tmp_path / "one.duckdb", LIMITS) as connection:
+        connection.execute("CREATE TABLE numbers AS SELECT 1 AS number")
+
+    child = os.fork()
+    if not child:
+        with connect(tmp_path / "one.duckdb", LIMITS, read_only=True) as connection:
+            found = connection.execute("FROM numbers").fetchall()
+        os._exit(0 if found == [(1,)] else 1)
+
+    assert os.waitpid(child, 0)[1] == 0
