@@ -28,12 +28,12 @@ PAGE: Final = {name: Words(zh, en) for name, (zh, en) in {
     "version": ("台账第 {number} 版", "Ledger version {number}"),
     "language": ("语言", "Language"),
     "lead": (
-        "应当上学的 {children} 名儿童中，{accounted} 名有着落，{flagged} 名要有人去找。",
-        "Of {children} children who should be in school, {accounted} are accounted for and {flagged} have to be looked for.",
+        "应当上学的 {children} 名儿童中，{flagged} 名要有人去找；其余 {accounted} 名在学、另有安置，或身份尚待人工核对。",
+        "Of {children} children who should be in school, {flagged} have to be looked for; the other {accounted} are in school, provided for otherwise, or await a person's check of who they are.",
     ),
     "lead_hidden": (
-        "应当上学的 {children} 名儿童中，绝大多数有着落；要有人去找的人数太少，不在此列出。",
-        "Of {children} children who should be in school nearly all are accounted for; those to be looked for are too few to be stated here.",
+        "应当上学的 {children} 名儿童中，要有人去找的人数太少，不在此列出。",
+        "Of {children} children who should be in school, those to be looked for are too few to be stated here.",
     ),
     "too_few": ("儿童太少，本报告不列人数。", "There are too few children here for any count to be shown."),
     "since_base": ("与 {day}（第 {number} 版）相比", "compared with {day} (version {number})"),
