@@ -9,6 +9,7 @@ from assets.identity import decisions, persons
 from kcb_pipeline.night import Night, metadata_of
 from kcb_pipeline.orchestration.stage import stage
 from kcb_pipeline.progress import Progress
+from kcb_pipeline.reporting.summaries import linkage_summary, statuses_summary
 
 GROUP = "comparisons"
 
@@ -22,7 +23,11 @@ GROUP = "comparisons"
 )
 def links(night: Night, progress: Progress, _: dg.AssetExecutionContext) -> Mapping[str, Any]:
     """Comparison ①."""
-    return metadata_of(night.match(progress=progress))
+    matched = metadata_of(night.match(progress=progress))
+    [facts] = night.facts("matching").select("eligible", "match_rate", "review_share").to_dicts()
+    with night.workspace.connect(read_only=True) as connection:
+        summary = linkage_summary(night.home, night.comparison_date, connection)
+    return {"summary": dg.MetadataValue.md(summary)} | matched | facts
 
 
 @stage(
@@ -55,7 +60,12 @@ def attendance(night: Night, _: Progress, __: dg.AssetExecutionContext) -> Mappi
 )
 def child_statuses(night: Night, _: Progress, __: dg.AssetExecutionContext) -> Mapping[str, Any]:
     """Where each child stands."""
-    return night.classify()
+    counts = night.classify()
+    with night.workspace.connect(read_only=True) as connection:
+        summary = statuses_summary(connection)
+    whole = max(sum(counts.values()), 1)
+    rates = {f"{status}_share": count / whole for status, count in counts.items()}
+    return {"summary": dg.MetadataValue.md(summary)} | counts | rates
 
 
 @stage(

@@ -46,7 +46,8 @@ def _landed(source: Source) -> dg.AssetsDefinition:
     )
     def landed(night: Night, progress: Progress, _: dg.AssetExecutionContext) -> Mapping[str, Any]:
         said = metadata_of(night.land(source.name, progress=progress))
-        return said | {"unknown_columns": len(said["unknown_columns"])}  # a header may be anything, a person's name too
+        said["unknown_columns"] = len(said["unknown_columns"])  # a header may be anything, a person's name too
+        return said | {"quarantined_share": said["quarantined"] / max(said["read"], 1)}
 
     return landed
 
@@ -68,6 +69,7 @@ def base_version(night: Night, _: Progress, __: dg.AssetExecutionContext) -> Map
     return {
         "base_version": base.version if base else None,
         "base_date": str(base.comparison_date) if base else "none: the first",
+        "base_run": dg.MetadataValue.dagster_run(base.run_id) if base else None,
         "rules_digest": night.rules_digest,
     }
 

@@ -7,9 +7,12 @@ from typing import Any
 import dagster as dg
 
 from assets.comparisons import child_statuses, poverty_dropouts
+from kcb_pipeline.engines.embedded import connect
+from kcb_pipeline.ledgers.previous import versions
 from kcb_pipeline.night import Night, metadata_of
-from kcb_pipeline.orchestration.stage import DATA_VERSION, stage
+from kcb_pipeline.orchestration.stage import DATA_VERSION, VERSION_TAG, stage
 from kcb_pipeline.progress import Progress
+from kcb_pipeline.reporting.summaries import cases_summary, version_summary
 from kcb_pipeline.retention import erase
 
 GROUP = "ledgers"
@@ -23,7 +26,9 @@ GROUP = "ledgers"
 )
 def cases(night: Night, _: Progress, __: dg.AssetExecutionContext) -> Mapping[str, Any]:
     """Cases after tonight."""
-    return metadata_of(night.advance_cases())
+    moved = metadata_of(night.advance_cases())
+    with night.workspace.connect(read_only=True) as connection:
+        return {"summary": dg.MetadataValue.md(cases_summary(connection))} | moved
 
 
 @stage(
@@ -54,7 +59,13 @@ def published_version(night: Night, _: Progress, context: dg.AssetExecutionConte
     shown = night.home.shown(published.version)
     if "report" not in shown:
         context.log.warning("version %d has no report: kcb report --version %d", published.version, published.version)
-    return metadata_of(published) | shown | {DATA_VERSION: published.content_digest}
+    context.instance.add_run_tags(context.run_id, {VERSION_TAG: str(published.version)})
+    with connect(night.home.ledgers, night.home.limits(), read_only=True) as connection:
+        summary = dg.MetadataValue.md(version_summary(connection, published.version))
+    run_id = next(v.run_id for v in versions(night.home.ledgers, night.home.limits()) if v.version == published.version)
+    published_by = dg.MetadataValue.dagster_run(run_id)  # of an earlier run, where nothing has changed
+    said = {"summary": summary} | metadata_of(published) | {"published_by": published_by, **shown}
+    return said | {DATA_VERSION: published.content_digest}
 
 
 @stage(

@@ -65,7 +65,12 @@ def _suite(suite: str, asset: dg.AssetsDefinition) -> dg.AssetChecksDefinition:
                 check_name=f"{suite}__{result.name}",
                 passed=result.passed,
                 severity=dg.AssetCheckSeverity.ERROR if result.severity == "error" else dg.AssetCheckSeverity.WARN,
-                metadata={"observed": result.observed, "expected": result.expected, "advice": result.advice},
+                metadata={
+                    "observed": result.observed,
+                    "expected": result.expected,
+                    "advice": result.advice,
+                    **result.numbers,  # as numbers, so that they plot
+                },
             )
 
     return check

@@ -254,6 +254,7 @@ def run_suite(suite: str, facts: pl.DataFrame, config: Config) -> list[GateResul
                 gate.expected,
                 gate.advice,
                 _validation(validated.to_json_dict()),
+                _numbers(facts, gate),
             )
         )
     return results
@@ -287,6 +288,12 @@ def _could_not_run(exceptions: Any) -> bool:
     """Whether Great Expectations raised inside: it reports that as an unmet expectation with an empty result."""
     infos = (exceptions, *exceptions.values()) if isinstance(exceptions, dict) else ()
     return any(isinstance(info, dict) and info.get("raised_exception") for info in infos)
+
+
+def _numbers(facts: pl.DataFrame, gate: Gate) -> dict[str, float]:
+    """The largest of each number that the gate looks at, over all subjects; nothing where there is none yet."""
+    largest = facts.select(pl.col(column).cast(pl.Float64, strict=False).max() for column in dict.fromkeys(gate.shown))
+    return {column: value for column, value in largest.row(0, named=True).items() if value is not None}
 
 
 def _observed(shown: pl.DataFrame, gate: Gate, *, named: bool) -> str:

@@ -7,7 +7,7 @@ expectations themselves are Great Expectations suites in `checks/suites.py`; her
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 import duckdb
@@ -28,6 +28,7 @@ class GateResult:
     """What one gate found. `error` blocks publication where it did not pass; `warning` never blocks.
 
     validation: the expectation and its result as Great Expectations gave them (JSON: type, kwargs, result), without a row's value.
+    numbers: what was looked at, the largest of all subjects, to be followed over the nights; not kept with the verdict.
     """
 
     name: str
@@ -37,6 +38,7 @@ class GateResult:
     expected: str
     advice: str = ""
     validation: str = ""
+    numbers: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def blocks(self) -> bool:

@@ -27,6 +27,7 @@ class Version:
     inputs_digest: str
     rules_digest: str
     base_version: int | None
+    run_id: str = ""
 
 
 def versions(ledgers: Path, limits: Limits) -> list[Version]:
@@ -39,7 +40,7 @@ def versions(ledgers: Path, limits: Limits) -> list[Version]:
             Version(*row)
             for row in rows(
                 connection,
-                "SELECT version, comparison_date, content_digest, inputs_digest, rules_digest, base_version "
+                "SELECT version, comparison_date, content_digest, inputs_digest, rules_digest, base_version, run_id "
                 "FROM ledger_versions ORDER BY version",
             )
         ]

@@ -13,8 +13,10 @@ from kcb_pipeline.claim import wait_for_earlier
 from kcb_pipeline.engines.embedded import rows
 from kcb_pipeline.faults import quoting_nothing
 from kcb_pipeline.night import Night
+from kcb_pipeline.orchestration.lineage import column_lineage, column_schema
 from kcb_pipeline.orchestration.partitions import comparison_dates
 from kcb_pipeline.orchestration.processes import hold
+from kcb_pipeline.orchestration.program import code_version
 from kcb_pipeline.orchestration.progress import StepClock, note_of, progress_of, told_in_log
 from kcb_pipeline.orchestration.resources import HomeResource
 from kcb_pipeline.progress import Progress
@@ -23,6 +25,8 @@ from kcb_pipeline.stages import begin, finish
 OWNERS = ["team:kcb"]
 DATA_VERSION = "data_version"
 """The key under which a stage says what its result is, for Dagster to show whether it changed."""
+VERSION_TAG = "kcb/version"
+"""On a run: the version that stood for its date when it was through. `run_id` of `ledger_versions` is the way back."""
 
 T = TypeVar("T")
 Run = Callable[[Night, Progress, dg.AssetExecutionContext], Mapping[str, Any]]
@@ -62,6 +66,7 @@ def stage(
             kinds=set(kinds),
             owners=OWNERS,
             description=description,
+            code_version=code_version(),
         )
         def asset(context: dg.AssetExecutionContext, home: HomeResource) -> dg.MaterializeResult[Any]:
             night = home.night(context)
@@ -77,12 +82,13 @@ def stage(
                 version = said.pop(DATA_VERSION, None)
                 with night.workspace.connect() as connection:
                     finish(connection, stage_name)
-                metadata = told(said) | described(night, *table) | {"seconds": clock.so_far()}
+                described, content = described_table(night, stage_name, *table)
+                metadata = told(said) | described | {"seconds": clock.so_far()}
                 clock.rows = metadata["dagster/row_count"]
-                return metadata, version
+                return metadata, version or content
 
             metadata, version = step(context, night, stage_name, work)
-            return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(version) if version else None)
+            return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(version))
 
         return asset
 
@@ -107,25 +113,32 @@ def told(said: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     for name, value in said.items():
         if isinstance(value, Mapping):
             flat |= told(value, f"{prefix}{name}_")
-        elif isinstance(value, list | tuple):
+        elif isinstance(value, list | tuple) and not isinstance(value, dg.MetadataValue):
             flat[f"{prefix}{name}"] = ", ".join(map(str, value)) or "none"
         elif value is not None:
             flat[f"{prefix}{name}"] = value
     return flat
 
 
-def described(night: Night, schema: str, table: str) -> dict[str, Any]:
-    """Row count and columns of a working table, under the keys the UI knows."""
+def described_table(night: Night, stage_name: str, schema: str, table: str) -> tuple[dict[str, Any], str]:
+    """Row count, columns and where they come from, under the keys the UI knows; and the table's content as one number.
+
+    The number is the sum of its rows' hashes: the same rows in any order give the same one, and one changed cell another.
+    """
     with night.workspace.connect(read_only=True) as connection:
-        [(count,)] = rows(connection, f"SELECT count(*) FROM {schema}.{table}")
+        [(count, content)] = rows(
+            connection, f"SELECT count(*), coalesce(sum(hash(t)::HUGEINT), 0) FROM {schema}.{table} t"
+        )
         columns = rows(
             connection,
             "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = current_database() "
             "AND schema_name = ? AND table_name = ? ORDER BY column_index",
             [schema, table],
         )
-    return {
+    metadata = {
         "dagster/row_count": int(count),
-        "dagster/column_schema": dg.TableSchema(columns=[dg.TableColumn(name, kind) for name, kind in columns]),
+        "dagster/column_schema": column_schema(stage_name, schema, table, columns),
         "dagster/relation_identifier": f"{schema}.{table}",
     }
+    lineage = column_lineage(stage_name)
+    return metadata | ({"dagster/column_lineage": lineage} if lineage else {}), f"{int(content):x}"

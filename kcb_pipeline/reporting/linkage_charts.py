@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 import os
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,12 +24,16 @@ from kcb_pipeline.reporting.charts import Level, Mark, Panel, Rule, Step
 from kcb_pipeline.reporting.linkage_words import DECISIONS, comparison_words, level_words, rule_words
 from kcb_pipeline.reporting.svg import AMBER, BLUE, DEEP, GREY, RED, TEAL, picture
 
+CHARTS: Final = ("match-weights", "m-and-u", "blocking", "unlinkables", "waterfall")
+
 _MOST_RECORDS: Final = 100_000
 """Records of each side whose potential is drawn: every k-th of a larger register."""
 
 
-def linkage_charts(home: Home, on: dt.date, *, child_id: str | None = None) -> dict[str, str]:
-    """Every chart of a date's linkage as SVG, by name. The waterfall is of the child's best pair, else of the last pair linked by weight.
+def linkage_charts(
+    home: Home, on: dt.date, *, child_id: str | None = None, only: Collection[str] = CHARTS
+) -> dict[str, str]:
+    """The charts of a date's linkage as SVG, by name. The waterfall is of the child's best pair, else of the last pair linked by weight.
 
     Raises UsageError where the date has no working file, or the child no pair.
     """
@@ -41,16 +46,15 @@ def linkage_charts(home: Home, on: dt.date, *, child_id: str | None = None) -> d
             raise UsageError(f"{on} has not been linked yet")
         model = Model.from_json(str(scalar(connection, "SELECT model FROM matched.model")))
         links = frame(connection, "SELECT * FROM matched.links").sort("person", "student")
-        found = {
-            "match-weights": _weights(links),
-            "m-and-u": model_levels(settings, model),
-            "blocking": _blocking(frame(connection, "SELECT * FROM matched.blocking")),
-            "unlinkables": _unlinkables(connection, settings, model),
+        draw: dict[str, Callable[[], str | None]] = {
+            "match-weights": lambda: _weights(links),
+            "m-and-u": lambda: model_levels(settings, model),
+            "blocking": lambda: _blocking(frame(connection, "SELECT * FROM matched.blocking")),
+            "unlinkables": lambda: _unlinkables(connection, settings, model),
+            "waterfall": lambda: _waterfall(_pair(connection, links, child_id), settings, _lowest(links, "linked")),
         }
-        pair = _pair(connection, links, child_id)
-        if pair is not None:
-            found["waterfall"] = _waterfall(pair, settings, _lowest(links, "linked"))
-    return found
+        drawn = {name: draw[name]() for name in CHARTS if name in only}
+    return {name: chart for name, chart in drawn.items() if chart is not None}
 
 
 def _weights(links: pl.DataFrame) -> str:
@@ -123,7 +127,9 @@ def _pair(connection: duckdb.DuckDBPyConnection, links: pl.DataFrame, child_id: 
     return weighed.sort("match_weight", "person", "student").row(0, named=True) if weighed.height else None
 
 
-def _waterfall(pair: dict[str, Any], settings: Settings, threshold: float | None) -> str:
+def _waterfall(pair: dict[str, Any] | None, settings: Settings, threshold: float | None) -> str | None:
+    if pair is None:
+        return None
     steps = [Step(comparison_words("prior"), "", pair["w_prior"])]
     for comparison in settings.comparisons:
         level = int(pair[f"level_{comparison.name}"])

@@ -194,7 +194,10 @@ def services(home: Path, environment: dict[str, str]):
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kcb-")))
         started = Services(home, folder, environment)
         stack.callback(started.stop)
-        for name in ("code", "daemon", "webserver"):
+        started.start("code")
+        # Not at once: a web server that asks while the code location is just coming up has been seen never to listen (Dagster 1.13.27).
+        wait_for((folder / "run" / "code.sock").exists, 90, "the code location", said=started.logs)
+        for name in ("daemon", "webserver"):
             started.start(name)
         loaded = "{ workspaceOrError { ... on Workspace { locationEntries { locationOrLoadError { __typename } } } } }"
         wait_for(lambda: "RepositoryLocation" in json.dumps(started.ask(loaded)), 90, "the services", said=started.logs)
