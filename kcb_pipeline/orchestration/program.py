@@ -2,9 +2,9 @@
 
 import functools
 import hashlib
-import importlib.util
 from pathlib import Path
 
+import kcb_pipeline
 from kcb_pipeline import __version__
 
 _PACKAGES = ("kcb_pipeline", "assets", "checks")
@@ -15,11 +15,9 @@ _SOURCES = (".py", ".sql", ".toml", ".npz", ".j2", ".css")
 def code_version() -> str:
     """The version of the package and twelve digits of the sha-256 of everything in it that decides a result."""
     digest = hashlib.sha256()
+    beside = Path(kcb_pipeline.__file__).parents[1]  # in a checkout and installed, the three lie side by side
     for package in _PACKAGES:
-        found = importlib.util.find_spec(package)
-        assert found is not None
-        assert found.origin is not None
-        folder = Path(found.origin).parent
+        folder = beside / package
         for path in sorted(path for path in folder.rglob("*") if path.suffix in _SOURCES):
             digest.update(f"{package}/{path.relative_to(folder).as_posix()}\0".encode())
             digest.update(hashlib.sha256(path.read_bytes()).digest())

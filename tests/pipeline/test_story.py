@@ -1,6 +1,8 @@
 """What a night tells in Dagster: numbers, summaries, columns with their origin, and versions of data and program, from a real run."""
 
+import base64
 import os
+import re
 
 import dagster as dg
 import duckdb
@@ -110,6 +112,8 @@ def test_summaries_hold_charts_and_nobody(first_night, told):
         assert summary.count("](data:image/svg+xml;base64,") == charts
     names = {name for (name,) in first_night.query("SELECT name FROM school_age_children WHERE length(name) > 2")}
     whole = " ".join(said.metadata["summary"].value for said in told.values() if "summary" in said.metadata)
+    whole += " ".join(base64.b64decode(drawing).decode() for drawing in re.findall(r"base64,([^)]+)", whole))
+    assert "匹配权重分布" in whole
     assert not any(name in whole for name in names)
 
 

@@ -152,7 +152,7 @@ def ledgers(tmp_path):
         connection.execute(f"CREATE TABLE ledger_versions ({columns})")
         connection.execute(
             """
-            INSERT INTO ledger_versions (version, comparison_date, content_digest, inputs_digest, rules_digest, base_version) VALUES (2, '2026-11-11', 'c2', 'i2', 'r', 1), (1, '2026-11-10', 'c1', 'i1', 'r', NULL);
+            INSERT INTO ledger_versions (version, comparison_date, content_digest, inputs_digest, rules_digest, base_version, run_id) VALUES (2, '2026-11-11', 'c2', 'i2', 'r', 1, 'two'), (1, '2026-11-10', 'c1', 'i1', 'r', NULL, 'one');
             INSERT INTO cases_history (case_id, state, valid_from_version, valid_to_version)
                 VALUES ('A1', 'suspected', 1, 2), ('A1', 'closed', 2, NULL), ('A2', 'suspected', 2, NULL);
             INSERT INTO row_accounts (version, source, read) VALUES (1, 'population', 10), (2, 'population', 12);
@@ -163,8 +163,8 @@ def ledgers(tmp_path):
 
 def test_the_versions_come_in_order(ledgers):
     assert versions(ledgers, LIMITS) == [
-        Version(1, dt.date(2026, 11, 10), "c1", "i1", "r", None),
-        Version(2, dt.date(2026, 11, 11), "c2", "i2", "r", 1),
+        Version(1, dt.date(2026, 11, 10), "c1", "i1", "r", None, "one"),
+        Version(2, dt.date(2026, 11, 11), "c2", "i2", "r", 1, "two"),
     ]
 
 
