@@ -13,7 +13,7 @@ KCB := KCB_HOME=$(KCB_HOME) $(BIN)/kcb
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help nightly ui test lint bench lock audit clean
+.PHONY: help nightly ui test soak lint bench lock audit clean
 
 help: ## Show this
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,10 @@ ui: $(VENV)/.runtime ## Start Dagster's web interface on http://127.0.0.1:3000
 
 test: $(VENV)/.dev ## Run the tests
 	$(BIN)/pytest -n 2 --dist loadfile
+
+soak: $(VENV)/.dev ## Do every fault to every stage and hundreds of kills (hours), and write docs/reliability.md
+	$(BIN)/python -m tests.soak
+	$(BIN)/python docs/generate.py
 
 lint: $(VENV)/.dev ## Check style and types
 	$(BIN)/ruff check .

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 from pathlib import Path
+from typing import Any
 
 from checks import suites
 from kcb_pipeline import config, gates
 from kcb_pipeline.analytics import tables as analytic
 from kcb_pipeline.analytics import views as analytic_views
+from kcb_pipeline.extracts import packed, parquet_file, text_file
 from kcb_pipeline.ledgers import cases, rosters, schema
 from kcb_pipeline.reporting import statistics
 
@@ -228,7 +231,87 @@ def analytics() -> str:
     return "\n".join(lines) + "\n"
 
 
+FAULTS = {
+    "killed": "killed (SIGKILL) at a random instant", "disk_full": "disk full", "read_only": "disk read-only", "no_memory": "no more memory",
+    "clock_back": "clock set back three days", "twice_at_once": "a second run of the date meanwhile", "torn_extract": "an extract still being written",
+    "damaged_work": "working database damaged", "damaged_ledgers": "published file damaged",
+}  # fmt: skip
+STAGES = ("delivery", "landing", "base", "identity", "matching", "status", "draft", "publication", "analytics")
+
+
+def reliability() -> str:
+    """What faults and load left behind, as the last soak measured it (docs/reliability.json)."""
+    said = json.loads((DOCS / "reliability.json").read_text(encoding="utf-8"))
+    lines = [
+        "# Reliability",
+        "",
+        "Whatever fails, what stands afterwards is the old version or the complete new one, the reason is said in one line, and the same date run",
+        "again just works. Drawn from `docs/reliability.json`, which `make soak` measures (`tests/soak`); the suite repeats a few of its trials.",
+        "",
+        "## Faults",
+        "",
+        f"{said['trials']} trials on {said['measured']}: the second night of a tiny county, from the stage on, while a reader holds the published file. After each, what",
+        "stands is verified, the date is run again from the beginning, and the result held to the digests of an undisturbed night, with nothing left over.",
+        "**old**, **new**: the version that stands after the fault; in brackets the error that was said; × how often; – not tried in that soak.",
+        "",
+        f"| fault | {' | '.join(STAGES)} |",
+        f"|---|{'---|' * len(STAGES)}",
+    ]
+    for fault, label in FAULTS.items():
+        cells = [said["outcomes"].get(fault, {}).get(stage, {}) for stage in STAGES]
+        lines.append(f"| {label} | {' | '.join(_outcomes(counts) for counts in cells)} |")
+    lines += ["", "What was said:", ""]
+    for fault, texts in sorted(said["messages"].items()):
+        lines += [f"- {FAULTS[fault]}: {text}" for text in texts]
+    lines += [
+        "",
+        "No process can say anything that is killed or that the system ends; the run is marked failed by the next one. `MachineError` is exit code 71,",
+        "`VerificationError` 6, `ContractError` 3 ([operations](operations.md)). The clock decides nothing but `published_at`.",
+        *_load(said["week"], said["backfill"]),
+        "",
+        "## Bad input",
+        "",
+        "Limits on what a file may do to the machine, whatever it says of itself; beyond them it is refused in one line (`ContractError`):",
+        "",
+        "| file | limit |",
+        "|---|---|",
+        f"| workbook | {packed.MOST_UNPACKED_BYTES >> 30} GiB unpacked, {packed.MOST_CELLS:,} cells up to the last one, texts of 32,767 characters; also for `kcb review import` |",
+        f"| CSV | {text_file.MOST_REFUSED:,} lines that are no rows; a line beyond {text_file.LONGEST_LINE >> 20} MiB is stepped over; after {text_file.MOST_UNENDED:,} quotation marks that never close no row runs over lines |",
+        f"| packed CSV | {text_file.MOST_EXPANSION} times its size, from {text_file.EXPANSION_COUNTS_FROM >> 30} GiB on |",
+        f"| Parquet | {parquet_file.MOST_ROWS:,} rows, row groups of {packed.MOST_UNPACKED_BYTES >> 30} GiB |",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _load(week: dict[str, Any] | None, backfill: dict[str, Any] | None) -> list[str]:
+    """What nights cost with readers throughout, where a soak has measured it."""
+    if week is None or backfill is None:
+        return ["", "## Load", "", "Not measured by this soak (`make soak` does, when it is left to its end)."]
+    return [
+        "", "## Load", "", "| | nights | seconds | queries meanwhile | of them failed |", "|---|---|---|---|---|",
+        f"| one after the other, in one process | {week['nights']} | {week['seconds']} | {week['queries']:,} | {len(week['failed'])} |",
+        f"| `kcb backfill --jobs {backfill['jobs']}` | {backfill['dates']} | {backfill['seconds']} | {backfill['queries']:,} | {len(backfill['failed'])} |",
+        "",
+        f"Open files after each night of the first row: {_listed(week['open_files'])}; resident memory, MiB: {_listed(week['resident_mib'])};",
+        f"disk of the home, KiB: {_listed(week['disk_kib'])} (each night keeps its working files and its version).",
+    ]  # fmt: skip
+
+
+def _outcomes(counts: dict[str, int]) -> str:
+    """`old (MachineError)`, each with how often where more than once."""
+    shown = []
+    for outcome, count in sorted(counts.items()):
+        stood, _, said = outcome.partition(", ")
+        shown.append(f"{stood}{f' ({said})' if said and said != 'killed' else ''}{f' ×{count}' if count > 1 else ''}")
+    return ", ".join(shown) or "–"
+
+
+def _listed(numbers: list[int]) -> str:
+    return ", ".join(map(str, numbers))
+
+
 PAGES = {
+    "reliability.md": reliability,
     "gates.md": gates_page,
     "analytics.md": analytics,
     "configuration.md": configuration,

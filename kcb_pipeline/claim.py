@@ -32,7 +32,8 @@ def _lock(folder: Path, date: dt.date) -> FileLock:
 
 
 def claim(workspace: Workspace, say: Say, *, wait: float = WAIT_SECONDS) -> None:
-    """Make this process the one that runs the date, once nobody else does; what a killed run left half written is erased.
+    """Make this process the one that runs the date, once nobody else does; what a killed run left half written is erased, and a
+    working database that is damaged.
 
     Raises KcbError where another process runs it for longer than `wait` seconds. Told to `say` is what is waited for.
     """
@@ -42,6 +43,7 @@ def claim(workspace: Workspace, say: Say, *, wait: float = WAIT_SECONDS) -> None
         return
     _patiently(lambda: _take(lock), f"{workspace.comparison_date} is being run by another process", say, wait)
     _HELD[path] = lock
+    workspace.erase_if_damaged()
     for leftover in workspace.files.rglob("*.unfinished"):
         leftover.unlink(missing_ok=True)
     for spilled in workspace.files.glob("spill-*"):

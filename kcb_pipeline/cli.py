@@ -3,7 +3,8 @@
 Exit codes: 0 done; 1 something else went wrong; 2 a question that cannot be answered as asked; 3 an extract breaks the contract;
 4 a gate stopped publication; 5 the version before was superseded meanwhile; 6 the published file is not what was published, or a
 backup is torn; 7 a date is late or stale (`kcb due --fail`); 8 they are of another schema; 9 a key that
-does not open what it was given for; 70 a fault of the program.
+does not open what it was given for; 70 a fault of the program; 71 the machine failed
+(disk, memory, permissions, a damaged file).
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from typing import Any, ParamSpec, TypeVar
 import click
 
 from kcb_pipeline import __version__
-from kcb_pipeline.errors import KcbError, UsageError, VerificationError
-from kcb_pipeline.faults import INTENDED, InternalError, trace, where
+from kcb_pipeline.errors import KcbError, MachineError, UsageError, VerificationError
+from kcb_pipeline.faults import INTENDED, InternalError, machine_condition, trace, where
 from kcb_pipeline.log import is_json, log
 from kcb_pipeline.permissions import owner_only
 
@@ -45,12 +46,10 @@ class _Group(click.Group):
         except INTENDED:
             raise
         except BaseException as error:
-            _say(
-                InternalError(f"{type(error).__name__} at {where(error)}"),
-                debug=bool(ctx.params.get("debug")),
-                original=error,
-            )
-            raise click.exceptions.Exit(InternalError.exit_code) from None
+            condition = machine_condition(error)
+            told = MachineError(condition) if condition else InternalError(f"{type(error).__name__} at {where(error)}")
+            _say(told, debug=bool(ctx.params.get("debug")), original=error)
+            raise click.exceptions.Exit(told.exit_code) from None
 
 
 def _say(error: KcbError, *, debug: bool, original: BaseException | None = None) -> None:
@@ -390,6 +389,7 @@ def export(
     from kcb_pipeline.encryption import AGE, Password, Recipients
     from kcb_pipeline.engines.embedded import connect
     from kcb_pipeline.home import Home
+    from kcb_pipeline.ledgers.manifest import write_manifest
     from kcb_pipeline.reporting.paper import encrypted, write_papers
     from kcb_pipeline.reporting.papers import papers
 
@@ -408,6 +408,8 @@ def export(
         elif password_file:
             made = encrypted(made, Password.read(password_file))
         written = write_papers(made, folder)
+        if out is None:
+            write_manifest(connection, number, folder)
     click.echo(f"version {number}: {len(written)} workbook(s) in {written[0].parent if written else folder}")
 
 
@@ -418,7 +420,7 @@ def report(home: Path, version: int | None) -> None:
     """Make report.html and the data docs of a version again, and say where they are. The same version gives the same bytes."""
     from kcb_pipeline.engines.embedded import connect
     from kcb_pipeline.home import Home
-    from kcb_pipeline.ledgers.publication import write_manifest
+    from kcb_pipeline.ledgers.manifest import write_manifest
     from kcb_pipeline.reporting.paper import write_papers
     from kcb_pipeline.reporting.papers import SHOWN, papers
 
@@ -524,28 +526,33 @@ def gates(home: Path, comparison_date: dt.date) -> None:
 @main.command(epilog="Example:  kcb verify")
 @_with_home
 def verify(home: Path) -> None:
-    """Recompute the chain of digests over all versions, and replay every case from its events.
+    """Recompute the chain of digests over all versions, look through their folders, and replay every case from its events.
 
-    Says whether the published file is what was published, and whether the history of each case leads to where the case stands.
+    Says whether the published file and every file in versions/ is what was published, and whether the history of each case leads to where
+    the case stands.
     """
     from kcb_pipeline.engines.embedded import connect
     from kcb_pipeline.home import Home
     from kcb_pipeline.ledgers.digest import verify as verify_chain
+    from kcb_pipeline.ledgers.manifest import verify_folders
     from kcb_pipeline.ledgers.replay import verify_replay
 
     place = _published(Home(home))
     with connect(place.ledgers, place.limits(), read_only=True) as connection:
         count, faults = verify_chain(connection)
+        faults += verify_folders(connection, place)
         cases, lost = verify_replay(connection)
     for fault in faults:
-        click.echo(f"version {fault.version}: {fault.what}", err=True)
+        click.echo(f"version {fault.version}: {fault.what}" if fault.version else fault.what, err=True)
     for case in lost:
         click.echo(f"case {case.case_id}: {case.what}", err=True)
     if faults or lost:
         raise VerificationError(
             f"{len(faults) + len(lost)} fault(s) in {count} version(s): the published file is not what was published"
         )
-    click.echo(f"{count} version(s) verified: every row is what was published, and the chain is whole")
+    click.echo(
+        f"{count} version(s) verified: every row is what was published, the chain is whole, and so is every folder"
+    )
     click.echo(f"{cases} case(s) replayed: the events of each lead to exactly where it stands")
 
 

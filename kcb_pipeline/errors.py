@@ -69,3 +69,9 @@ class KeyRefusedError(KcbError):
     """A key or password that does not open what it was given for."""
 
     exit_code = 9
+
+
+class MachineError(KcbError):
+    """The machine failed, not the program: a full disk, no memory, a folder that cannot be written, a damaged file."""
+
+    exit_code = 71

@@ -8,6 +8,7 @@ write past Python straight to the error stream: a panic in Rust prints its messa
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import os
 import sys
 import traceback
@@ -16,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
-from kcb_pipeline.errors import KcbError
+from kcb_pipeline.errors import KcbError, MachineError
 
 
 class InternalError(KcbError):
@@ -46,9 +47,15 @@ def quoting_nothing(stage: str, private: Path, work: Callable[[], T]) -> T:
     except INTENDED:
         raise
     except BaseException as error:
-        keep(error, stage, private)
-        told = InternalError(
-            f"{stage}: {type(error).__name__} at {where(error)}; the whole text is in {private.name}/faults.txt"
+        with suppress(OSError):  # where nothing can be written, its text goes nowhere
+            keep(error, stage, private)
+        condition = machine_condition(error)
+        told = (
+            MachineError(f"{stage}: {condition}")
+            if condition
+            else InternalError(
+                f"{stage}: {type(error).__name__} at {where(error)}; the whole text is in {private.name}/faults.txt"
+            )
         )
     told.__traceback__ = told.__cause__ = told.__context__ = None
     raise told
@@ -64,7 +71,10 @@ def _error_stream_kept(private: Path) -> Iterator[None]:
         return
     with suppress(OSError, ValueError):
         sys.stderr.flush()
-    descriptor = _append(private / "stderr.txt")
+    try:
+        descriptor = _append(private / "stderr.txt")
+    except OSError:  # nothing can be written there: better lost than said aloud
+        descriptor = os.open(os.devnull, os.O_WRONLY)
     os.dup2(descriptor, 2)
     os.close(descriptor)
     try:
@@ -74,8 +84,59 @@ def _error_stream_kept(private: Path) -> Iterator[None]:
             sys.stderr.flush()
         os.dup2(before, 2)
         os.close(before)
-        if not (private / "stderr.txt").stat().st_size:
-            (private / "stderr.txt").unlink()
+        with suppress(OSError):
+            if not (private / "stderr.txt").stat().st_size:
+                (private / "stderr.txt").unlink()
+
+
+FULL: Final = "the disk is full: make room and run the date again; what is published stands"
+UNWRITABLE: Final = (
+    "a file or folder of the home cannot be read or written: see to its owner and mode, and run the date again"
+)
+NO_MEMORY: Final = (
+    "there is not enough memory: lower [storage] memory_limit or threads, or free some, and run the date again"
+)
+DAMAGED: Final = "its working database is damaged: run the date from the beginning, which makes it anew; if that does not help, see kcb verify"
+TOO_MANY: Final = "too many open files or processes: raise the limit (ulimit) and run the date again"
+BROKEN: Final = "the disk cannot be read or written (input/output error): see the machine's log"
+
+_BY_NUMBER: Final = {
+    errno.ENOSPC: FULL, errno.EDQUOT: FULL, errno.EFBIG: FULL, errno.EROFS: UNWRITABLE, errno.EACCES: UNWRITABLE, errno.EPERM: UNWRITABLE,
+    errno.ENOMEM: NO_MEMORY, errno.EMFILE: TOO_MANY, errno.ENFILE: TOO_MANY, errno.EIO: BROKEN,
+}  # fmt: skip
+_BY_WORDS: Final = {
+    "No space left on device": FULL, "Disk quota exceeded": FULL, "File too large": FULL, "Read-only file system": UNWRITABLE,
+    "Permission denied": UNWRITABLE, "Cannot allocate memory": NO_MEMORY, "bad allocation": NO_MEMORY, "std::bad_alloc": NO_MEMORY,
+    "Too many open files": TOO_MANY, "can't start new thread": TOO_MANY, "Input/output error": BROKEN,
+    "Parquet magic bytes not found": DAMAGED,
+}  # fmt: skip
+"""How DuckDB, Arrow and Polars, which keep no error numbers, repeat what the system said."""
+
+
+def machine_condition(error: BaseException) -> str | None:
+    """What of the machine an error says, in words that quote nothing; None where it says nothing of it."""
+    import duckdb
+    from polars.exceptions import PolarsError
+
+    from kcb_pipeline.engines.embedded import is_damaged
+
+    seen: set[int] = set()
+    found: BaseException | None = error
+    while found is not None and id(found) not in seen:
+        seen.add(id(found))
+        if isinstance(found, MemoryError | duckdb.OutOfMemoryException):
+            return NO_MEMORY
+        if isinstance(found, OSError) and found.errno in _BY_NUMBER:
+            return _BY_NUMBER[found.errno]
+        if isinstance(found, OSError | RuntimeError | duckdb.Error | PolarsError):
+            text = str(found)
+            if isinstance(found, duckdb.Error) and is_damaged(found):
+                return DAMAGED
+            for words, condition in _BY_WORDS.items():
+                if words in text:
+                    return condition
+        found = found.__cause__ or found.__context__
+    return None
 
 
 def where(error: BaseException) -> str:

@@ -107,17 +107,17 @@ class Night:
     # -- what came ---------------------------------------------------------------------------------------------
 
     def find_delivery(self) -> Delivery:
-        """What came for the date, and what reviewers decided before it; every earlier verdict is taken back."""
+        """What came for the date, and what reviewers decided before it: the working database begins anew."""
         delivery = find_delivery(
             self.home.extracts / str(self.comparison_date), self.comparison_date, strict=self.strict
         )
         refuse_without_room(delivery, work=self.home.work, ledgers=self.home.ledgers)
         answers = binding(read_answers(self.home.reviews), self.comparison_date)
         delivery = replace(delivery, decisions_digest=answers_digest(answers))
+        self.workspace.erase_database()
         with self.workspace.connect() as connection:
             keep_delivery(connection, delivery)
             keep_answers(connection, answers)
-            forget_verdicts(connection)
         return delivery
 
     def land(self, source: str, *, progress: Progress = SILENT) -> LandedSource:

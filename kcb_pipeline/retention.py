@@ -14,17 +14,15 @@ import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Literal
 
 from kcb_pipeline.claim import is_running
 from kcb_pipeline.home import Home
+from kcb_pipeline.ledgers.manifest import PAPERS
 from kcb_pipeline.ledgers.previous import Version, stale_dates, versions
 
 Dated = tuple[dt.date, list[Path]]
 Kind = Literal["working_files", "extracts", "papers", "spilled"]
-
-PAPERS: Final = ("worklists", "更正建议.xlsx", "待补正.xlsx")
-"""What of a version's folder holds identities; `kcb export` makes it again."""
 
 _DAY = 24 * 3600
 

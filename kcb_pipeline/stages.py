@@ -44,4 +44,5 @@ def require(connection: duckdb.DuckDBPyConnection, what: str, stages: Collection
 
 def finish(connection: duckdb.DuckDBPyConnection, stage: str) -> None:
     """Note that a stage is done."""
+    connection.execute(_TABLE)
     connection.execute("INSERT INTO gates.stages VALUES (?)", [stage])

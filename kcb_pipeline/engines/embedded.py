@@ -121,6 +121,20 @@ def _let_go(instance: duckdb.DuckDBPyConnection) -> bool:
     return True
 
 
+DAMAGE: Final = (
+    "Corrupt database file", "not a valid DuckDB database", "Failure while replaying WAL", "Failed to load metadata pointer",
+    "SerializationException", "Serialization Error",
+)  # fmt: skip
+"""How DuckDB begins to say that a file is not as it wrote it."""
+
+
+def is_damaged(error: duckdb.Error) -> bool:
+    """Whether an error says that a database file is not as DuckDB wrote it."""
+    return isinstance(error, duckdb.SerializationException | duckdb.InternalException) or any(
+        words in str(error) for words in DAMAGE
+    )
+
+
 def attach(connection: duckdb.DuckDBPyConnection, path: Path, alias: str, *, read_only: bool) -> None:
     """Attach the database file `path` under `alias` (one of our own names)."""
     quoted = str(path).replace("'", "''")

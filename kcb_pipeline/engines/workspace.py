@@ -61,6 +61,23 @@ class Workspace:
                     connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
             yield connection
 
+    def erase_database(self) -> None:
+        """Erase the working database: a whole run makes everything in it anew, and so begins with none."""
+        for path in (self.database, self.database.with_name(self.database.name + ".wal")):
+            path.unlink(missing_ok=True)
+
+    def erase_if_damaged(self) -> None:
+        """Erase the working database where DuckDB cannot open it for what stands in it."""
+        if not self.database.exists():
+            return
+        try:
+            with self.connect(read_only=True):
+                pass
+        except duckdb.Error as error:
+            if not embedded.is_damaged(error):
+                raise
+            self.erase_database()
+
     def parquet(self, stage: str, table: str, token: str) -> Path:
         """The file of one generation of a Parquet table; `token` tells generations apart."""
         return self.files / stage / f"{table}-{token}.parquet"

@@ -102,6 +102,8 @@ def _look_at(
 ) -> tuple[Seen, Delivery | None]:
     look, files = _look_of(folder)
     content = before.content if before is not None else None
+    if before is not None and before.since > now:  # the clock was set back: what lies ahead is no time that has passed
+        before = replace(before, since=now)
     entry = before if before is not None and before.look == look else Seen(look, now, content=content)
     if entry.settled:
         return entry, None

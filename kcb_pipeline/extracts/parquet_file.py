@@ -15,8 +15,12 @@ from numpy.typing import NDArray
 from kcb_pipeline.errors import ContractError
 from kcb_pipeline.extracts.batches import MALFORMED_ROW, RawBatch
 from kcb_pipeline.extracts.catalogue import MISSING
+from kcb_pipeline.extracts.packed import MOST_UNPACKED_BYTES
 
 BATCH_ROWS: Final = 1 << 17
+MOST_ROWS: Final = 200_000_000
+_UNREADABLE: Final = (pa.ArrowException, OSError, ValueError, KeyError, OverflowError)
+"""What Arrow raises over a file that is none, or not whole."""
 
 
 class ParquetFile:
@@ -30,8 +34,9 @@ class ParquetFile:
         self._size = path.stat().st_size
         try:
             self._file = pq.ParquetFile(path)
-        except (pa.ArrowException, OSError) as error:
+        except _UNREADABLE as error:
             raise self._damaged(error) from None
+        self._refuse_bomb()
         self.headers = tuple(self._file.schema_arrow.names)
 
     def line(self, row: int) -> int:
@@ -53,7 +58,7 @@ class ParquetFile:
                 columns = {name: _texts(batch.column(header)) for name, header in names.items()}
                 rows = np.arange(row + 1, row + batch.num_rows + 1, dtype=np.int64)
                 torn = _torn(columns.values(), batch.num_rows)
-            except (pa.ArrowException, OSError) as error:
+            except _UNREADABLE as error:
                 raise self._damaged(error) from None
             if torn.any():
                 kept = pa.array(~torn)
@@ -61,6 +66,17 @@ class ParquetFile:
             yield RawBatch(rows[~torn], columns, [(int(place), MALFORMED_ROW) for place in rows[torn]])
             row += batch.num_rows
             self.position = self._size * row // max(self._file.metadata.num_rows, 1)
+
+    def _refuse_bomb(self) -> None:
+        """A row group is unpacked whole: refuse one that is larger than can be, and rows beyond any county's."""
+        known = self._file.metadata
+        largest = max((known.row_group(n).total_byte_size for n in range(known.num_row_groups)), default=0)
+        if largest > MOST_UNPACKED_BYTES or not 0 <= known.num_rows <= MOST_ROWS:
+            raise ContractError(
+                file=self._shown,
+                expected=f"row groups of at most {MOST_UNPACKED_BYTES >> 20} MiB and {MOST_ROWS:,} rows",
+                found=f"{largest >> 20} MiB and {known.num_rows:,} rows",
+            )
 
     def _damaged(self, error: Exception) -> ContractError:
         return ContractError(

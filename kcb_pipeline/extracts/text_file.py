@@ -12,7 +12,7 @@ import gzip
 import io
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final, cast
@@ -32,6 +32,13 @@ LONGEST_LINE: Final = 1 << 20
 """A line above this holds a cell above the 4,096 characters a cell may have; it is stepped over without being kept."""
 LONGEST_RECORD_LINES: Final = 64
 """How many lines a quoted cell may run over. Beyond that its opening mark is taken for a broken row, not for the rest of the file."""
+MOST_UNENDED: Final = 10_000
+"""How many records of a file may open a quotation mark that never closes, before no record of it may run over lines any more."""
+MOST_REFUSED: Final = 1_000_000
+"""How many lines of a file may be no records, before it is taken for something else than an extract."""
+MOST_EXPANSION: Final = 200
+EXPANSION_COUNTS_FROM: Final = 1 << 30
+"""A packed file of rows is a tenth of them, at most a fiftieth; one that unpacks to more than `MOST_EXPANSION` times its size is a bomb."""
 SEPARATORS: Final = (",", "\t", "|")
 COMMON_SHARE: Final = 0.9
 """Share of Chinese characters that must be common ones before a file with ASCII headers is believed to be GB18030 (extracts.md, Encoding)."""
@@ -87,7 +94,12 @@ class TextFile:
                 yield from splitter.split(block)
             except UnicodeDecodeError:
                 raise self._error("UTF-8 or GB18030 throughout", "rows in neither") from None
-        yield from splitter.finish()
+            except _TooManyRefusedError:
+                raise self._error("rows of cells", f"over {MOST_REFUSED:,} lines that are none") from None
+        try:
+            yield from splitter.finish()
+        except _TooManyRefusedError:
+            raise self._error("rows of cells", f"over {MOST_REFUSED:,} lines that are none") from None
 
     def _blocks(self) -> Iterator[bytes]:
         """The file in blocks of whole lines."""
@@ -103,8 +115,12 @@ class TextFile:
                 self.position = file.tell()
                 yield block
 
+    def _refuse_bomb(self, unpacked: int, packed: int) -> None:
+        if unpacked > EXPANSION_COUNTS_FROM and unpacked > MOST_EXPANSION * packed:
+            raise self._error(f"a packed file of at most {MOST_EXPANSION} times its size", "more")
+
     def _unpacked(self, file: BinaryIO) -> BinaryIO:
-        return cast("BinaryIO", gzip.GzipFile(fileobj=file)) if self._is_packed else file
+        return cast("BinaryIO", _Unpacking(file, self._refuse_bomb)) if self._is_packed else file
 
     def _error(self, expected: str, found: str) -> ContractError:
         return ContractError(file=self._shown, expected=expected, found=found)
@@ -133,7 +149,10 @@ class TextFile:
             except UnicodeDecodeError:
                 continue
             for separator in SEPARATORS:
-                headers = tuple(next(csv.reader([text], delimiter=separator), []))
+                try:
+                    headers = tuple(next(csv.reader([text], delimiter=separator), []))
+                except csv.Error:  # a cell beyond 128 KiB: not this separator
+                    continue
                 known = sum(header_key(header) in source.headers for header in headers)
                 candidates.append((known, len(headers), _Dialect(encoding, separator, mark, headers)))
         if not candidates:
@@ -202,6 +221,24 @@ def _common_characters() -> NDArray[np.bool_]:
     return table
 
 
+class _Unpacking(gzip.GzipFile):
+    """A gzip stream that tells how much it has given for how much it has taken."""
+
+    def __init__(self, file: BinaryIO, tell: Callable[[int, int], None]) -> None:
+        super().__init__(fileobj=file)
+        self._source, self._tell_sizes, self._given = file, tell, 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        data = super().read(size)
+        self._given += len(data)
+        self._tell_sizes(self._given, self._source.tell())
+        return data
+
+
+class _TooManyRefusedError(Exception):
+    """Too many lines of a file are no records."""
+
+
 _UNDECODABLE = b"\x00"
 _TOO_LONG = b"\x00\x00"
 """What stands in a block for a line that cannot be decoded, and for one too long to keep."""
@@ -243,6 +280,7 @@ class _Splitter:
         self._wanted = {name: f"f{place}" for name, place in positions.items()}
         self._rows = 0
         self._open = b""
+        self._unended = self._refused = 0
 
     def split(self, raw: bytes) -> Iterator[RawBatch]:
         """The records of one block."""
@@ -290,6 +328,7 @@ class _Splitter:
             counts[record.first + 1 : record.after] = 0
         row_of = self._rows + np.cumsum(counts)
         self._rows = int(row_of[-1])
+        self._refuse_more(int(np.count_nonzero(rule >= _MALFORMED)))
         refused = [(int(row_of[line]), _RULES[int(rule[line])]) for line in np.flatnonzero(rule >= _MALFORMED)]
         pieces, firsts = lines.pieces(rule == _GOOD, records)
         text = data if (rule == _GOOD).all() else b"".join(pieces)
@@ -311,12 +350,16 @@ class _Splitter:
                 return records, first
             else:
                 lines.break_line(first)  # it costs this row; the next line starts afresh
+                self._unended += 1
+                if self._unended > MOST_REFUSED:
+                    raise _TooManyRefusedError
                 next_line = first + 1
         return records, None
 
     def _record_from(self, lines: _Lines, first: int) -> tuple[int, list[str] | None]:
         """The record that begins on a line, and the line after it; no fields where it never ends properly."""
-        reach = min(first + LONGEST_RECORD_LINES, len(lines))
+        longest = LONGEST_RECORD_LINES if self._unended < MOST_UNENDED else 1
+        reach = min(first + longest, len(lines))
         for after in range(first + 1, reach + 1):
             joined = lines.text(first, after)
             if len(joined) > LONGEST_LINE or _UNDECODABLE in joined:
@@ -324,7 +367,12 @@ class _Splitter:
             fields = _fields(joined.decode(), self._dialect.separator, strict=after > first + 1)
             if fields is not None:
                 return after, fields
-        return (_NEEDS_MORE if reach == len(lines) else reach), None
+        return (_NEEDS_MORE if reach == len(lines) and longest > 1 else reach), None
+
+    def _refuse_more(self, count: int) -> None:
+        self._refused += count
+        if self._refused > MOST_REFUSED:
+            raise _TooManyRefusedError
 
     def _parse(
         self, text: bytes, rows: NDArray[np.int64], refused: list[tuple[int, str]], *, newlines: bool

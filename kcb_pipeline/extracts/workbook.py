@@ -1,7 +1,7 @@
 """XLSX workbooks: the first sheet (of a form of ours, the sheet of its name), its header within the first ten rows, cells with the types Excel gave them.
 
 Formulas, macros and links are never evaluated: calamine reads the stored values only. A workbook is at most 1,048,576 rows,
-and one that would unpack to more than `MOST_UNPACKED_BYTES` is refused before it is opened.
+and one that would unpack to more than a machine can hold is refused before it is opened (packed.py).
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from python_calamine import CalamineError, CalamineWorkbook
 from kcb_pipeline.errors import ContractError
 from kcb_pipeline.extracts.batches import MALFORMED_ROW, RawBatch
 from kcb_pipeline.extracts.catalogue import Source, header_key
+from kcb_pipeline.extracts.packed import refuse_packed_bomb
 
 HEADER_WITHIN: Final = 10
-MOST_UNPACKED_BYTES: Final = 2 << 30
 BATCH_ROWS: Final = 50_000
 EXACT_DIGITS: Final = 10**15
 """Excel keeps 15 digits: a longer number is already another number, and is written so that it is seen to be ruined."""
@@ -84,18 +84,11 @@ class Workbook:
 
     def _sheet(self, path: Path, wanted: str | None) -> list[list[Any]]:
         try:
-            with zipfile.ZipFile(path) as packed:
-                unpacked = sum(entry.file_size for entry in packed.infolist())
-            if unpacked > MOST_UNPACKED_BYTES:
-                raise ContractError(
-                    file=self._shown,
-                    expected=f"a workbook of at most {MOST_UNPACKED_BYTES >> 20} MiB unpacked",
-                    found=f"{unpacked >> 20} MiB",
-                )
+            refuse_packed_bomb(path, shown=self._shown)
             workbook = CalamineWorkbook.from_path(str(path))
             at = workbook.sheet_names.index(wanted) if wanted in workbook.sheet_names else 0
             rows: list[list[Any]] = workbook.get_sheet_by_index(at).to_python(skip_empty_area=False)
-        except (CalamineError, zipfile.BadZipFile, OSError, IndexError) as error:
+        except (CalamineError, zipfile.BadZipFile, OSError, ValueError, IndexError, NotImplementedError) as error:
             raise ContractError(
                 file=self._shown, expected="a readable workbook", found=f"a damaged one ({type(error).__name__})"
             ) from None

@@ -8,7 +8,7 @@ through it, the digest of the version before.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -29,11 +29,19 @@ def content_digest(connection: duckdb.DuckDBPyConnection, version: int, header: 
 
 
 def _table_digest(connection: duckdb.DuckDBPyConnection, table: Table, version: int) -> str:
-    columns = [f"coalesce(replace(cast(\"{name}\" AS VARCHAR), chr(30), ''), chr(30))" for name in table.columns]
     if table.keeping == "history":
         valid = f"valid_from_version <= {version} AND (valid_to_version IS NULL OR valid_to_version > {version})"
     else:
         valid = f"version = {version}"
+    return rows_digest(connection, table.stored_as, table.columns, valid)
+
+
+def rows_digest(connection: duckdb.DuckDBPyConnection, table: str, columns: Sequence[str], where: str) -> str:
+    """sha-256 over the rows of a table that a condition holds for, whatever their order."""
+    # No cell is what chr(30) is, and a cell that holds it has it twice: so no two rows are written alike.
+    written = [
+        f'coalesce(replace(cast("{name}" AS VARCHAR), chr(30), chr(30) || chr(30)), chr(30))' for name in columns
+    ]
     # concat_ws takes at most as many arguments as the table has columns; chr(31) never occurs in a landed cell.
     [(digest,)] = rows(
         connection,
@@ -41,7 +49,7 @@ def _table_digest(connection: duckdb.DuckDBPyConnection, table: Table, version: 
         SELECT sha256(coalesce(string_agg(bucket || digest, '' ORDER BY bucket), ''))
         FROM (
             SELECT substr(row_digest, 1, 3) AS bucket, sha256(string_agg(row_digest, '' ORDER BY row_digest)) AS digest
-            FROM (SELECT sha256(concat_ws(chr(31), {", ".join(columns)})) AS row_digest FROM {table.stored_as} WHERE {valid})
+            FROM (SELECT sha256(concat_ws(chr(31), {", ".join(written)})) AS row_digest FROM {table} WHERE {where})
             GROUP BY bucket
         )
         """,
@@ -83,4 +91,17 @@ def verify(connection: duckdb.DuckDBPyConnection) -> tuple[int, list[Fault]]:
         if content_digest(connection, number, header) != row["content_digest"]:
             faults.append(Fault(number, "its rows are not those that were published"))
         before = row["content_digest"]
+    faults += (Fault(None, what) for what in _impossible_rows(connection, table.height))
     return table.height, faults
+
+
+def _impossible_rows(connection: duckdb.DuckDBPyConnection, last: int) -> Iterator[str]:
+    """Rows that stand from, to or in a version that there is not: no version's digest covers how far beyond it they reach."""
+    for found in TABLES:
+        if found.keeping == "history":
+            possible = f"valid_from_version BETWEEN 1 AND {last} AND (valid_to_version IS NULL OR valid_to_version BETWEEN valid_from_version + 1 AND {last})"
+        else:
+            possible = f"version BETWEEN 1 AND {last}"
+        [(count,)] = rows(connection, f"SELECT count(*) FROM {found.stored_as} WHERE ({possible}) IS NOT TRUE")
+        if count:
+            yield f"{count} row(s) of {found.stored_as} stand in no version that there is"

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import duckdb
 
-from kcb_pipeline.engines.embedded import Limits, attach, connect, rows
+from kcb_pipeline.engines.embedded import Limits, attach, connect, is_damaged, rows
+from kcb_pipeline.errors import VerificationError
 from kcb_pipeline.ledgers.compatibility import refuse_other_schema
 from kcb_pipeline.ledgers.schema import TABLES
 
@@ -31,9 +32,11 @@ class Version:
 
 
 def versions(ledgers: Path, limits: Limits) -> list[Version]:
-    """All published versions, in order; none where nothing has been published. SchemaError where another schema published them."""
+    """All published versions, in order; none where nothing has been published. SchemaError where another schema published them,
+    VerificationError where the file is damaged."""
     if not ledgers.exists():
         return []
+<<<<<<< HEAD
     with connect(ledgers, limits, read_only=True) as connection:
         refuse_other_schema(connection)
         return [
@@ -44,6 +47,25 @@ def versions(ledgers: Path, limits: Limits) -> list[Version]:
                 "FROM ledger_versions ORDER BY version",
             )
         ]
+=======
+    try:
+        with connect(ledgers, limits, read_only=True) as connection:
+            refuse_other_schema(connection)
+            return [
+                Version(*row)
+                for row in rows(
+                    connection,
+                    "SELECT version, comparison_date, content_digest, inputs_digest, rules_digest, base_version "
+                    "FROM ledger_versions ORDER BY version",
+                )
+            ]
+    except duckdb.Error as error:
+        if is_damaged(error):
+            raise VerificationError(
+                "published/ledgers.duckdb is damaged: keep it aside and restore the last whole backup (docs/operations/backup.md)"
+            ) from None
+        raise
+>>>>>>> b7d84b4 (Verification looks through the folders of versions; the machine's faults are said in words; bombs are refused before they are opened)
 
 
 def base_of(comparison_date: dt.date, published: list[Version]) -> Version | None:

@@ -11,7 +11,6 @@ Where a run was killed between the two, the next publication of any date makes t
 from __future__ import annotations
 
 import datetime as dt
-import json
 import os
 import shutil
 from collections.abc import Callable
@@ -22,12 +21,13 @@ import duckdb
 from filelock import FileLock, Timeout
 
 from kcb_pipeline import __version__
-from kcb_pipeline.engines.embedded import attach, connect, frame, rows, scalar
+from kcb_pipeline.engines.embedded import attach, connect, rows
 from kcb_pipeline.engines.workspace import Workspace
 from kcb_pipeline.errors import GateError, KcbError, StaleDraftError
 from kcb_pipeline.gates import SUITES
 from kcb_pipeline.home import Home
 from kcb_pipeline.ledgers.digest import content_digest, seal
+from kcb_pipeline.ledgers.manifest import write_manifest
 from kcb_pipeline.ledgers.previous import Version, base_of, standing, versions
 from kcb_pipeline.ledgers.schema import TABLES, VERSION_FIELDS, Table, create_table_sql
 from kcb_pipeline.ledgers.views import create_views
@@ -351,22 +351,3 @@ def _place_folder(home: Home, number: int, aside: Path) -> None:
         shutil.rmtree(place)  # of a version of that number that is published no more: an older file was restored
     aside.replace(place)
     _flush(place.parent)
-
-
-def write_manifest(connection: duckdb.DuckDBPyConnection, number: int, folder: Path) -> None:
-    """`manifest.json`: the version's row, so that its folder says what it belongs to, and where in it the report and the data docs are."""
-    row = frame(connection, f"SELECT * FROM ledger_versions WHERE version = {number}").row(0, named=True)
-    checks = scalar(connection, f"SELECT count(*) FROM check_results WHERE version = {number}")
-    said = {name: str(value) if isinstance(value, dt.date) else value for name, value in row.items()} | {
-        "checks": checks,
-        "report": _inside(folder, "report.html"),
-        "data_docs": _inside(folder, "data_docs/index.html"),
-    }
-    path = folder / "manifest.json"
-    path.write_text(json.dumps(said, ensure_ascii=False, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    _flush(path)
-
-
-def _inside(folder: Path, path: str) -> str | None:
-    """The path, if there is such a file in the folder."""
-    return path if (folder / path).is_file() else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +13,7 @@ import polars as pl
 from python_calamine import CalamineError, CalamineWorkbook
 
 from kcb_pipeline.errors import ContractError
+from kcb_pipeline.extracts.packed import refuse_packed_bomb
 from kcb_pipeline.review.answers import WORDS, Answer
 from kcb_pipeline.review.workbook import ANSWER, INSTRUCTIONS, NUMBER, PAIRS, REVIEWER
 
@@ -99,6 +101,7 @@ def read_filled(path: Path, known: pl.DataFrame, on: dt.date) -> Filled:
 def _sheets(path: Path) -> dict[str, list[list[Any]]]:
     """The rows of our two sheets, each as wide as its widest, from A1."""
     try:
+        refuse_packed_bomb(path, shown=path.name)
         book = CalamineWorkbook.from_path(str(path))
         missing = [name for name in (INSTRUCTIONS, PAIRS) if name not in book.sheet_names]
         if missing:
@@ -107,7 +110,7 @@ def _sheets(path: Path) -> dict[str, list[list[Any]]]:
             name: [list(row) for row in book.get_sheet_by_name(name).to_python(skip_empty_area=False)]
             for name in (INSTRUCTIONS, PAIRS)
         }
-    except (CalamineError, OSError) as error:
+    except (CalamineError, zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise ContractError(
             file=path.name, expected="a filled review workbook (.xlsx)", found="something else"
         ) from error

@@ -1,0 +1,96 @@
+"""The soak: every fault in every stage, kills by the hundred, load; what came of it goes to docs/reliability.json.
+
+python -m tests.soak [--kills 200] [--jobs 2] [--seconds 7200]
+"""
+
+import argparse
+import datetime as dt
+import json
+import random
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from tests.soak import load
+from tests.soak.faults import FAULTS
+from tests.soak.trials import STAGES, Trial, stages_copied, trial
+
+FIRST_TRIED = sorted(
+    STAGES, key=lambda stage: (stage not in ("landing", "publication", "matching"), list(STAGES).index(stage))
+)
+"""The stages that a soak which ends early has to have been through."""
+KEPT = Path(__file__).resolve().parents[2] / "docs" / "reliability.json"
+
+
+def main() -> None:
+    """Run what time allows; what should never be is printed, never counted, and ends it in an error."""
+    options = argparse.ArgumentParser(prog="python -m tests.soak")
+    options.add_argument("--kills", type=int, default=200)
+    options.add_argument("--jobs", type=int, default=2)
+    options.add_argument("--rounds", type=int, default=1)
+    options.add_argument("--seconds", type=float, default=7200)
+    options.add_argument("--add", action="store_true", help="count on from what is kept")
+    options.add_argument("--no-load", action="store_true", help="faults only")
+    options.add_argument("--seed", type=int, default=0)
+    chosen = options.parse_args()
+    until = time.monotonic() + chosen.seconds
+    said: dict[str, Any] = {"measured": "", "trials": 0, "outcomes": {}, "messages": {}, "week": None, "backfill": None}
+    if chosen.add and KEPT.exists():
+        said = json.loads(KEPT.read_text(encoding="utf-8"))
+    broken: list[str] = []
+    with tempfile.TemporaryDirectory(prefix="kcb-soak-") as name:
+        folder = Path(name)
+        copies = stages_copied(folder)
+        plan = [(stage, fault) for _ in range(chosen.rounds) for stage in FIRST_TRIED for fault in FAULTS]
+        plan += random.Random(chosen.seed).choices([(stage, "killed") for stage in STAGES], k=chosen.kills)
+
+        def attempt(nth: int) -> Trial | str | None:
+            if time.monotonic() > until:
+                return None
+            try:
+                return trial(copies, folder / f"trial-{nth}", *plan[nth], seed=chosen.seed + nth)
+            except AssertionError as error:
+                return str(error)
+
+        with ThreadPoolExecutor(chosen.jobs) as pool:
+            for came in pool.map(attempt, range(len(plan))):
+                if isinstance(came, str):
+                    broken.append(came)
+                    print(f"BROKEN: {came}", flush=True)
+                elif came is not None:
+                    print(f"{came.fault} in {came.stage}: {came.stood} {came.said}", flush=True)
+                    _count(said, came)
+                    _keep(said)
+        if not chosen.no_load:
+            said["week"] = load.week(folder / "week")
+            said["backfill"] = load.backfill(folder / "backfill")
+            _keep(said)
+            broken += [
+                *said["week"]["failed"],
+                *said["backfill"]["failed"],
+                *([said["backfill"]["said"]] if said["backfill"]["exit_code"] else []),
+            ]
+    if broken:
+        sys.exit(f"{len(broken)} ended as none should; the first: {broken[0]}")
+
+
+def _count(said: dict[str, Any], came: Trial) -> None:
+    key = f"{came.stood}, {came.said}" if came.said else came.stood
+    counts = said["outcomes"].setdefault(came.fault, {}).setdefault(came.stage, {})
+    counts[key] = counts.get(key, 0) + 1
+    said["trials"] += 1
+    if came.message:
+        text = came.message.removeprefix(f"{came.stage}: ")
+        said["messages"][came.fault] = sorted({*said["messages"].get(came.fault, []), text})
+
+
+def _keep(said: dict[str, Any]) -> None:
+    said["measured"] = dt.datetime.now(tz=dt.UTC).date().isoformat()
+    KEPT.write_text(json.dumps(said, ensure_ascii=False, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
