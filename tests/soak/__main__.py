@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.soak import load
-from tests.soak.faults import FAULTS
+from tests.soak.faults import FAULTS, can_mount
 from tests.soak.trials import STAGES, Trial, stages_copied, trial
 
 FIRST_TRIED = sorted(
@@ -55,6 +55,7 @@ def main() -> None:
             except AssertionError as error:
                 return str(error)
 
+        can_mount()  # found out once, not by every thread
         with ThreadPoolExecutor(chosen.jobs) as pool:
             for came in pool.map(attempt, range(len(plan))):
                 if isinstance(came, str):

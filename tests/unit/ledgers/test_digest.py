@@ -262,7 +262,7 @@ def publish_three(ledgers):
         versions.append(row)
     create(
         ledgers,
-        "ledger_versions",
+        "main.ledger_versions",
         pl.DataFrame(versions).with_columns(pl.col("version", "base_version").cast(pl.Int32)),
     )
 
