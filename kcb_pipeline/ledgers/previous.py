@@ -36,18 +36,6 @@ def versions(ledgers: Path, limits: Limits) -> list[Version]:
     VerificationError where the file is damaged."""
     if not ledgers.exists():
         return []
-<<<<<<< HEAD
-    with connect(ledgers, limits, read_only=True) as connection:
-        refuse_other_schema(connection)
-        return [
-            Version(*row)
-            for row in rows(
-                connection,
-                "SELECT version, comparison_date, content_digest, inputs_digest, rules_digest, base_version, run_id "
-                "FROM ledger_versions ORDER BY version",
-            )
-        ]
-=======
     try:
         with connect(ledgers, limits, read_only=True) as connection:
             refuse_other_schema(connection)
@@ -55,7 +43,7 @@ def versions(ledgers: Path, limits: Limits) -> list[Version]:
                 Version(*row)
                 for row in rows(
                     connection,
-                    "SELECT version, comparison_date, content_digest, inputs_digest, rules_digest, base_version "
+                    "SELECT version, comparison_date, content_digest, inputs_digest, rules_digest, base_version, run_id "
                     "FROM ledger_versions ORDER BY version",
                 )
             ]
@@ -65,7 +53,6 @@ def versions(ledgers: Path, limits: Limits) -> list[Version]:
                 "published/ledgers.duckdb is damaged: keep it aside and restore the last whole backup (docs/operations/backup.md)"
             ) from None
         raise
->>>>>>> b7d84b4 (Verification looks through the folders of versions; the machine's faults are said in words; bombs are refused before they are opened)
 
 
 def base_of(comparison_date: dt.date, published: list[Version]) -> Version | None:
