@@ -13,7 +13,7 @@ KCB := KCB_HOME=$(KCB_HOME) $(BIN)/kcb
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help nightly ui test soak lint bench lock audit clean
+.PHONY: help nightly ui test soak lint spark bench lock audit clean
 
 help: ## Show this
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,13 +40,16 @@ lint: $(VENV)/.dev ## Check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+spark: $(VENV)/.installer requirements/spark.lock ## Install what engine = "spark" needs (docs/spark.md)
+	$(call add,spark)
+
 bench: $(VENV)/.dev ## Measure the matching beside Splink on the same data and write docs/benchmarks.md
 	test -x $(VENV)/rivals/bin/python || $(PYTHON) -m venv $(VENV)/rivals
 	$(VENV)/rivals/bin/pip install --quiet --disable-pip-version-check -r benchmarks/requirements.in
 	$(BIN)/python -m benchmarks --rivals $(VENV)/rivals/bin/python --febrl $(VENV)/rivals
 
 lock: $(VENV)/.dev ## Pin all requirements anew, with hashes
-	cd requirements && for name in installer runtime postgres dev; do \
+	cd requirements && for name in installer runtime postgres spark dev; do \
 		UV_NO_CONFIG=1 ../$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-strip-extras \
 			--no-emit-index-url --no-header --no-annotate --quiet $$name.in -o $$name.lock; done
 	$(BIN)/python docs/licences.py
@@ -54,7 +57,7 @@ lock: $(VENV)/.dev ## Pin all requirements anew, with hashes
 audit: $(VENV)/.dev ## Ask the public databases of vulnerabilities about everything pinned (needs the network)
 	test -x $(VENV)/audit/bin/pip-audit || { $(PYTHON) -m venv $(VENV)/audit && \
 		$(VENV)/audit/bin/pip install --quiet --disable-pip-version-check pip-audit==2.10.1; }
-	for name in installer runtime postgres dev; do $(VENV)/audit/bin/pip-audit --disable-pip --require-hashes -r requirements/$$name.lock || exit 1; done
+	for name in installer runtime postgres spark dev; do $(VENV)/audit/bin/pip-audit --disable-pip --require-hashes -r requirements/$$name.lock || exit 1; done
 
 clean: ## Remove the environment and caches (never the data)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
@@ -67,9 +70,13 @@ $(VENV)/.installer: requirements/installer.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/installer.lock
 	@touch $@
 
-define install
+define add
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/$(1).lock \
 		|| $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/$(1).lock
+endef
+
+define install
+	$(call add,$(1))
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 endef
 

@@ -346,7 +346,9 @@ class Night:
                 except Exception as error:
                     keep(error, kind, self.workspace.files)
 
-        return publish(self.home, self.workspace, run_id=run_id, now=now, accompany=accompany)
+        return publish(
+            self.home, self.workspace, run_id=run_id, now=now, accompany=accompany, engine=self.config.engine
+        )
 
     # -- for analysts --------------------------------------------------------------------------------------------
 

@@ -24,6 +24,8 @@ PINNED: Final = {
     "spark.sql.adaptive.enabled": "true",
     # Shuffle files and what spills hold identities: they are written encrypted, with a key that lives as long as the session.
     "spark.io.encryption.enabled": "true",
+    # What the workers write beside the working database is for its owner only, as everything a night writes.
+    "spark.hadoop.fs.permissions.umask-mode": "077",
     # Plans, arguments and errors are told to nobody but the log of whoever runs the night.
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",

@@ -156,6 +156,16 @@ def test_patterns_are_the_distinct_vectors_and_know_whose_they_are(rows):
     assert found.counts.tolist() == [rows.count(row) for row in sorted(set(rows))]
 
 
+@given(st.lists(st.tuples(st.integers(-1, 4), st.integers(-1, 4), st.integers(-1, 1), st.integers(-1, 8)), min_size=1))
+def test_patterns_counted_elsewhere_in_any_order_are_the_same_patterns(rows):
+    found = Patterns.of(list(np.array(rows, dtype=np.int8).T), [len(c.labels) for c in SETTINGS.comparisons])
+    shuffled = np.argsort([hash(tuple(vector)) for vector in found.vectors.tolist()])
+    counted = Patterns.counted(found.vectors[shuffled], found.counts[shuffled])
+
+    assert (counted.vectors == found.vectors).all()
+    assert (counted.counts == found.counts).all()
+
+
 def test_agreement_that_another_agreement_contains_is_silent_and_disagreement_is_not():
     levels = {
         "number": np.array([0, 0, 1, 2, -1], dtype=np.int8),
