@@ -32,7 +32,7 @@ def configuration() -> str:
         "# Configuration",
         "",
         "A county's own rules stand in `kcb.toml` in its home folder (`KCB_HOME`). A setting that is not there has its default. Every rule but",
-        "those of `[storage]` and `[orchestration]` is part of the `rules_digest` of a version. This page is made from the code (`python docs/generate.py`).",
+        "those of `[storage]`, `[orchestration]` and `[spark]` is part of the `rules_digest` of a version. This page is made from the code (`python docs/generate.py`).",
         "",
         "```toml",
         "[school_age]",

@@ -39,8 +39,6 @@ class Nights:
     spark: Home
     machines: Cluster
     said: bytes
-    crashed: subprocess.CompletedProcess[str]
-    submitted: dict[str, object]
 
     def working(self, home: Home, table: str) -> pl.DataFrame:
         with duckdb.connect(str(home.folder / "work" / f"{DATE}.duckdb"), read_only=True) as connection:
@@ -55,7 +53,7 @@ def submit(home: Home) -> dict[str, object]:
     names: dict[str, object] = {}
     exec(compile(example, "docs/spark.md", "exec"), names)
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # Dagster's Pipes uses what Dagster deprecates
+        warnings.simplefilter("ignore")  # Dagster's Pipes uses what Dagster deprecates, and what it previews
         patch.setenv("PATH", f"{programs()}{os.pathsep}{os.environ['PATH']}")
         patch.setenv("KCB_HOME", str(home.folder))
         patch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
@@ -87,12 +85,7 @@ def nights(tmp_path_factory) -> Nights:
         code = night.wait(300)
         said = (folder / "night.out").read_bytes()
         assert code == 0, said.decode(errors="replace")[-3000:]
-        crashed = subprocess.run(
-            [sys.executable, str(Path(__file__).with_name("crash.py")), str(spark.folder)],
-            capture_output=True, text=True, check=False, env={**os.environ, "SPARK_LOCAL_IP": "127.0.0.1"},
-        )  # fmt: skip
-        submitted = submit(spark)
-        yield Nights(embedded, spark, machines, said, crashed, submitted)
+        yield Nights(embedded, spark, machines, said)
 
 
 def test_a_worker_died_at_work_and_the_night_went_on(nights):
@@ -157,22 +150,32 @@ def test_nothing_that_spark_writes_for_people_names_a_child(nights):
     assert [value for value in known if value in written] == []
 
 
-def test_a_kernel_that_fails_quotes_nothing_anywhere(nights):
-    """Neither its message, nor what a panic writes past Python, is in what the driver, the executors or the event log say."""
-    told = nights.machines.told().decode(errors="replace") + nights.crashed.stdout + nights.crashed.stderr
+@pytest.fixture(scope="module")
+def crashed(nights) -> subprocess.CompletedProcess[str]:
+    """A kernel that fails on the same cluster."""
+    return subprocess.run(
+        [sys.executable, str(Path(__file__).with_name("crash.py")), str(nights.spark.folder)],
+        capture_output=True, text=True, check=False, env={**os.environ, "SPARK_LOCAL_IP": "127.0.0.1"},
+    )  # fmt: skip
 
-    assert nights.crashed.returncode == 1
-    assert "KernelError: ValueError at" in nights.crashed.stderr
-    assert "KernelError: ValueError at" in told.replace(nights.crashed.stderr, "")
+
+def test_a_kernel_that_fails_quotes_nothing_anywhere(nights, crashed):
+    """Neither its message, nor what a panic writes past Python, is in what the driver, the executors or the event log say."""
+    told = nights.machines.told().decode(errors="replace") + crashed.stdout + crashed.stderr
+
+    assert crashed.returncode == 1
+    assert "KernelError: ValueError at" in crashed.stderr
+    assert "KernelError: ValueError at" in told.replace(crashed.stderr, "")
     assert "鄢龘靐" not in told
     assert "\\u9f98" not in told
 
 
 def test_a_stage_submitted_through_pipes_tells_dagster_its_numbers(nights):
+    submitted = submit(nights.spark)
     rows = nights.working(nights.embedded, "standard.population_keys").height
 
-    assert nights.submitted["population_rows"] == rows
-    assert nights.submitted["registry_rows"] == nights.working(nights.embedded, "standard.registry_keys").height
+    assert submitted["population_rows"] == rows
+    assert submitted["registry_rows"] == nights.working(nights.embedded, "standard.registry_keys").height
 
 
 def test_working_tables_of_the_cluster_are_gone_after_their_stage(nights):
