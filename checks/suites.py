@@ -291,8 +291,11 @@ def _could_not_run(exceptions: Any) -> bool:
 
 
 def _numbers(facts: pl.DataFrame, gate: Gate) -> dict[str, float]:
-    """The largest of each number that the gate looks at, over all subjects; nothing where there is none yet."""
-    largest = facts.select(pl.col(column).cast(pl.Float64, strict=False).max() for column in dict.fromkeys(gate.shown))
+    """The largest of each number that the gate looks at, over all subjects; nothing where there is none yet, or a text."""
+    shown = [column for column in dict.fromkeys(gate.shown) if facts.schema[column].is_numeric()]
+    if not shown:
+        return {}
+    largest = facts.select(pl.col(column).cast(pl.Float64).max() for column in shown)
     return {column: value for column, value in largest.row(0, named=True).items() if value is not None}
 
 

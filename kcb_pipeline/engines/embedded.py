@@ -178,9 +178,9 @@ def create(connection: duckdb.DuckDBPyConnection, table: str, data: pl.DataFrame
 
 def replace(connection: duckdb.DuckDBPyConnection, table: str, sql: str, parameters: object = None) -> None:
     """Create or replace a table from a query; a view of that name, which another engine left, gives way to it."""
-    schema, name = table.split(".")
+    schema, _, name = table.rpartition(".")
     view = "SELECT 1 FROM duckdb_views() WHERE database_name = current_database() AND schema_name = ? AND view_name = ?"
-    if rows(connection, view, [schema, name]):
+    if rows(connection, view, [schema or "main", name]):
         connection.execute(f"DROP VIEW {table}")
     connection.execute(f"CREATE OR REPLACE TABLE {table} AS {sql}", parameters)
 

@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 
 from kcb_pipeline.engines import embedded
 from kcb_pipeline.engines.embedded import Limits
+from kcb_pipeline.permissions import owner_only
 
 SCHEMAS: Final = ("landed", "standard", "matched", "status", "draft", "gates")
 """The stages, in order: every working table is `stage.name`."""
@@ -34,11 +35,14 @@ _MOST_PENDING = 2
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """Where one comparison date is worked on."""
+    """Where one comparison date is worked on. Whoever has one writes for its owner only."""
 
     folder: Path
     comparison_date: dt.date
     limits: Limits
+
+    def __post_init__(self) -> None:
+        owner_only()
 
     @property
     def database(self) -> Path:
