@@ -381,7 +381,8 @@ def _what_headers_say(headers: list[str], unknown: list[str], source: Source) ->
             other
             or f"{len(known)} of its headers among the {len(headers)} cells of the first line: is the header line there?"
         )
-    return f"the headers {', '.join(known)}" + (f" and {len(unknown)} unknown" if unknown else "")
+    places = ", ".join(str(place) for place, header in enumerate(headers, start=1) if header in unknown)
+    return f"the headers {', '.join(known)}" + (f" and {len(unknown)} unknown, at place {places}" if unknown else "")
 
 
 def _looks_like(headers: list[str], source: Source) -> str:

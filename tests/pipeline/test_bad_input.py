@@ -73,7 +73,7 @@ def two_columns_of_one_meaning(folder):
         (no_population, ["population.*", "expected the required source population", "found no such file"]),
         (
             no_registry_column,
-            ["学籍.csv", "column student_number", "expected student_number or 全国学籍号", "不是学籍号"],
+            ["学籍.csv", "column student_number", "expected student_number or 全国学籍号", "unknown, at place "],
         ),
         (wrong_digest, ["学籍.csv", "expected sha-256", "found"]),
         (unreadable_encoding, ["verifications.csv", "expected UTF-8 or GB18030", "found UTF-16"]),
