@@ -16,6 +16,7 @@ import polars as pl
 from kcb_pipeline.analytics.views import documented
 from kcb_pipeline.config import Config
 from kcb_pipeline.engines.embedded import rows, scalar
+from kcb_pipeline.extracts.catalogue import sources
 
 _PSEUDONYMS: Final = ("child_key", "case_key")
 
@@ -148,7 +149,19 @@ _IDENTIFYING: Final = (
 
 
 def _identities(connection: duckdb.DuckDBPyConnection) -> int:
-    """Different values in columns of words that identify somebody in the ledgers; pseudonyms against the numbers they stand for."""
+    """Different values in columns of words that identify somebody in the ledgers; pseudonyms against the numbers they stand for.
+
+    A word of a code list names nobody, though somebody may be called so.
+    """
+    codes = sorted(
+        {
+            value
+            for source in sources().values()
+            for column in source.columns
+            if column.code_list
+            for value in column.code_list.spellings.values()
+        }
+    )
     words = " UNION ".join(
         f'SELECT "{column}" AS word FROM {table} WHERE "{column}" IS NOT NULL'
         for table, column, kind in _columns(connection)
@@ -161,6 +174,8 @@ def _identities(connection: duckdb.DuckDBPyConnection) -> int:
     return int(
         scalar(
             connection,
-            f"SELECT count(*) FROM ({words}) w WHERE w.word IN (SELECT word FROM ({identifying}) WHERE word IS NOT NULL)",
+            f"SELECT count(*) FROM ({words}) w WHERE w.word IN (SELECT word FROM ({identifying}) WHERE word IS NOT NULL) "
+            "AND NOT list_contains($codes::VARCHAR[], w.word)",
+            {"codes": codes},
         )
     )
