@@ -8,7 +8,7 @@ from hypothesis import settings
 from kcb_pipeline.matching.comparisons import MISSING, Pairs
 
 # A slow machine is no fault of the code: what these laws hold is values, not times.
-settings.register_profile("any machine", deadline=None)
+settings.register_profile("any machine", deadline=None, max_examples=40)
 settings.load_profile("any machine")
 
 
