@@ -1,6 +1,6 @@
 """What a linker fails at: its missed and its wrong pairs of `benchmarks.population`, by what was done to the row of the right register.
 
-python -m benchmarks.losses FOLDER OUT     FOLDER of the registers, OUT of the pairs
+python -m benchmarks.losses FOLDER OUT     FOLDER of the registers, OUT of the pairs (`benchmarks.ours … --whole` for why)
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
     python -m benchmarks.ours febrl FOLDER OUT          left.parquet and right.parquet of FOLDER (`benchmarks.febrl`)
     python -m benchmarks.ours febrl-dedup FOLDER OUT    left.parquet alone, linked with itself
 
-Writes `pairs.parquet` (left_row, right_row, score, linked) and `stages.json` to OUT. It reads the columns it may see and no others,
+Writes `pairs.parquet` (left_row, right_row, score, linked; with `--whole` everything that `link` says of a pair) and `stages.json` to OUT. It reads the columns it may see and no others,
 so the truth cannot reach the linker.
 """
 
@@ -110,8 +110,8 @@ def _febrl(folder: Path, side: str) -> pl.DataFrame:
     return table.drop("entity").collect()
 
 
-def main(what: str, folder: Path, out: Path) -> None:
-    """Link one data set and write the pairs."""
+def main(what: str, folder: Path, out: Path, *, whole: bool = False) -> None:
+    """Link one data set and write the pairs; `whole` with everything that is known of them."""
     began = time.perf_counter()
     stages: dict[str, float] = {}
     if what == "population":
@@ -128,21 +128,12 @@ def main(what: str, folder: Path, out: Path) -> None:
         links = deduplicate(table, febrl.settings()).links
     stages["link"] = time.perf_counter() - began - stages["read"]
     out.mkdir(parents=True, exist_ok=True)
-    links.select(
-        "left_row",
-        "right_row",
-        pl.col("runner_up_gap").alias("score"),
-        (pl.col("decision") == "linked").alias("linked"),
-        *(
-            column
-            for column in links.columns
-            if column in ("decision", "method", "reason", "match_weight", "probability")
-        ),
-        *(column for column in links.columns if column.startswith(("level_", "w_"))),
-    ).write_parquet(out / "pairs.parquet")
+    score, linked = pl.col("runner_up_gap").alias("score"), (pl.col("decision") == "linked").alias("linked")
+    rest = pl.exclude("left_row", "right_row") if whole else []
+    links.select("left_row", "right_row", score, linked, rest).write_parquet(out / "pairs.parquet")
     stages["write"] = time.perf_counter() - began - sum(stages.values())
     (out / "stages.json").write_text(json.dumps(stages))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))
+    main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), whole="--whole" in sys.argv)

@@ -32,7 +32,7 @@ PROVINCES: Final = frozenset([
 ])  # fmt: skip
 EARLIEST_BIRTH: Final = dt.date(1900, 1, 1)
 
-_FULL_WIDTH = str.maketrans("０１２３４５６７８９Ｘｘx", "0123456789XXX")
+_FULL_WIDTH: Final = dict(zip("０１２３４５６７８９Ｘｘ", "0123456789XX", strict=True))
 _NOT_A_NUMBER = r"[\s　'’‘`\-－]"
 
 
@@ -61,11 +61,23 @@ def clean(numbers: pl.Series) -> pl.Series:
     if not len(odd):
         return numbers
     distinct = numbers.gather(odd).unique().sort()
-    cleaned = distinct.str.replace_all(_NOT_A_NUMBER, "").map_elements(
-        lambda text: text.translate(_FULL_WIDTH).upper(), return_dtype=pl.String
+    cleaned = (
+        distinct.str.replace_all(_NOT_A_NUMBER, "")
+        .str.replace_many(list(_FULL_WIDTH), list(_FULL_WIDTH.values()))
+        .str.to_uppercase()
     )
     cleaned = cleaned.set(cleaned == "", None)
     return numbers.clone().scatter(odd, numbers.gather(odd).replace(distinct, cleaned))
+
+
+def clean_and_valid(numbers: pl.Series, *, on: dt.date) -> tuple[pl.Series, pl.Series]:
+    """`clean` of the numbers and `valid` of that: what is valid as it stands needs no cleaning, and most numbers are."""
+    found = valid(numbers, on=on)
+    doubtful = (~found & numbers.is_not_null()).arg_true()
+    if not len(doubtful):
+        return numbers, found
+    cleaned = clean(numbers.gather(doubtful))
+    return numbers.clone().scatter(doubtful, cleaned), found.clone().scatter(doubtful, valid(cleaned, on=on))
 
 
 def is_numeric_ruin(numbers: pl.Series) -> pl.Series:

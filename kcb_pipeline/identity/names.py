@@ -50,7 +50,7 @@ def plain_key(names: pl.Series) -> pl.Series:
         return names
     distinct = names.gather(odd).unique().sort()
     keys = (
-        distinct.map_elements(lambda name: _DOT_LIKE_BULLET.sub("·", name), return_dtype=pl.String)
+        _bullets_as_dots(distinct)
         .str.replace_all("\u02d9", "")  # NFKC would make a blank and a combining dot of it
         .str.normalize("NFKC")
         .str.replace_many(list(PRIVATE_USE_REPAIRS), list(PRIVATE_USE_REPAIRS.values()))
@@ -59,6 +59,15 @@ def plain_key(names: pl.Series) -> pl.Series:
     )
     keys = keys.set(keys == "", None)
     return names.clone().scatter(odd, names.gather(odd).replace(distinct, keys))
+
+
+def _bullets_as_dots(names: pl.Series) -> pl.Series:
+    """Names in which a bullet between two parts is a dot; elsewhere it stands for a character that could not be shown."""
+    places = names.str.contains("[●○]").arg_true()
+    if not len(places):
+        return names
+    dotted = [_DOT_LIKE_BULLET.sub("·", name) for name in names.gather(places)]
+    return names.clone().scatter(places, pl.Series(dotted, dtype=pl.String))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +92,19 @@ class NameTable:
         written = code_points(names.str.slice(0, LONGEST))
         if written.shape[1] == 0:
             written = np.zeros((len(names), 1), dtype=np.uint32)
-        inside = np.where(written < POINTS, written, 0)
-        tokens = character.folded[inside]
-        readings = character.readings[inside]
+        lengths = (written > 0).sum(axis=1).astype(np.int16)
+        tokens = np.zeros(written.shape, dtype=np.uint32)
+        readings = np.zeros((*written.shape, READINGS), dtype=np.int16)
+        # Place by place: most names end after three characters, and the longest says how wide the table is.
+        for place in range(written.shape[1]):
+            rows = np.flatnonzero((written[:, place] > 0) & (written[:, place] < POINTS))
+            points = written[rows, place]
+            tokens[rows, place] = character.folded[points]
+            readings[rows, place] = character.readings[points]
         first = character.surname_reading[tokens[:, 0]]
         has_surname_reading = first > 0
         readings[has_surname_reading, 0, 0] = first[has_surname_reading]
         readings[has_surname_reading, 0, 1:] = 0
-        lengths = (written > 0).sum(axis=1).astype(np.int16)
         table = cls(tokens, written, readings, lengths)
         table._read_compound_surnames()
         odd = names.str.contains("[A-Z" + re.escape(PLACEHOLDERS) + "]").arg_true()
@@ -150,7 +164,14 @@ class NameTable:
 
     def sorted_keys(self) -> NDArray[np.uint64]:
         """One integer a name, equal for the same characters in any order (Yi names, surname last)."""
-        return _hashed(np.sort(self.tokens, axis=1)[:, ::-1])
+        keys = np.empty(len(self.tokens), dtype=np.uint64)
+        long = self.lengths > USUAL_LENGTH
+        for rows, tokens in (
+            (np.flatnonzero(~long), self.tokens[~long, :USUAL_LENGTH]),
+            (np.flatnonzero(long), self.tokens[long]),
+        ):
+            keys[rows] = _hashed(np.sort(tokens, axis=1)[:, ::-1])
+        return keys
 
     def given_keys(self) -> NDArray[np.uint64]:
         """One integer for what follows the first character: the given name of most Han names; 0 for one-character names."""
@@ -158,16 +179,17 @@ class NameTable:
 
 
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+USUAL_LENGTH: Final = 4
+"""Characters of all but the transliterated names."""
 
 
 def _hashed(tokens: NDArray[np.generic]) -> NDArray[np.uint64]:
     """A 64-bit mixture of each row; the padding adds nothing, so the width of the table does not matter."""
     key = np.zeros(len(tokens), dtype=np.uint64)
     for column in range(tokens.shape[1]):
-        token = tokens[:, column].astype(np.uint64)
-        mixed = (key ^ token) * _MULTIPLIER
-        mixed ^= mixed >> np.uint64(29)
-        key = np.where(token > 0, mixed, key)
+        rows = np.flatnonzero(tokens[:, column] > 0)
+        mixed = (key[rows] ^ tokens[rows, column].astype(np.uint64)) * _MULTIPLIER
+        key[rows] = mixed ^ (mixed >> np.uint64(29))
     return key
 
 

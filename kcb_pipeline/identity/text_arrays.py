@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 from numpy.typing import NDArray
 
 PAD = 0
@@ -19,19 +18,11 @@ def byte_rows(texts: pl.Series, width: int) -> NDArray[np.uint8]:
 
     Raises ValueError where a text has another length or is missing: the caller filters first.
     """
-    if len(texts) == 0:
-        return np.empty((0, width), dtype=np.uint8)
-    array = texts.to_arrow()
-    if isinstance(array, pa.ChunkedArray):
-        array = array.combine_chunks()
-    array = array.cast(pa.large_binary())
-    _, offsets_buffer, values_buffer = array.buffers()
-    offsets = np.frombuffer(offsets_buffer, dtype=np.int64)[array.offset : array.offset + len(array) + 1]
-    start, end = int(offsets[0]), int(offsets[-1])
-    if end - start != width * len(array) or array.null_count or (np.diff(offsets) != width).any():
+    lengths = texts.str.len_bytes()
+    if texts.null_count() or (lengths != width).any():
         message = f"every text must be {width} bytes long"
         raise ValueError(message)
-    return np.frombuffer(values_buffer, dtype=np.uint8)[start:end].reshape(-1, width)
+    return texts.cast(pl.Binary).bin.reinterpret(dtype=pl.Array(pl.UInt8, width), endianness="little").to_numpy()
 
 
 def code_points(texts: pl.Series, width: int | None = None) -> NDArray[np.uint32]:
@@ -41,7 +32,7 @@ def code_points(texts: pl.Series, width: int | None = None) -> NDArray[np.uint32
     """
     filled = texts.fill_null("")
     lengths = filled.str.len_chars().to_numpy().astype(np.int64)
-    flat = np.frombuffer("".join(filled.to_list()).encode("utf-32-le"), dtype=np.uint32)
+    flat = np.frombuffer(str(filled.str.join("").item()).encode("utf-32-le"), dtype=np.uint32)
     longest = int(lengths.max()) if len(lengths) else 0
     shape = longest if width is None else width
     rows = np.full((len(filled), shape), PAD, dtype=np.uint32)

@@ -74,11 +74,31 @@ def _assign_positive(
     of_pair = components(a[crowded], len(lefts) + b[crowded], len(lefts) + len(rights))[a[crowded]]
     order = np.lexsort((b[crowded], a[crowded], of_pair))
     bounds = np.flatnonzero(np.diff(of_pair[order], prepend=-1))
-    for start, end in zip(bounds, [*bounds[1:], len(order)], strict=True):
-        members = crowded[order[start:end]]
+    sizes = np.diff(bounds, append=len(order))
+    in_order = crowded[order]
+    is_star = np.zeros(len(bounds), dtype=bool)  # one record and its suitors, as most are
+    for side in (a[in_order], b[in_order]):
+        is_star |= np.minimum.reduceat(side, bounds) == np.maximum.reduceat(side, bounds)
+    members = in_order[np.repeat(is_star, sizes)]
+    if members.size:
+        picked, by = _assign_stars(np.repeat(np.arange(is_star.sum()), sizes[is_star]), w[members])
+        chosen[places[members]], gap[places[members]] = picked, by
+    for start, size in zip(bounds[~is_star].tolist(), sizes[~is_star].tolist(), strict=True):
+        members = in_order[start : start + size]
         picked, by = _assign_component(a[members], b[members], w[members])
-        chosen[places[members]] = picked
-        gap[places[members]] = by
+        chosen[places[members]], gap[places[members]] = picked, by
+
+
+def _assign_stars(star: NDArray[np.int64], w: NDArray[np.float64]) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """Components in which one record has several candidates, one below the other: the best against the second best."""
+    order = np.lexsort((-w, star))
+    first = np.flatnonzero(np.diff(star, prepend=-1))
+    best = order[first]
+    gap = w - w[best][star]
+    gap[best] = w[best] - np.maximum(w[order[first + 1]], 0.0)
+    picked = np.zeros(len(w), dtype=bool)
+    picked[best] = gap[best] > TIE
+    return picked, gap
 
 
 def _mutual_best(
@@ -152,14 +172,6 @@ def _assign_component(
 ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
     lefts, i = np.unique(a, return_inverse=True)
     rights, j = np.unique(b, return_inverse=True)
-    if len(lefts) == 1 or len(rights) == 1:  # one record and its suitors: the best against the second best
-        order = np.argsort(-w, kind="stable")
-        second = w[order[1]] if len(w) > 1 else 0.0
-        gap = w - w[order[0]]
-        gap[order[0]] = w[order[0]] - max(second, 0.0)
-        picked = np.zeros(len(w), dtype=bool)
-        picked[order[0]] = gap[order[0]] > TIE
-        return picked, gap
     table = np.zeros((len(lefts), len(rights)))
     table[i, j] = w
     best, pairs = _best(table)

@@ -131,15 +131,41 @@ def _join(
         pl.DataFrame({"key": keys, "row": rows}, schema={"key": pl.UInt64, "row": pl.Int64})
         for rows, keys in (left, right)
     ]
-    members = [side.group_by("key").len("members") for side in sides]
-    blocks = (
-        members[0]
-        .join(members[1], on="key")
-        .select("key", pairs=pl.col("members").cast(pl.Int64) * pl.col("members_right").cast(pl.Int64))
-    )
-    capped = blocks.filter(pl.col("pairs") > largest_block)
-    if capped.height:
+    capped = pl.DataFrame(schema={"key": pl.UInt64, "pairs": pl.Int64})
+    if _may_exceed(left[1], right[1], largest_block):
+        members = [side.group_by("key").len("members") for side in sides]
+        capped = (
+            members[0]
+            .join(members[1], on="key")
+            .select("key", pairs=pl.col("members").cast(pl.Int64) * pl.col("members_right").cast(pl.Int64))
+            .filter(pl.col("pairs") > largest_block)
+        )
         sides[0] = sides[0].join(capped, on="key", how="anti")
     pairs = sides[0].join(sides[1], on="key")
-    largest, capped_pairs = int(blocks["pairs"].max() or 0), int(capped["pairs"].sum())  # type: ignore[arg-type]
-    return pairs["row"].to_numpy(), pairs["row_right"].to_numpy(), largest, capped.height, capped_pairs
+    largest, capped_pairs = int(capped["pairs"].max() or 0), int(capped["pairs"].sum())  # type: ignore[arg-type]
+    return (
+        pairs["row"].to_numpy(),
+        pairs["row_right"].to_numpy(),
+        max(largest, _longest_run(np.sort(pairs["key"].to_numpy()))),
+        capped.height,
+        capped_pairs,
+    )
+
+
+_BUCKETS: Final = 1 << 16
+
+
+def _may_exceed(left: NDArray[np.uint64], right: NDArray[np.uint64], largest_block: int) -> bool:
+    """Whether a block may be larger: no block is larger than all that share sixteen bits of its key."""
+    members = [
+        np.bincount((keys & np.uint64(_BUCKETS - 1)).astype(np.int64), minlength=_BUCKETS) for keys in (left, right)
+    ]
+    return bool((members[0] * members[1]).max() > largest_block)
+
+
+def _longest_run(values: NDArray[np.uint64]) -> int:
+    """How often the most frequent of sorted values occurs."""
+    if not len(values):
+        return 0
+    first = np.flatnonzero(np.concatenate([[True], values[1:] != values[:-1]]))
+    return int(np.diff(first, append=len(values)).max())

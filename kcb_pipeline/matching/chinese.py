@@ -19,7 +19,7 @@ from rapidfuzz.distance import OSA
 from kcb_pipeline.identity import id_number
 from kcb_pipeline.identity.characters import tables
 from kcb_pipeline.identity.codes import citizen_numbers_of
-from kcb_pipeline.identity.names import WILDCARD, NameTable, plain_key
+from kcb_pipeline.identity.names import USUAL_LENGTH, WILDCARD, NameTable, plain_key
 from kcb_pipeline.matching.comparisons import (
     MISSING,
     Comparison,
@@ -92,19 +92,18 @@ class ChineseName(Comparison):
 
     def keys(self, prepared: pl.DataFrame) -> list[pl.Series]:
         """Blocking keys: `folded`, `pinyin`, `sorted` and `given`, integers equal where the names share that much."""
-        distinct = prepared[self.text].drop_nulls().unique().sort()
-        table = NameTable.of(distinct)
-        keyed = pl.DataFrame(
-            {
-                self.text: distinct,
-                f"{self.name}.folded": table.folded_keys(),
-                f"{self.name}.pinyin": table.pinyin_keys(),
-                f"{self.name}.sorted": table.sorted_keys(),
-                f"{self.name}.given": table.given_keys(),
-            }
-        )
-        joined = prepared.select(self.text).join(keyed, on=self.text, how="left", maintain_order="left")
-        return [joined[f"{self.name}.{key}"] for key in ("folded", "pinyin", "sorted", "given")]
+        given = prepared[self.text].is_not_null().arg_true()
+        table = NameTable.of(prepared[self.text].gather(given))
+        nothing = pl.Series([None], dtype=pl.UInt64).new_from_index(0, prepared.height)
+        return [
+            self._column(part, nothing.clone().scatter(given, keys))
+            for part, keys in (
+                ("folded", table.folded_keys()),
+                ("pinyin", table.pinyin_keys()),
+                ("sorted", table.sorted_keys()),
+                ("given", table.given_keys()),
+            )
+        ]
 
     def levels(self, pairs: Pairs) -> Levels:
         """0 to 12, as `labels`."""
@@ -112,17 +111,17 @@ class ChineseName(Comparison):
         if not others.size:
             return levels
         differing = pairs.at(others)
-        lefts, rights = differing.texts(self.text)
-        found = on_distinct(lefts, rights, name_levels)
+        names, a, b = differing.vocabulary(self.text)
+        found = _levels_among(NameTable.of(names), a, b)
         has_former = differing.codes(f"{self.name}.has_former")
         former = f"{self.name}.former"
-        for table, rows, has, names in (
-            (pairs.left, differing.rows_l, has_former[0], rights),
-            (pairs.right, differing.rows_r, has_former[1], lefts),
+        for table, rows, has, others_name in (
+            (pairs.left, differing.rows_l, has_former[0], b),
+            (pairs.right, differing.rows_r, has_former[1], a),
         ):
             places = np.flatnonzero(has & (found > FORMER_NAME))
             if places.size:
-                before = on_distinct(table[former].gather(rows[places]), names.gather(places), name_levels)
+                before = name_levels(table[former].gather(rows[places]), names.gather(others_name[places]))
                 found[places[before <= VARIANT]] = FORMER_NAME
         levels[others] = found
         return levels
@@ -141,9 +140,14 @@ def name_levels(left: pl.Series, right: pl.Series) -> Levels:
         names.to_frame("name").join(code, on="name", how="left", maintain_order="left")["code"].to_numpy()
         for names in (left, right)
     )
-    levels = np.empty(len(left), dtype=np.int8)
+    return _levels_among(table, a, b)
+
+
+def _levels_among(table: NameTable, a: NDArray[np.int64], b: NDArray[np.int64]) -> Levels:
+    """The level of each pair of names, given as places in a table."""
+    levels = np.empty(len(a), dtype=np.int8)
     near = _NearAtAll(table)
-    for start in range(0, len(left), _PAIRS_AT_ONCE):
+    for start in range(0, len(a), _PAIRS_AT_ONCE):
         block = slice(start, start + _PAIRS_AT_ONCE)
         levels[block] = near.levels(a[block], b[block])
     return levels
@@ -187,8 +191,11 @@ class _NearAtAll:
             possible[places] = True
         levels = np.where(surname_equal, SURNAME_ONLY, DIFFERENT).astype(np.int8)
         closer = np.flatnonzero(possible)
-        if closer.size:
-            levels[closer] = _Names(self._table, a[closer], b[closer]).levels()
+        longest = np.maximum(lengths[a[closer]], lengths[b[closer]])
+        # A block is as wide as its longest name, so long names are compared by themselves.
+        for some in (closer[longest <= USUAL_LENGTH], closer[longest > USUAL_LENGTH]):
+            if some.size:
+                levels[some] = _Names(self._table, a[some], b[some]).levels()
         return levels
 
     def _sounds_near(self, a: NDArray[np.int64], b: NDArray[np.int64], place: int) -> NDArray[np.bool_]:
@@ -382,8 +389,7 @@ class ChineseIdNumber(Comparison):
 
         `key` and `second_key` are for key rules and blocking: the first 17 digits where the number is valid, else missing.
         """
-        numbers = id_number.clean(records[self.column].cast(pl.String))
-        valid = id_number.valid(numbers, on=self.on)
+        numbers, valid = id_number.clean_and_valid(records[self.column].cast(pl.String), on=self.on)
         columns = [
             *self._coded(numbers),
             self._column("valid", valid),
@@ -398,7 +404,7 @@ class ChineseIdNumber(Comparison):
                 if part == "second":
                     columns.append(self._column("second_key", given.cast(pl.Int64)))
             elif part == "second":
-                given = citizen_numbers_of(records[column])
+                given = _second_numbers(records[column].cast(pl.String), numbers)
                 columns.append(self._column("second_key", id_number.key(given, on=self.on)))
             else:
                 given = records[column].cast(pl.String)
@@ -446,6 +452,13 @@ class ChineseIdNumber(Comparison):
         if doubtful.size:
             levels[doubtful] = on_distinct(*pairs.at(doubtful).texts(self.text), _slips)
         return levels
+
+
+def _second_numbers(student_numbers: pl.Series, numbers: pl.Series) -> pl.Series:
+    """The ID number after each G where it is another than the record's own: the same number again says nothing more."""
+    both = pl.DataFrame({"student": student_numbers, "own": numbers})
+    others = both.select(pl.when(pl.col("student").str.slice(1).ne_missing(pl.col("own"))).then("student"))
+    return citizen_numbers_of(others.to_series())
 
 
 def _slips(left: pl.Series, right: pl.Series) -> Levels:

@@ -8,6 +8,7 @@ Missing on either side is `MISSING`: no evidence, never a disagreement. What is 
 
 from __future__ import annotations
 
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -53,6 +54,25 @@ class Pairs:
     def texts(self, column: str) -> tuple[pl.Series, pl.Series]:
         """A column of texts, on both sides."""
         return self.left[column].gather(self.rows_l), self.right[column].gather(self.rows_r)
+
+    def vocabulary(self, column: str) -> tuple[pl.Series, NDArray[np.int64], NDArray[np.int64]]:
+        """The texts of a column that the pairs are of, once a record, and for each pair the places of its two among them."""
+        rows_l, places_l = _numbered(self.rows_l, self.left.height)
+        rows_r, places_r = _numbered(self.rows_r, self.right.height)
+        texts = pl.concat([self.left[column].gather(rows_l), self.right[column].gather(rows_r)])
+        return texts, places_l, places_r + len(rows_l)
+
+
+def _numbered(rows: NDArray[np.int64], height: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The distinct rows of a table of that height, rising, and the place of each row among them."""
+    if len(rows) < height // 16:  # few of many: sorting them costs less than a look at every row
+        return np.unique(rows, return_inverse=True)
+    present = np.zeros(height, dtype=bool)
+    present[rows] = True
+    distinct = np.flatnonzero(present)
+    place = np.empty(height, dtype=np.int64)
+    place[distinct] = np.arange(len(distinct))
+    return distinct, place[rows]
 
 
 @dataclass(frozen=True)
@@ -277,9 +297,6 @@ def _slips(pairs: Pairs, column: str, *, most: int) -> NDArray[np.uint8]:
     return process.cpdist(left.to_list(), right.to_list(), scorer=OSA.distance, score_cutoff=most, dtype=np.uint8)
 
 
-_DIGIT_PLACES = (10_000_000, 1_000_000, 100_000, 10_000, 1000, 100, 10, 1)
-
-
 @dataclass(frozen=True)
 class Date(Comparison):
     """A date of birth: equal, then the ways a date is written wrong, then how near it is.
@@ -297,21 +314,18 @@ class Date(Comparison):
     )  # fmt: skip
 
     def prepare(self, records: pl.DataFrame) -> list[pl.Series]:
-        """The date as a number YYYYMMDD, 0 where missing."""
+        """The eight digits of the date as those of a hexadecimal number (0x20150312), 0 where missing: four bits a digit."""
         dates = records[self.column or self.name]
         if dates.dtype in (pl.Date, pl.Datetime):
-            number = (
-                dates.dt.year().cast(pl.Int32) * 10_000
-                + dates.dt.month().cast(pl.Int32) * 100
-                + dates.dt.day().cast(pl.Int32)
-            )
-        else:
-            digits = dates.cast(pl.String).str.replace(r"\.0+$", "").str.replace_all(r"[^0-9]", "")
-            number = digits.cast(pl.Int32, strict=False)
-            number = pl.DataFrame({"n": number, "d": digits}).select(
-                pl.when(pl.col("d").str.len_bytes() == 8).then("n")
-            )["n"]
-        return [self._column("code", number.fill_null(0))]
+            return [self._column("code", _digits_of(dates.cast(pl.Date)))]
+        digits = dates.cast(pl.String).str.replace(r"\.0+$", "").str.replace_all(r"[^0-9]", "")
+        written = pl.DataFrame({"d": digits}).select(
+            pl.when(pl.col("d").str.len_bytes() == 8)
+            .then("d")
+            .str.to_integer(base=16, dtype=pl.UInt32, strict=False)
+            .fill_null(0)
+        )
+        return [self._column("code", written.to_series())]
 
     def levels(self, pairs: Pairs) -> Levels:
         """0 to 8, as `labels`."""
@@ -322,30 +336,71 @@ class Date(Comparison):
         return levels
 
 
-def _date_levels(left: NDArray[np.int32], right: NDArray[np.int32]) -> Levels:
-    year_l, month_l, day_l = left // 10_000, left // 100 % 100, left % 100
-    year_r, month_r, day_r = right // 10_000, right // 100 % 100, right % 100
-    same_year = year_l == year_r
-    swapped = same_year & (month_l == day_r) & (day_l == month_r)
-    placeholder = same_year & (((month_l == 1) & (day_l == 1)) | ((month_r == 1) & (day_r == 1)))
-    year_off = (np.abs(year_l - year_r) == 1) & (month_l == month_r) & (day_l == day_r)
-    behind = np.abs((month_l - month_r) * 30.4 + day_l - day_r)
-    lunar = same_year & (behind >= 18) & (behind <= 51)
-    return np.select(
-        [swapped, _one_slip(left, right), year_off, placeholder, lunar, same_year & (month_l == month_r), same_year],
-        [1, 2, 3, 4, 5, 6, 7],
-        default=8,
-    ).astype(np.int8)
+_FIRST_DAY, _LAST_DAY = np.datetime64("1850-01-01"), np.datetime64("2150-01-01")
 
 
-def _one_slip(left: NDArray[np.int32], right: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """Whether two eight-digit numbers differ by one digit, or by two neighbours swapped."""
-    differing = np.zeros(len(left), dtype=np.int8)
-    swaps = np.zeros(len(left), dtype=bool)
-    digits = [(left // place % 10, right // place % 10) for place in _DIGIT_PLACES]
-    for place, (a, b) in enumerate(digits):
-        differing += a != b
-        if place:
-            before_a, before_b = digits[place - 1]
-            swaps |= (a == before_b) & (b == before_a) & (a != b)
-    return (differing == 1) | ((differing == 2) & swaps)
+@functools.cache
+def _digits_by_day() -> NDArray[np.uint32]:
+    """The digits of every day on which somebody in a register may have been born, as `Date.prepare` writes them."""
+    days = np.arange(_FIRST_DAY, _LAST_DAY)
+    months, years = days.astype("datetime64[M]"), days.astype("datetime64[Y]")
+    parts = years.astype(int) + 1970, months.astype(int) % 12 + 1, (days - months).astype(int) + 1
+    year, month, day = (sum((part // 10**place % 10) << 4 * place for place in range(4)) for part in parts)
+    return np.asarray(year << 16 | month << 8 | day, dtype=np.uint32)
+
+
+def _digits_of(dates: pl.Series) -> pl.Series:
+    """The digits of days; 0 where missing."""
+    day = dates.to_physical().fill_null(-(2**31)).to_numpy().astype(np.int64) - _FIRST_DAY.astype(int)
+    table = _digits_by_day()
+    there = (day >= 0) & (day < len(table))
+    digits = np.where(there, table[np.where(there, day, 0)], np.uint32(0))
+    odd = np.flatnonzero(~there & dates.is_not_null().to_numpy())
+    if odd.size:
+        written = dates.gather(odd).dt.strftime("%Y%m%d").str.to_integer(base=16, dtype=pl.UInt32, strict=False)
+        digits[odd] = written.fill_null(0).to_numpy()
+    return pl.Series(digits)
+
+
+def _date_levels(left: NDArray[np.uint32], right: NDArray[np.uint32]) -> Levels:
+    """The levels of different dates; each rule looks only at the pairs that it may be about."""
+    levels = np.full(len(left), 8, dtype=np.int8)
+    differing = left ^ right
+    same_year = np.flatnonzero(differing < 0x1_0000)
+    if same_year.size:
+        levels[same_year] = _levels_in_one_year(left[same_year], right[same_year])
+    same_day = np.flatnonzero(differing & np.uint32(0xFFFF) == 0)
+    year_off = same_day[np.abs(_number(left[same_day] >> 16) - _number(right[same_day] >> 16)) == 1]
+    levels[year_off] = 3
+    slips = _one_slip(left, right, differing)
+    levels[slips[levels[slips] > 2]] = 2
+    return levels
+
+
+def _levels_in_one_year(left: NDArray[np.uint32], right: NDArray[np.uint32]) -> Levels:
+    month_day_l, month_day_r = left & np.uint32(0xFFFF), right & np.uint32(0xFFFF)
+    swapped = (month_day_l >> 8 == month_day_r & 0xFF) & (month_day_l & 0xFF == month_day_r >> 8)
+    placeholder = (month_day_l == 0x0101) | (month_day_r == 0x0101)
+    months = _number(month_day_l >> 8) - _number(month_day_r >> 8)
+    behind = np.abs(months * 30.4 + _number(month_day_l & 0xFF) - _number(month_day_r & 0xFF))
+    lunar = (behind >= 18) & (behind <= 51)
+    return np.select([swapped, placeholder, lunar, months == 0], [1, 4, 5, 6], default=7).astype(np.int8)
+
+
+def _number(digits: NDArray[np.uint32]) -> NDArray[np.int64]:
+    """The number that up to four digits, four bits each, are."""
+    wide = digits.astype(np.int64)
+    return (wide >> 12) * 1000 + (wide >> 8 & 15) * 100 + (wide >> 4 & 15) * 10 + (wide & 15)
+
+
+def _one_slip(left: NDArray[np.uint32], right: NDArray[np.uint32], differing: NDArray[np.uint32]) -> NDArray[np.int64]:
+    """The places of pairs that differ by one digit, or by two neighbours swapped; `differing` is left ^ right."""
+    # One bit for each digit that differs.
+    bits = (differing | differing >> 1 | differing >> 2 | differing >> 3) & np.uint32(0x1111_1111)
+    count = np.bitwise_count(bits)
+    two = np.flatnonzero(count == 2)
+    low = bits[two] & (~bits[two] + np.uint32(1))
+    swap = (differing[two] // low & 15) == (differing[two] // (low << 4) & 15)
+    neighbours = bits[two] == low * np.uint32(17)
+    crossed = (left[two] // low & 15) == (right[two] // (low << 4) & 15)
+    return np.sort(np.concatenate([np.flatnonzero(count == 1), two[neighbours & swap & crossed]]))

@@ -26,6 +26,7 @@ from kcb_pipeline.matching.weighing import (
     content_hashes,
     equal_pairs,
     levels_of,
+    patterns_of,
     prepare,
     sample,
     weigh,
@@ -84,13 +85,13 @@ def deduplicate(
     if model is None:
         model = _learn(settings, table, pairs, levels)
     progress.update("estimate", 2, 3, rows=len(pairs))
-    weights = weigh(settings, model, pairs, levels)
+    weights = weigh(settings, model, pairs, patterns_of(settings, levels))
     total = model.prior_weight + sum(weights.values(), np.zeros(len(pairs)))
     shift = float(np.log2(settings.false_link_cost))
     further = _uncompared(pairs, total > shift, table.height)
     if len(further):
         more = levels_of(settings, further)
-        more_weights = weigh(settings, model, further, more)
+        more_weights = weigh(settings, model, further, patterns_of(settings, more))
         pairs = Pairs(
             table,
             table,
@@ -114,9 +115,7 @@ def _learn(settings: Settings, table: pl.DataFrame, pairs: Pairs, levels: dict[s
     random = Pairs(table, table, few[first], few[second])
     random_levels = levels_of(settings, random)
     equal = {c.name: equal_pairs(table[c.code]) for c in settings.comparisons if c.code in table.columns}
-    patterns = Patterns.of(
-        [levels[c.name] for c in settings.comparisons], [len(c.labels) for c in settings.comparisons]
-    )
+    patterns, random_patterns = patterns_of(settings, levels), patterns_of(settings, random_levels)
     whole = max(table.height * (table.height - 1) / 2, 1.0)
     expected = settings.expected_matches or 0.25 * table.height
     is_one, is_one_at_random = np.zeros(len(pairs), dtype=bool), np.zeros(len(random), dtype=bool)
@@ -128,13 +127,13 @@ def _learn(settings: Settings, table: pl.DataFrame, pairs: Pairs, levels: dict[s
         chance = {name: values[~is_one_at_random] for name, values in random_levels.items()}
         u = estimate_u(settings, chance, collisions)
         model = estimate_m(settings, patterns, u, pairs=whole, expected_matches=expected)
-        is_one = _total(settings, model, pairs, levels) > 0
-        is_one_at_random = _total(settings, model, random, random_levels) > 0
+        is_one = _total(settings, model, pairs, patterns) > 0
+        is_one_at_random = _total(settings, model, random, random_patterns) > 0
     return model
 
 
-def _total(settings: Settings, model: Model, pairs: Pairs, levels: dict[str, Levels]) -> NDArray[np.float64]:
-    return model.prior_weight + sum(weigh(settings, model, pairs, levels).values(), np.zeros(len(pairs)))
+def _total(settings: Settings, model: Model, pairs: Pairs, patterns: Patterns) -> NDArray[np.float64]:
+    return model.prior_weight + sum(weigh(settings, model, pairs, patterns).values(), np.zeros(len(pairs)))
 
 
 def _components(pairs: Pairs, joined: NDArray[np.bool_], rows: int) -> NDArray[np.int64]:

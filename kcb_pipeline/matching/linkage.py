@@ -19,7 +19,7 @@ from kcb_pipeline.matching.assignment import TIE, assign, assign_each, second_be
 from kcb_pipeline.matching.blocking import candidates
 from kcb_pipeline.matching.calibration import FURTHER_RECORD, calibrate, compete, odds
 from kcb_pipeline.matching.comparisons import MISSING, Levels, Pairs
-from kcb_pipeline.matching.model import Kin, Model, Patterns, estimate_m, estimate_u, silence
+from kcb_pipeline.matching.model import Kin, Model, estimate_m, estimate_u, silence
 from kcb_pipeline.matching.quality import Quality, unblocked_pairs
 from kcb_pipeline.matching.settings import KeyRule, Settings
 from kcb_pipeline.matching.weighing import (
@@ -28,6 +28,7 @@ from kcb_pipeline.matching.weighing import (
     content_hashes,
     kin_of,
     levels_of,
+    patterns_of,
     prepare,
     total_of,
     u_evidence,
@@ -83,7 +84,7 @@ class LinkResult:
         levels = levels_of(self.settings, pairs)
         heard = silence(levels, self.settings.implied)
         orphaned = orphaned_share(self.settings, self.model, self.left.height, self.right.height)
-        weights = weigh(self.settings, self.model, pairs, levels, orphaned=orphaned)
+        weights = weigh(self.settings, self.model, pairs, patterns_of(self.settings, levels), orphaned=orphaned)
         entries: list[dict[str, object]] = [
             {"comparison": "prior", "level": None, "m": None, "u": None, "weight": self.model.prior_weight}
         ]
@@ -139,16 +140,14 @@ def link(
         pairs, rules, report = _compared(lefts, rights, settings, settled, studied, reviewed)
         progress.update("block", 3, 5, rows=len(pairs))
         levels = levels_of(settings, pairs)
+        patterns = patterns_of(settings, levels)
         if model is None:
-            patterns = Patterns.of(
-                [levels[c.name] for c in settings.comparisons], [len(c.labels) for c in settings.comparisons]
-            )
             u, kin = learning.result()
             whole = float(max(lefts.height * rights.height, 1))
             model = estimate_m(settings, patterns, u, pairs=whole, expected_matches=expected, kin=kin)
     progress.update("estimate", 4, 5, rows=len(pairs))
     orphaned = orphaned_share(settings, model, lefts.height, rights.height)
-    weights = weigh(settings, model, pairs, levels, orphaned=orphaned)
+    weights = weigh(settings, model, pairs, patterns, orphaned=orphaned)
     to_decide = ToDecide(
         pairs.rows_l,
         pairs.rows_r,
@@ -243,7 +242,7 @@ def _compared(
 ) -> tuple[Pairs, NDArray[np.int64], pl.DataFrame]:
     """All pairs that are weighed, those settled first, the blocking rules that gave the others (a bit each), and blocking's report."""
     # Many-to-one, a person whose first record is settled may have further ones.
-    gone = np.setdiff1d(settled.left, studied) if settings.policy == "one-to-one" else settled.left[:0]
+    gone = settled.left[~np.isin(settled.left, studied)] if settings.policy == "one-to-one" else settled.left[:0]
     rest_l, rest_r = side_by_side(
         partial(_residual, records, rows, settings) for records, rows in ((left, gone), (right, settled.right))
     )
@@ -272,18 +271,22 @@ def _without_refused(
 def _unique_key_pairs(
     left: pl.DataFrame, right: pl.DataFrame, rule: KeyRule, taken_l: NDArray[np.bool_], taken_r: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    sides = []
-    for records, column in ((left, rule.left), (right, rule.right)):
-        sides.append(pl.DataFrame({"key": records[column], "row": np.arange(records.height)}).drop_nulls("key"))
+    """The rows, on both sides, of records that nothing has settled and that have a key which either whole table has once."""
+    keys = left[rule.left], right[rule.right]
+    sides = [
+        pl.DataFrame({"key": values, "row": np.arange(len(values))}).filter(pl.Series(~taken)).drop_nulls("key")
+        for values, taken in zip(keys, (taken_l, taken_r), strict=True)
+    ]
     pairs = sides[0].join(sides[1], on="key", how="inner", maintain_order="left")
-    # A key that either table has twice comes out of the join twice.
-    keys = pairs["key"].sort()
-    repeated = keys.filter(keys == keys.shift(1))
-    if len(repeated):
-        pairs = pairs.filter(~pl.col("key").is_in(repeated.unique().implode()))
-    a, b = pairs["row"].to_numpy(), pairs["row_right"].to_numpy()
-    free = ~taken_l[a] & ~taken_r[b]
-    return a[free], b[free]
+    found, a, b = pairs["key"], pairs["row"].to_numpy(), pairs["row_right"].to_numpy()
+    # A key that one side has twice brings each record of the other in twice.
+    once = (np.bincount(a, minlength=left.height)[a] == 1) & (np.bincount(b, minlength=right.height)[b] == 1)
+    for values, taken in zip(keys, (taken_l, taken_r), strict=True):
+        if taken.any():
+            elsewhere = values.filter(pl.Series(taken)).is_in(found.implode())
+            again = values.filter(pl.Series(taken)).filter(elsewhere)
+            once &= ~found.is_in(again.implode()).to_numpy()
+    return a[once], b[once]
 
 
 def _residual(records: pl.DataFrame, settled: NDArray[np.int64], settings: Settings) -> pl.DataFrame:
@@ -448,7 +451,9 @@ def _links(
         **{f"level_{name}": level for name, level in levels.items()},
     }  # fmt: skip
     places = np.flatnonzero(decisions.keep)
-    places = places[np.lexsort((pairs.right[places], pairs.left[places]))]
+    # Those that a key settled come in order already: a sort that sees so takes hardly any time.
+    in_order = pairs.left[places] * (int(pairs.right.max(initial=0)) + 1) + pairs.right[places]
+    places = places[np.argsort(in_order, kind="stable")]
     method = np.zeros(len(total), dtype=np.int64)
     method[: len(pairs.settled.left)] = pairs.settled.method + 1
     words = {
@@ -464,7 +469,7 @@ def _links(
                 name: pl.Series(texts, dtype=pl.String).gather(number[places])
                 for name, (texts, number) in words.items()
             },
-            **{name: values[places] for name, values in numbers.items()},
+            **{name: np.take(values, places) for name, values in numbers.items()},
         }
     )
 

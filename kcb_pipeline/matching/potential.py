@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from kcb_pipeline.matching.comparisons import Pairs
 from kcb_pipeline.matching.model import Model
 from kcb_pipeline.matching.settings import Settings
-from kcb_pipeline.matching.weighing import levels_of, prepare, weigh
+from kcb_pipeline.matching.weighing import levels_of, patterns_of, prepare, weigh
 
 
 def best_weights(records: pl.DataFrame, settings: Settings, model: Model) -> NDArray[np.float64]:
@@ -18,6 +18,7 @@ def best_weights(records: pl.DataFrame, settings: Settings, model: Model) -> NDA
     rows = np.arange(prepared.height)
     itself = Pairs(prepared, prepared, rows, rows)
     total = np.full(prepared.height, model.prior_weight)
-    for weight in weigh(settings, model, itself, levels_of(settings, itself)).values():
+    patterns = patterns_of(settings, levels_of(settings, itself))
+    for weight in weigh(settings, model, itself, patterns).values():
         total += weight
     return total

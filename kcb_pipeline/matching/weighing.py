@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from kcb_pipeline.matching.blocking import candidates, key_hashes
 from kcb_pipeline.matching.comparisons import MISSING, Comparison, Levels, Pairs
-from kcb_pipeline.matching.model import Kin, Model, estimate_kin, silence
+from kcb_pipeline.matching.model import Kin, Model, Patterns, estimate_kin, silence
 from kcb_pipeline.matching.settings import BlockingRule, Settings, columns_named
 from kcb_pipeline.threads import side_by_side
 
@@ -44,7 +44,17 @@ def prepare(records: Records, settings: Settings) -> pl.DataFrame:
         empty = wanted.lazy().collect().clear()
         columns = [column for comparison in settings.comparisons for column in comparison.prepare(empty)]
         prepared.append(pl.DataFrame([*empty.select(named).get_columns(), *columns]))
-    return pl.concat(prepared, rechunk=True)
+    return _in_one_piece(prepared)
+
+
+def _in_one_piece(tables: list[pl.DataFrame]) -> pl.DataFrame:
+    """The tables one below the other, each column in one piece; no more than one column is held twice at any time."""
+    columns = [table.get_columns()[::-1] for table in tables]
+    tables.clear()
+    whole = []
+    while columns[0]:
+        whole.append(pl.concat([rest.pop() for rest in columns], rechunk=True))
+    return pl.DataFrame(whole)
 
 
 def columns_wanted(settings: Settings, there: list[str]) -> list[str]:
@@ -86,13 +96,17 @@ def levels_of(settings: Settings, pairs: Pairs) -> dict[str, Levels]:
 
 def sample(records: pl.DataFrame, size: int) -> NDArray[np.int64]:
     """Rows picked by what they hold, never by where they stand: those whose content has the lowest hash."""
-    # A cheap hash first, the whole content only for the few that it leaves (all of equal ones: a tie is broken by the rest).
     cheap = content_hashes(records)
     few = np.arange(len(cheap))
     if len(cheap) > size:
         few = np.flatnonzero(cheap <= np.partition(cheap, size)[size])
-    rows: NDArray[np.int64] = few[np.lexsort((whole_hashes(records[few]), cheap[few]))[:size]]
-    return rows
+    few = few[np.argsort(cheap[few], kind="stable")]
+    # Only records that the codes do not tell apart are told apart by all the rest of what they hold.
+    again = np.diff(cheap[few], prepend=cheap[few][:1] - np.uint64(1)) == 0
+    tied = np.flatnonzero(again | np.append(again[1:], False)) if len(few) else few
+    if tied.size:
+        few[tied] = few[tied][np.lexsort((whole_hashes(records[few[tied]]), cheap[few[tied]]))]
+    return few[:size]
 
 
 def whole_hashes(records: pl.DataFrame) -> NDArray[np.uint64]:
@@ -112,8 +126,8 @@ def content_hashes(records: pl.DataFrame) -> NDArray[np.uint64]:
 
 
 _MIXER: Final = np.uint64(0x9E3779B97F4A7C15)
-CHANCE_SAMPLE: Final = 200_000
-"""Rows whose pairs show how often two people agree fully: 2·10¹⁰ pairs."""
+CHANCE_SAMPLE: Final = 100_000
+"""Rows whose pairs show how often two people agree fully: 5·10⁹ pairs."""
 
 
 def u_evidence(
@@ -151,31 +165,36 @@ def equal_pairs(codes: pl.Series) -> tuple[float, float]:
 
 
 _KIN_SAMPLE: Final = 50_000
+"""Records whose families are looked at: as many pairs of brothers and sisters, more or less."""
 
 
 def kin_of(settings: Settings, left: pl.DataFrame, expected: float) -> Kin:
     """What relatives look like, from pairs of one family inside the left table, where two rows are two people."""
     keyed = left.with_columns(blocking_keys(settings, left, of=settings.relatives))
-    families = [key_hashes(keyed, rule.left) for rule in settings.relatives]
-    pairs = 0.0
-    for _, hashes in families:
-        _, members = np.unique(hashes, return_counts=True)
-        pairs += float((members * (members - 1) // 2).sum())
-    limit = families_to_look_at(pairs)
+    limit = families_to_look_at(left.height)
     chosen = np.zeros(left.height, dtype=bool)
-    for rows, hashes in families:
-        chosen[rows[hashes <= limit]] = True
+    pairs = 0.0
+    for rule in settings.relatives:
+        rows, hashes = key_hashes(keyed, rule.left)
+        looked_at = hashes <= limit
+        _, members = np.unique(hashes[looked_at], return_counts=True)
+        pairs += float((members * (members - 1) // 2).sum())
+        chosen[rows[looked_at]] = True
     few = keyed.filter(pl.Series(chosen))
-    return kin_in(settings, few, pairs=pairs, share_met=expected / max(left.height, 1))
+    return kin_in(settings, few, pairs=pairs / share_looked_at(left.height), share_met=expected / max(left.height, 1))
 
 
-def families_to_look_at(pairs: float) -> np.uint64:
-    """The greatest hash of a family that is looked at, where all families together make so many pairs.
+def share_looked_at(records: int) -> float:
+    """The share of the families of a table of so many records that is looked at."""
+    return min(1.0, _KIN_SAMPLE / max(records, 1))
+
+
+def families_to_look_at(records: int) -> np.uint64:
+    """The greatest hash of a family that is looked at, in a table of so many records.
 
     Families are picked by the hash of what their members share, so that the sample does not depend on the order of rows.
     """
-    share = min(1.0, _KIN_SAMPLE / max(pairs, 1.0))
-    return np.uint64(min(share * 2.0**64, 2.0**64 - 2**12))
+    return np.uint64(min(share_looked_at(records) * 2.0**64, 2.0**64 - 2**12))
 
 
 def kin_in(settings: Settings, keyed: pl.DataFrame, *, pairs: float, share_met: float) -> Kin:
@@ -199,71 +218,80 @@ def rarity_in(settings: Settings, pairs: Pairs) -> Rarity:
     own: dict[str, NDArray[np.float64]] = {}
     for comparison in settings.comparisons:
         if comparison.term_frequency:
-            columns = [comparison.code, *comparison.frequency_within]
-            both = pl.concat([records.select(columns) for records in (pairs.left, pairs.right)])
-            given = pl.col(comparison.code) != 0
-            of = given.sum().over(list(comparison.frequency_within)) if comparison.frequency_within else given.sum()
-            counts = both.select(pl.len().over(columns).alias("bearers"), of.alias("of")).head(pairs.left.height)
-            own[comparison.name] = rarity(counts["bearers"].to_numpy(), counts["of"].to_numpy())
+            bearers, of = _bearers(comparison, pairs)
+            own[comparison.name] = rarity(bearers, of)
     return lambda comparison, places: own[comparison.name][pairs.rows_l[places]]
 
 
-def rarity(bearers: NDArray[Any], of: NDArray[Any]) -> NDArray[np.float64]:
+def _bearers(comparison: Comparison, pairs: Pairs) -> tuple[NDArray[Any], NDArray[Any] | int]:
+    """For each left record how many records of both tables bear its value, and of how many."""
+    within = list(comparison.frequency_within)
+    both = pl.concat([records.select(comparison.code, *within) for records in (pairs.left, pairs.right)])
+    value = pl.col(comparison.code)
+    if not within:
+        of = both[comparison.code].to_numpy()
+        bearers = both.select(pl.len().over(value)).head(pairs.left.height).to_series()
+        return bearers.to_numpy(), int((of != 0).sum())
+    # One number for value and group: to count by two columns costs twice as much.
+    counted = both.with_columns(group=pl.struct(within).hash(seed=2)).select(
+        bearers=pl.len().over(value.cast(pl.UInt64) ^ pl.col("group")), of=(value != 0).sum().over("group")
+    )
+    few = counted.head(pairs.left.height)
+    return few["bearers"].to_numpy(), few["of"].to_numpy()
+
+
+def rarity(bearers: NDArray[Any], of: NDArray[Any] | int) -> NDArray[np.float64]:
     """log2 of the chance to meet a value that so many of so many bear, in both tables together."""
     # One bearer more: the value's own two rows are no evidence of how many strangers bear it.
-    return np.log2((bearers.astype(np.float64) + 1) / (of.astype(np.float64) + 1))
+    return np.log2((bearers.astype(np.float64) + 1) / (np.asarray(of, dtype=np.float64) + 1))
 
 
-def term_frequencies(
-    settings: Settings, levels: dict[str, Levels], model: Model, own: Rarity
-) -> dict[str, NDArray[np.float64]]:
-    """What agreement on *this* value adds to agreement on an average one: log2 of the average chance over the value's own."""
-    adjustments: dict[str, NDArray[np.float64]] = {}
-    for comparison in settings.comparisons:
-        adjustment = np.zeros(len(levels[comparison.name]))
-        if comparison.term_frequency:
-            equal = np.flatnonzero(levels[comparison.name] == 0)
-            adjustment[equal] = np.log2(model.u[comparison.name][0]) - own(comparison, equal)
-        adjustments[comparison.name] = adjustment
-    return adjustments
-
-
-def likeness_of(
-    settings: Settings,
-    model: Model,
-    levels: dict[str, Levels],
-    heard: dict[str, Levels],
-    adjustments: dict[str, NDArray[np.float64]],
-) -> NDArray[np.float64]:
-    """How much each pair looks like relatives rather than strangers (log2); a name that is rare is as rare among cousins' neighbours."""
-    total: NDArray[np.float64] = np.zeros(len(next(iter(levels.values()))))
-    for comparison in settings.comparisons:
-        name = comparison.name
-        silent = (heard[name] == MISSING) & (levels[name] != MISSING)
-        total += model.likeness(name)[heard[name]] + adjustments[name]
-        total[silent] += model.likeness(name, silent=True)[levels[name][silent]]
-    return total
+def patterns_of(settings: Settings, levels: dict[str, Levels]) -> Patterns:
+    """The distinct level vectors of pairs, in the order of the settings' comparisons."""
+    return Patterns.of([levels[c.name] for c in settings.comparisons], [len(c.labels) for c in settings.comparisons])
 
 
 def weigh(
-    settings: Settings, model: Model, pairs: Pairs, levels: dict[str, Levels], *, orphaned: float = 1.0
+    settings: Settings, model: Model, pairs: Pairs, patterns: Patterns, *, orphaned: float = 1.0
 ) -> dict[str, NDArray[np.float64]]:
     """The weight that each comparison, and kinship (`relatives`), adds to the prior for each pair; log2."""
-    return weights_of(settings, model, levels, rarity_in(settings, pairs), orphaned=orphaned)
+    return weights_of(settings, model, patterns, rarity_in(settings, pairs), orphaned=orphaned)
 
 
 def weights_of(
-    settings: Settings, model: Model, levels: dict[str, Levels], own: Rarity, *, orphaned: float = 1.0
+    settings: Settings, model: Model, patterns: Patterns, own: Rarity, *, orphaned: float = 1.0
 ) -> dict[str, NDArray[np.float64]]:
     """As `weigh`, from the levels alone and how rare are the values that pairs agree on."""
-    heard = silence(levels, settings.implied)
-    weights = {c.name: model.weights(c.name)[heard[c.name]] for c in settings.comparisons}
-    adjustments = term_frequencies(settings, levels, model, own)
-    for name, adjustment in adjustments.items():
-        weights[name] = weights[name] + adjustment
-    likeness = likeness_of(settings, model, levels, heard, adjustments)
+    said = dict(zip((c.name for c in settings.comparisons), patterns.vectors.T, strict=True))
+    heard = silence(said, settings.implied)
+    weights: dict[str, NDArray[np.float64]] = {}
+    # How much each pair looks like relatives rather than strangers (log2).
+    likeness: NDArray[np.float64] = likeness_of(settings, model, said, heard)[patterns.of_pair]
+    for comparison in settings.comparisons:
+        name = comparison.name
+        weights[name] = model.weights(name)[heard[name]][patterns.of_pair]
+        if comparison.term_frequency:
+            # What agreement on *this* value adds to agreement on an average one: the average chance over the value's own. A name
+            # that is rare is as rare among cousins' neighbours.
+            equal = np.flatnonzero((said[name] == 0)[patterns.of_pair])
+            adjustment = np.log2(model.u[name][0]) - own(comparison, equal)
+            weights[name][equal] += adjustment
+            likeness[equal] += adjustment
     weights["relatives"] = model.relatives_weight(likeness, orphaned=orphaned)
     return weights
+
+
+def likeness_of(
+    settings: Settings, model: Model, said: dict[str, Levels], heard: dict[str, Levels]
+) -> NDArray[np.float64]:
+    """How much level vectors look like relatives rather than strangers (log2), whatever the values."""
+    total: NDArray[np.float64] = np.zeros(len(next(iter(said.values()))))
+    for comparison in settings.comparisons:
+        name = comparison.name
+        silent = (heard[name] == MISSING) & (said[name] != MISSING)
+        total += model.likeness(name)[heard[name]]
+        total[silent] += model.likeness(name, silent=True)[said[name][silent]]
+    return total
 
 
 def total_of(model: Model, weights: dict[str, NDArray[np.float64]]) -> NDArray[np.float64]:

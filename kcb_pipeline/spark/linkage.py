@@ -47,8 +47,10 @@ from kcb_pipeline.matching.weighing import (
     families_to_look_at,
     kin_in,
     levels_of,
+    patterns_of,
     prepare,
     rarity,
+    share_looked_at,
     total_of,
     u_evidence,
     weights_of,
@@ -187,7 +189,8 @@ class _Weigh:
             return rarity(bearers, of)
 
         levels = {c.name: pairs[f"level_{c.name}"].to_numpy() for c in self.settings.comparisons}
-        return weights_of(self.settings, self.model, levels, own, orphaned=self.orphaned)
+        patterns = patterns_of(self.settings, levels)
+        return weights_of(self.settings, self.model, patterns, own, orphaned=self.orphaned)
 
 
 @dataclass(frozen=True)
@@ -489,15 +492,16 @@ class _Linkage:
 
     def _kin(self, expected: float) -> Kin:
         families = [f"{_FAMILY}{number}" for number in range(len(self.settings.relatives))]
+        limit = int(in_order(np.array([families_to_look_at(self.left.height)]))[0])
         pairs = 0.0
         for family in families:
-            members = self.left.frame.where(f"{family} IS NOT NULL").groupBy(family).agg(sf.count("*").alias("n"))
+            members = self.left.frame.where(f"{family} <= {limit}").groupBy(family).agg(sf.count("*").alias("n"))
             pairs += float(members.agg(sf.expr("sum(n * (n - 1) div 2)")).collect()[0][0] or 0)
-        limit = int(in_order(np.array([families_to_look_at(pairs)]))[0])
         few = self.left.frame.where(" OR ".join(f"{family} <= {limit}" for family in families))
         table = fetched(few, self.left.schema).sort(ROW).select(_content(self.left.schema))
         keyed = table.with_columns(blocking_keys(self.settings, table, of=self.settings.relatives))
-        return kin_in(self.settings, keyed, pairs=pairs, share_met=expected / max(self.left.height, 1))
+        whole = pairs / share_looked_at(self.left.height)
+        return kin_in(self.settings, keyed, pairs=whole, share_met=expected / max(self.left.height, 1))
 
     # Deciding.
 
