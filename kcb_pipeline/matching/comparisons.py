@@ -131,6 +131,8 @@ class Comparison(ABC):
 
 def codes_of(values: pl.Series) -> pl.Series:
     """A number for each value, equal where values are, 0 where missing: 64 bits of hash, one chance in 10^13 of a clash in a million."""
+    if not values.null_count():
+        return values.hash(seed=0)
     return pl.DataFrame({"v": values}).select(
         pl.when(pl.col("v").is_null()).then(pl.lit(0, dtype=pl.UInt64)).otherwise(pl.col("v").hash(seed=0)).alias("c")
     )["c"]

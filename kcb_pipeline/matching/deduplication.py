@@ -15,21 +15,25 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kcb_pipeline.matching.blocking import candidates
+from kcb_pipeline.matching.calibration import odds
 from kcb_pipeline.matching.comparisons import Levels, Pairs
 from kcb_pipeline.matching.components import components
-from kcb_pipeline.matching.linkage import LINKED, PROBABILISTIC, REJECTED, REVIEW
-from kcb_pipeline.matching.model import Model, Patterns, estimate_m, estimate_u
+from kcb_pipeline.matching.deciding import LINKED, REJECTED, REVIEW
+from kcb_pipeline.matching.linkage import PROBABILISTIC
+from kcb_pipeline.matching.model import Model, estimate_m, estimate_u
 from kcb_pipeline.matching.settings import Settings
 from kcb_pipeline.matching.weighing import (
     Records,
+    Weights,
     blocking_keys,
     content_hashes,
     equal_pairs,
     levels_of,
     patterns_of,
     prepare,
+    rarity_in,
     sample,
-    weigh,
+    weights_of,
 )
 from kcb_pipeline.progress import SILENT, Progress
 
@@ -81,41 +85,43 @@ def deduplicate(
     found = candidates(keyed, keyed, settings.blocking, largest_block=settings.largest_block, within=True)
     pairs = Pairs(table, table, found.left, found.right)
     progress.update("block", 1, 3, rows=len(pairs))
-    levels = levels_of(settings, pairs)
+    levels = levels_of(settings.comparisons, pairs)
+    rare = rarity_in(settings, table, table)
     if model is None:
-        model = _learn(settings, table, pairs, levels)
+        model = _learn(settings, table, rare, pairs, levels)
     progress.update("estimate", 2, 3, rows=len(pairs))
-    weights = weigh(settings, model, pairs, patterns_of(settings, levels))
-    total = model.prior_weight + sum(weights.values(), np.zeros(len(pairs)))
+    total = _weights(settings, model, rare, pairs, levels).total
     shift = float(np.log2(settings.false_link_cost))
     further = _uncompared(pairs, total > shift, table.height)
     if len(further):
-        more = levels_of(settings, further)
-        more_weights = weigh(settings, model, further, patterns_of(settings, more))
-        pairs = Pairs(
-            table,
-            table,
-            np.concatenate([pairs.rows_l, further.rows_l]),
-            np.concatenate([pairs.rows_r, further.rows_r]),
-        )
+        more = levels_of(settings.comparisons, further)
+        rows_l = np.concatenate([pairs.rows_l, further.rows_l])
+        pairs = Pairs(table, table, rows_l, np.concatenate([pairs.rows_r, further.rows_r]))
         levels = {name: np.concatenate([levels[name], more[name]]) for name in levels}
-        weights = {name: np.concatenate([weights[name], more_weights[name]]) for name in weights}
-        total = model.prior_weight + sum(weights.values(), np.zeros(len(pairs)))
-    cluster = _clusters(pairs, total - shift, table.height, content_hashes(table))
-    links = _decided(settings, model, pairs, total, weights, levels, cluster)
+    weights = _weights(settings, model, rare, pairs, levels)
+    cluster = _clusters(pairs, weights.total - shift, table.height, content_hashes(table))
+    links = _decided(settings, pairs, weights, cluster)
     clusters = pl.DataFrame({"row": np.arange(table.height), "cluster": cluster})
     progress.update("decide", 3, 3, rows=links.height)
     return Deduplication(links, clusters, model, settings, found.report)
 
 
-def _learn(settings: Settings, table: pl.DataFrame, pairs: Pairs, levels: dict[str, Levels]) -> Model:
+_Rare = dict[str, NDArray[np.float64]]
+
+
+def _weights(settings: Settings, model: Model, rare: _Rare, pairs: Pairs, levels: dict[str, Levels]) -> Weights:
+    patterns = patterns_of(settings, levels)
+    return weights_of(settings, model, patterns, lambda name, places: rare[name][pairs.rows_l[places]])
+
+
+def _learn(settings: Settings, table: pl.DataFrame, rare: _Rare, pairs: Pairs, levels: dict[str, Levels]) -> Model:
     """u, m and the prior, leaving out of chance what the model itself takes for one person."""
     few = sample(table, _SAMPLE)
     first, second = np.triu_indices(len(few), k=1)
     random = Pairs(table, table, few[first], few[second])
-    random_levels = levels_of(settings, random)
+    random_levels = levels_of(settings.comparisons, random)
     equal = {c.name: equal_pairs(table[c.code]) for c in settings.comparisons if c.code in table.columns}
-    patterns, random_patterns = patterns_of(settings, levels), patterns_of(settings, random_levels)
+    patterns = patterns_of(settings, levels)
     whole = max(table.height * (table.height - 1) / 2, 1.0)
     expected = settings.expected_matches or 0.25 * table.height
     is_one, is_one_at_random = np.zeros(len(pairs), dtype=bool), np.zeros(len(random), dtype=bool)
@@ -127,13 +133,9 @@ def _learn(settings: Settings, table: pl.DataFrame, pairs: Pairs, levels: dict[s
         chance = {name: values[~is_one_at_random] for name, values in random_levels.items()}
         u = estimate_u(settings, chance, collisions)
         model = estimate_m(settings, patterns, u, pairs=whole, expected_matches=expected)
-        is_one = _total(settings, model, pairs, patterns) > 0
-        is_one_at_random = _total(settings, model, random, random_patterns) > 0
+        is_one = _weights(settings, model, rare, pairs, levels).total > 0
+        is_one_at_random = _weights(settings, model, rare, random, random_levels).total > 0
     return model
-
-
-def _total(settings: Settings, model: Model, pairs: Pairs, patterns: Patterns) -> NDArray[np.float64]:
-    return model.prior_weight + sum(weigh(settings, model, pairs, patterns).values(), np.zeros(len(pairs)))
 
 
 def _components(pairs: Pairs, joined: NDArray[np.bool_], rows: int) -> NDArray[np.int64]:
@@ -200,16 +202,9 @@ def _merged(between: NDArray[np.float64]) -> list[NDArray[np.int64]]:
     return [np.array(sorted(places)) for places in groups.values()]
 
 
-def _decided(
-    settings: Settings,
-    model: Model,
-    pairs: Pairs,
-    total: NDArray[np.float64],
-    weights: dict[str, NDArray[np.float64]],
-    levels: dict[str, Levels],
-    cluster: NDArray[np.int64],
-) -> pl.DataFrame:
-    probability = 1 / (1 + np.exp2(-np.clip(total, -300, 300)))
+def _decided(settings: Settings, pairs: Pairs, weights: Weights, cluster: NDArray[np.int64]) -> pl.DataFrame:
+    total = weights.total
+    probability = odds(total)
     linked = cluster[pairs.rows_l] == cluster[pairs.rows_r]
     contested = ~linked & (probability >= settings.link_probability)
     review = ~linked & ~contested & (probability >= settings.review_probability)
@@ -232,9 +227,8 @@ def _decided(
             "match_weight": total[keep],
             "probability": probability[keep],
             "runner_up_gap": total[keep],
-            "w_prior": np.full(len(keep), model.prior_weight),
-            **{f"w_{name}": weight[keep] for name, weight in weights.items()},
-            **{f"level_{name}": level[keep] for name, level in levels.items()},
+            **{f"w_{name}": weight for name, weight in weights.columns(keep).items()},
+            **{f"level_{name}": level for name, level in weights.levels(settings, keep).items()},
         },
         schema_overrides={"decision": pl.String, "method": pl.String, "reason": pl.String},
     ).sort("left_row", "right_row")

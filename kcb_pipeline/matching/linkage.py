@@ -1,7 +1,7 @@
 """`link`: two tables of persons in, who is who out.
 
-The order of work: prepare every record once; let unique keys settle what they can; compare the candidates that blocking gives for
-the rest; estimate the model; weigh; assign one to one; decide. Each decision keeps its reason.
+The order of work: look at what keys look at and let unique keys settle what they can; look at the rest whole; compare the candidates that
+blocking gives; estimate the model; weigh; assign one to one; decide. Each decision keeps its reason.
 """
 
 from __future__ import annotations
@@ -9,50 +9,46 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from kcb_pipeline.matching.assignment import TIE, assign, assign_each, second_best
 from kcb_pipeline.matching.blocking import candidates
-from kcb_pipeline.matching.calibration import FURTHER_RECORD, calibrate, compete, odds
-from kcb_pipeline.matching.comparisons import MISSING, Levels, Pairs
-from kcb_pipeline.matching.model import Kin, Model, estimate_m, estimate_u, silence
-from kcb_pipeline.matching.quality import Quality, unblocked_pairs
-from kcb_pipeline.matching.settings import KeyRule, Settings
+from kcb_pipeline.matching.calibration import odds
+from kcb_pipeline.matching.comparisons import MISSING, Pairs
+from kcb_pipeline.matching.deciding import (
+    DECISIONS,
+    LINKED,
+    REASON_KEY,
+    REASON_REVIEWED,
+    REASONS,
+    Decisions,
+    ToDecide,
+    decide,
+)
+from kcb_pipeline.matching.looking import Looked, first_look, in_two_looks, look_whole
+from kcb_pipeline.matching.model import Kin, Model, Patterns, estimate_m, estimate_u, silence
+from kcb_pipeline.matching.quality import Quality
+from kcb_pipeline.matching.settings import Settings
+from kcb_pipeline.matching.settling import Settled, looked_at, not_refused, settle
 from kcb_pipeline.matching.weighing import (
     Records,
+    Weights,
     blocking_keys,
-    content_hashes,
     kin_of,
     levels_of,
     patterns_of,
     prepare,
-    total_of,
+    rarity_in,
     u_evidence,
-    weigh,
+    weights_of,
 )
 from kcb_pipeline.progress import SILENT, Progress
 from kcb_pipeline.threads import side_by_side
 
-LINKED, REVIEW, REJECTED = "linked", "review", "rejected"
-PROBABILISTIC, REVIEWED = "probabilistic", "reviewed"
-
-REASON_REVIEWED = "a_person_decided"
-REASON_KEY = "key_and_identity_agree"
-REASON_BEST = "best_pair_of_both"
-REASON_TIE = "tie"
-REASON_DOUBT = "evidence_leaves_doubt"
-REASON_TAKEN = "record_is_another_persons"
-REASON_BETTER = "person_has_a_better_record"
-REASON_WEAK = "evidence_too_weak"
-
-DECISIONS: Final = (LINKED, REVIEW, REJECTED)
-REASONS: Final = (
-    REASON_REVIEWED, REASON_KEY, REASON_BEST, REASON_TIE, REASON_DOUBT, REASON_TAKEN, REASON_BETTER, REASON_WEAK,
-)  # fmt: skip
+PROBABILISTIC: Final = "probabilistic"
 
 
 @dataclass(frozen=True)
@@ -61,8 +57,10 @@ class LinkResult:
 
     links: one row a pair that was decided on: `left_row`, `right_row` (0-based positions), `decision`, `method`, `reason`,
         `match_weight` (log2 posterior odds: `w_prior` and all `w_<comparison>` add up to it), `probability` (after the
-        competition of other pairs), `runner_up_gap` (log2), and `level_<comparison>`. Sorted by left_row, right_row.
-    model, settings: what weighed them. blocking: pairs by rule. quality: estimated errors. left, right: the records as prepared.
+        competition of other pairs), `runner_up_gap` (log2), and `level_<comparison>`. Sorted by left_row, right_row. Of a pair that a key
+        settled only what the key looks at is weighed, the other comparisons are missing (but with `Settings.weigh_settled`).
+    model, settings: what weighed them. blocking: pairs by rule. quality: estimated errors. left, right: the records as they were given.
+    rarity: comparison → how rare (log2) the value of each left record is.
     """
 
     links: pl.DataFrame
@@ -70,8 +68,9 @@ class LinkResult:
     settings: Settings
     blocking: pl.DataFrame
     quality: Quality
-    left: pl.DataFrame
-    right: pl.DataFrame
+    left: Records
+    right: Records
+    rarity: dict[str, NDArray[np.float64]]
 
     @property
     def linked(self) -> pl.DataFrame:
@@ -79,23 +78,34 @@ class LinkResult:
         return self.links.filter(pl.col("decision") == LINKED)
 
     def explain(self, left_row: int, right_row: int) -> pl.DataFrame:
-        """Why a pair weighs what it does: a row a comparison with its level in words, m, u and weight, the prior first."""
-        pairs = Pairs(self.left, self.right, np.array([left_row]), np.array([right_row]))
-        levels = levels_of(self.settings, pairs)
-        heard = silence(levels, self.settings.implied)
-        orphaned = orphaned_share(self.settings, self.model, self.left.height, self.right.height)
-        weights = weigh(self.settings, self.model, pairs, patterns_of(self.settings, levels), orphaned=orphaned)
+        """Why a pair weighs what it does: a row a comparison with its level in words, m, u and weight, the prior first.
+
+        In every respect, of a pair too that a key settled by a few.
+        """
+        one = [
+            prepare(records.slice(row, 1), self.settings)
+            for records, row in ((self.left, left_row), (self.right, right_row))
+        ]
+        said = levels_of(self.settings.comparisons, Pairs.aligned(*one))
+        heard = silence(said, self.settings.implied)
+        weights = weights_of(
+            self.settings,
+            self.model,
+            patterns_of(self.settings, said),
+            lambda name, _: self.rarity[name][[left_row]],
+            orphaned=orphaned_share(self.settings, self.model, *map(_height, (self.left, self.right))),
+        ).columns()
         entries: list[dict[str, object]] = [
             {"comparison": "prior", "level": None, "m": None, "u": None, "weight": self.model.prior_weight}
         ]
         for comparison in self.settings.comparisons:
             level = int(heard[comparison.name][0])
-            said = int(levels[comparison.name][0])
-            words = "missing" if said == MISSING else comparison.labels[said]
+            as_said = int(said[comparison.name][0])
+            words = "missing" if as_said == MISSING else comparison.labels[as_said]
             entries.append(
                 {
                     "comparison": comparison.name,
-                    "level": words if level == said else f"{words} (implied by other evidence)",
+                    "level": words if level == as_said else f"{words} (implied by other evidence)",
                     "m": None if level == MISSING else self.model.m[comparison.name][level],
                     "u": None if level == MISSING else self.model.u[comparison.name][level],
                     "weight": float(weights[comparison.name][0]),
@@ -113,6 +123,10 @@ class LinkResult:
         )
 
 
+def _height(records: Records) -> int:
+    return records.height if isinstance(records, pl.DataFrame) else int(records.select(pl.len()).collect().item())
+
+
 def link(
     left: Records,
     right: Records,
@@ -128,189 +142,52 @@ def link(
     people have decided, `left_row`, `right_row`, `is_match`; it binds. `model`: weigh with this one instead of estimating. The
     result does not depend on the order of the rows nor on the number of threads.
     """
-    lefts, rights = side_by_side(partial(prepare, records, settings) for records in (left, right))
+    tables = (left, right)
+    seen = first_look(tables, settings)
     progress.update("prepare", 1, 5)
-    settled = _settle(lefts, rights, settings, reviewed)
-    progress.update("settle by key", 2, 5, rows=len(settled.left))
-    studied = _to_study(lefts, settled.left) if settings.policy == "one-to-one" else settled.left[:0]
-    expected = expected_matches(settings, len(settled.left), lefts.height, rights.height)
+    compared_by = looked_at(settings) if in_two_looks(settings) else settings.comparisons
+    settled = settle(seen[0], seen[1], settings, compared_by, reviewed)
+    progress.update("settle by key", 2, 5, rows=len(settled))
+    with ThreadPoolExecutor(1) as aside:
+        counting = aside.submit(rarity_in, settings, seen[0], seen[1])
+        looked = look_whole(tables, seen, settings, settled)
+        rare = counting.result()
+    del seen
+    sizes = looked.left.height, looked.right.height
+    expected = expected_matches(settings, len(settled), *sizes)
     with ThreadPoolExecutor(1) as aside:
         if model is None:
-            learning = aside.submit(_chance_and_kin, settings, lefts, rights, expected)
-        pairs, rules, report = _compared(lefts, rights, settings, settled, studied, reviewed)
+            learning = aside.submit(_chance_and_kin, settings, looked, expected)
+        pairs, rules, report = _candidates(looked, settings, reviewed)
         progress.update("block", 3, 5, rows=len(pairs))
-        levels = levels_of(settings, pairs)
+        levels = levels_of(settings.comparisons, pairs)
         patterns = patterns_of(settings, levels)
         if model is None:
+            known = _and_settled(settings, patterns, looked, settled)
             u, kin = learning.result()
-            whole = float(max(lefts.height * rights.height, 1))
-            model = estimate_m(settings, patterns, u, pairs=whole, expected_matches=expected, kin=kin)
+            every = float(max(sizes[0] * sizes[1], 1))
+            model = estimate_m(settings, known, u, pairs=every, expected_matches=expected, kin=kin)
     progress.update("estimate", 4, 5, rows=len(pairs))
-    orphaned = orphaned_share(settings, model, lefts.height, rights.height)
-    weights = weigh(settings, model, pairs, patterns, orphaned=orphaned)
-    to_decide = ToDecide(
-        pairs.rows_l,
-        pairs.rows_r,
-        settled,
-        rules,
-        studied,
+    orphaned = orphaned_share(settings, model, *sizes)
+    rows_l, rows_r = looked.left.whole_rows(pairs.rows_l), looked.right.whole_rows(pairs.rows_r)
+    weights = weights_of(settings, model, patterns, lambda name, places: rare[name][rows_l[places]], orphaned=orphaned)
+    to_decide = ToDecide(pairs.rows_l, pairs.rows_r, rules, _with_their_own(settings, looked), len(settled), sizes)
+    decisions = decide(settings, to_decide, weights.total)
+    settled_weights = weights_of(
+        settings,
+        model,
+        patterns_of(settings, settled.levels),
+        lambda name, places: rare[name][settled.left[places]],
+        orphaned=orphaned,
     )
-    total = total_of(model, weights)
-    decisions = decide(settings, to_decide, total, sizes=(lefts.height, rights.height))
-    links = _links(model, to_decide, decisions, total, weights, levels)
+    links = _links(settings, (settled, settled_weights), (rows_l, rows_r, weights, decisions))
     progress.update("decide", 5, 5, rows=links.height)
-    return LinkResult(links, model, settings, report, decisions.quality, lefts, rights)
+    return LinkResult(links, model, settings, report, _quality(settled_weights, decisions), left, right, rare)
 
 
 def expected_matches(settings: Settings, settled: int, left: int, right: int) -> float:
     """How many pairs are expected to be one person, before the model has learned it."""
     return settings.expected_matches or max(settled, 0.5 * min(left, right))
-
-
-def _chance_and_kin(
-    settings: Settings, left: pl.DataFrame, right: pl.DataFrame, expected: float
-) -> tuple[dict[str, tuple[float, ...]], Kin | None]:
-    """What strangers have in common, and what relatives have: neither depends on which pairs are compared."""
-    u = estimate_u(settings, *u_evidence(settings, left, right))
-    return u, kin_of(settings, left, expected) if settings.relatives else None
-
-
-# -- the steps -----------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """Pairs of rows, and which of `methods` settled each."""
-
-    left: NDArray[np.int64]
-    right: NDArray[np.int64]
-    methods: list[str]
-    method: NDArray[np.int64]
-
-
-def _settle(left: pl.DataFrame, right: pl.DataFrame, settings: Settings, reviewed: pl.DataFrame | None) -> Settled:
-    """Pairs that a person or a key settles; a record settled once is out of the reach of the next rule (many-to-one, a right one)."""
-    one_to_one = settings.policy == "one-to-one"
-    methods = settling_methods(settings)
-    lefts, rights, method = [], [], []
-    taken_l, taken_r = np.zeros(left.height, dtype=bool), np.zeros(right.height, dtype=bool)
-    if reviewed is not None:
-        decided = decided_by_people(reviewed, one_to_one=one_to_one)
-        lefts.append(decided["left_row"].to_numpy().astype(np.int64))
-        rights.append(decided["right_row"].to_numpy().astype(np.int64))
-        method.append(np.full(decided.height, methods.index(REVIEWED)))
-        taken_l[lefts[0]] = one_to_one
-        taken_r[rights[0]] = True
-    for rule in settings.keys:
-        a, b = _unique_key_pairs(left, right, rule, taken_l, taken_r)
-        plausible = np.ones(len(a), dtype=bool)
-        for name, last in rule.plausible:
-            plausible &= settings.comparison(name).levels(Pairs(left, right, a, b)) <= last
-        a, b = a[plausible], b[plausible]
-        a, b, _ = _without_refused(a, b, reviewed, np.zeros(len(a), dtype=np.int64))
-        taken_l[a] = one_to_one
-        taken_r[b] = True
-        lefts.append(a)
-        rights.append(b)
-        method.append(np.full(len(a), methods.index(rule.name)))
-    if not lefts:
-        empty = np.empty(0, dtype=np.int64)
-        return Settled(empty, empty, methods, empty)
-    return Settled(np.concatenate(lefts), np.concatenate(rights), methods, np.concatenate(method))
-
-
-def decided_by_people(reviewed: pl.DataFrame, *, one_to_one: bool) -> pl.DataFrame:
-    """The pairs that people have said are one person: of several for one record the first."""
-    decided = reviewed.filter("is_match").sort("left_row", "right_row")
-    if one_to_one:
-        decided = decided.unique("left_row", keep="first", maintain_order=True)
-    return decided.unique("right_row", keep="first", maintain_order=True)
-
-
-def settling_methods(settings: Settings) -> list[str]:
-    """How a pair may be settled: by a person, and by each key."""
-    return list(dict.fromkeys([REVIEWED, *(rule.name for rule in settings.keys)]))
-
-
-def _compared(
-    left: pl.DataFrame,
-    right: pl.DataFrame,
-    settings: Settings,
-    settled: Settled,
-    studied: NDArray[np.int64],
-    reviewed: pl.DataFrame | None,
-) -> tuple[Pairs, NDArray[np.int64], pl.DataFrame]:
-    """All pairs that are weighed, those settled first, the blocking rules that gave the others (a bit each), and blocking's report."""
-    # Many-to-one, a person whose first record is settled may have further ones.
-    gone = settled.left[~np.isin(settled.left, studied)] if settings.policy == "one-to-one" else settled.left[:0]
-    rest_l, rest_r = side_by_side(
-        partial(_residual, records, rows, settings) for records, rows in ((left, gone), (right, settled.right))
-    )
-    found = candidates(rest_l, rest_r, settings.blocking, largest_block=settings.largest_block)
-    rows_l, rows_r, rules = _without_refused(
-        rest_l["__row"].to_numpy()[found.left], rest_r["__row"].to_numpy()[found.right], reviewed, found.rules
-    )
-    pairs = Pairs(left, right, np.concatenate([settled.left, rows_l]), np.concatenate([settled.right, rows_r]))
-    return pairs, np.concatenate([np.zeros(len(settled.left), dtype=np.int64), rules]), found.report
-
-
-def _without_refused(
-    rows_l: NDArray[np.int64], rows_r: NDArray[np.int64], reviewed: pl.DataFrame | None, rules: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """The pairs (with what gave them) without those that a person has said are two people."""
-    refused = None if reviewed is None else reviewed.filter(~pl.col("is_match"))
-    if refused is None or refused.is_empty():
-        return rows_l, rows_r, rules
-    pairs = pl.DataFrame({"left_row": rows_l, "right_row": rows_r, "rules": rules})
-    kept = pairs.join(
-        refused.select("left_row", "right_row"), on=["left_row", "right_row"], how="anti", maintain_order="left"
-    )
-    return kept["left_row"].to_numpy(), kept["right_row"].to_numpy(), kept["rules"].to_numpy()
-
-
-def _unique_key_pairs(
-    left: pl.DataFrame, right: pl.DataFrame, rule: KeyRule, taken_l: NDArray[np.bool_], taken_r: NDArray[np.bool_]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The rows, on both sides, of records that nothing has settled and that have a key which either whole table has once."""
-    keys = left[rule.left], right[rule.right]
-    sides = [
-        pl.DataFrame({"key": values, "row": np.arange(len(values))}).filter(pl.Series(~taken)).drop_nulls("key")
-        for values, taken in zip(keys, (taken_l, taken_r), strict=True)
-    ]
-    pairs = sides[0].join(sides[1], on="key", how="inner", maintain_order="left")
-    found, a, b = pairs["key"], pairs["row"].to_numpy(), pairs["row_right"].to_numpy()
-    # A key that one side has twice brings each record of the other in twice.
-    once = (np.bincount(a, minlength=left.height)[a] == 1) & (np.bincount(b, minlength=right.height)[b] == 1)
-    for values, taken in zip(keys, (taken_l, taken_r), strict=True):
-        if taken.any():
-            elsewhere = values.filter(pl.Series(taken)).is_in(found.implode())
-            again = values.filter(pl.Series(taken)).filter(elsewhere)
-            once &= ~found.is_in(again.implode()).to_numpy()
-    return a[once], b[once]
-
-
-def _residual(records: pl.DataFrame, settled: NDArray[np.int64], settings: Settings) -> pl.DataFrame:
-    """The records no key settled, with the blocking keys of every comparison and their row in the whole table."""
-    left_over = np.ones(records.height, dtype=bool)
-    left_over[settled] = False
-    rest = records.with_columns(pl.Series("__row", np.arange(records.height))).filter(pl.Series(left_over))
-    return rest.with_columns(blocking_keys(settings, rest, of=settings.blocking))
-
-
-TO_STUDY: Final = 60_000
-"""Settled records whose other candidates are looked at, so that the rate of false links is known to one in fifty thousand."""
-
-
-def _to_study(left: pl.DataFrame, settled: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Settled rows to study, picked by what they hold."""
-    if len(settled) <= TO_STUDY:
-        return np.sort(settled)
-    hashes = content_hashes(left)[settled]
-    rows: NDArray[np.int64] = np.sort(settled[hashes <= np.partition(hashes, TO_STUDY)[TO_STUDY]])
-    return rows
-
-
-_FEWEST_ORPHANS: Final = 0.02
 
 
 def orphaned_share(settings: Settings, model: Model, left: int, right: int) -> float:
@@ -321,176 +198,130 @@ def orphaned_share(settings: Settings, model: Model, left: int, right: int) -> f
     return min(1.0, max(_FEWEST_ORPHANS, 1 - matches / max(min(left, right), 1)))
 
 
-@dataclass(frozen=True, slots=True)
-class ToDecide:
-    """The pairs to decide on: first those that a person or a key settled, with how, then the candidates, with the rules that gave them.
+_FEWEST_ORPHANS: Final = 0.02
 
-    studied: settled left records whose candidates are there for the calibration only; nothing of them is decided or kept.
+
+# -- the steps -----------------------------------------------------------------------------------------------------
+
+
+def _chance_and_kin(
+    settings: Settings, looked: Looked, expected: float
+) -> tuple[dict[str, tuple[float, ...]], Kin | None]:
+    """What strangers have in common, and what relatives have: neither depends on which pairs are compared."""
+    samples = looked.left.sample, looked.right.sample
+    u = estimate_u(settings, *u_evidence(settings, *samples))
+    if not settings.relatives:
+        return u, None
+    share_met = expected / max(looked.left.height, 1)
+    return u, kin_of(settings, samples[0], share=looked.left.sampled_share, share_met=share_met)
+
+
+def _candidates(
+    looked: Looked, settings: Settings, reviewed: pl.DataFrame | None
+) -> tuple[Pairs, NDArray[np.int64], pl.DataFrame]:
+    """The pairs that blocking gives of what nothing settled, the rules (a bit each) that gave them, and blocking's report.
+
+    On the left the sample of the settled records is with them: what it could have been linked to says what a false link looks like.
     """
-
-    left: NDArray[np.int64]
-    right: NDArray[np.int64]
-    settled: Settled
-    rules: NDArray[np.int64]
-    studied: NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class Decisions:
-    """What became of pairs, each array as long as they are.
-
-    keep: whether the pair is worth keeping: linked, in doubt, or among the nearest candidates of a record that found nobody.
-    decision, reason: places in `DECISIONS` and `REASONS`. quality: of these pairs.
-    """
-
-    keep: NDArray[np.bool_]
-    decision: NDArray[np.int64]
-    reason: NDArray[np.int64]
-    probability: NDArray[np.float64]
-    gap: NDArray[np.float64]
-    quality: Quality
-
-
-def decide(
-    settings: Settings,
-    pairs: ToDecide,
-    total: NDArray[np.float64],
-    *,
-    sizes: tuple[int, int],
-    settled_elsewhere: int = 0,
-) -> Decisions:
-    """Which pairs are one person, by their whole weights.
-
-    sizes: records of the two tables. settled_elsewhere: settled pairs that are not among these; one-to-one, none of their records
-    is in a pair that is decided here, so that nothing but their number matters.
-    """
-    settled = len(pairs.settled.left)
-    all_settled = settled + settled_elsewhere
-    is_settled = np.arange(len(total)) < settled
-    one_to_one = settings.policy == "one-to-one"
-    for_study = np.zeros(int(max(pairs.left.max(initial=-1), pairs.studied.max(initial=-1))) + 1, dtype=bool)
-    for_study[pairs.studied] = True
-    is_studied = for_study[pairs.left] & ~is_settled
-    undecided = np.flatnonzero(~is_settled & ~is_studied)
-    left, right, w = pairs.left[undecided], pairs.right[undecided], total[undecided]
-    own = FURTHER_RECORD if settings.repeats else np.inf
-    outcome = assign(left, right, w, own=own) if one_to_one else assign_each(right, w)
-    # One-to-one either side may be said to choose; of many records of one person it is the records that choose.
-    choosing, others = (left, right) if one_to_one else (right, left)
-    holding = np.full(int(others.max(initial=-1)) + 1, -np.inf)
-    if one_to_one:
-        holding[others[outcome.chosen]] = w[outcome.chosen]
-    is_taken = w <= holding[others]
-    studied = np.full(len(for_study), -np.inf)
-    if len(pairs.studied):
-        places = np.flatnonzero(is_studied)
-        places = places[pairs.right[places] < len(holding)]
-        places = places[total[places] > holding[pairs.right[places]]]
-        np.maximum.at(studied, pairs.left[places], total[places])
-    calibration = calibrate(
-        w[outcome.chosen],
-        second_best(choosing, w, outcome.chosen | is_taken)[outcome.chosen],
-        choosers=sizes[0 if one_to_one else 1] - all_settled,
-        studied=studied[pairs.studied],
-        studied_for=all_settled / max(len(pairs.studied), 1),
+    left, right = looked.left, looked.right
+    open_l = ~left.is_settled | (left.is_sampled if settings.policy == "one-to-one" else left.is_settled)
+    rests = side_by_side(
+        partial(_rest, side.records, is_open, settings)
+        for side, is_open in ((left, open_l), (right, ~right.is_settled))
     )
-    chosen, gap = np.ones(len(total), dtype=bool), total.copy()
-    chosen[undecided], gap[undecided] = outcome.chosen, outcome.gap
-    probability = odds(total)
-    probability[undecided] = np.where(
-        outcome.chosen, compete(calibration.probability(w), outcome.rivalry), odds(outcome.gap)
+    found = candidates(*rests, settings.blocking, largest_block=settings.largest_block)
+    rows_l, rows_r = (
+        rest["__row"].to_numpy()[rows] for rest, rows in zip(rests, (found.left, found.right), strict=True)
     )
-    chosen[is_studied], probability[is_studied] = False, 0.0
-    linked = is_settled | (chosen & (probability >= settings.link_probability))
-    taken_l = np.zeros(len(for_study), dtype=bool)
-    taken_r = np.zeros(int(pairs.right.max(initial=-1)) + 1, dtype=bool)
-    taken_l[pairs.left[linked]] = True
-    if one_to_one:
-        taken_l[pairs.studied] = True
-    taken_r[pairs.right[linked]] = True
-    left_free, right_free = ~taken_l[pairs.left], ~taken_r[pairs.right]
-    free = (left_free & right_free) if one_to_one else right_free
-    free &= ~is_studied
-    tie = ~linked & free & (total > 0) & (np.abs(gap) < TIE)
-    review = ~linked & free & (probability >= settings.review_probability)
-    decision = np.where(linked, 0, np.where(review | tie, 1, 2))
-    reason = np.select(
-        [is_settled, linked, tie, review, ~right_free & ~linked, ~left_free & ~linked],
-        [REASONS.index(r) for r in (REASON_KEY, REASON_BEST, REASON_TIE, REASON_DOUBT, REASON_TAKEN, REASON_BETTER)],
-        default=REASONS.index(REASON_WEAK),
-    )
-    if REVIEWED in pairs.settled.methods:
-        by_person = pairs.settled.method == pairs.settled.methods.index(REVIEWED)
-        reason[:settled][by_person] = REASONS.index(REASON_REVIEWED)
-    quality = Quality(
-        links=int(linked.sum()),
-        # Sorted first: the last bit of a sum depends on the order of what is summed, and that on the order of the rows.
-        false_links=float(np.sort(1 - probability[linked]).sum()),
-        missed=float(np.sort(probability[chosen & ~linked]).sum()),
-        unblocked=unblocked_pairs(pairs.rules[undecided][outcome.chosen], probability[undecided][outcome.chosen]),
-        witnesses=float(calibration.reaching[_last(calibration.probabilities >= settings.link_probability)].sum()),
-    )
-    keep = linked | review | tie
-    keep[_near_misses(pairs.left, pairs.right, total, ~keep & left_free, settings.near_misses)] = True
-    return Decisions(keep, decision, reason, probability, gap, quality)
+    kept = not_refused(left.whole_rows(rows_l), right.whole_rows(rows_r), reviewed)
+    return Pairs(left.records, right.records, rows_l[kept], rows_r[kept]), found.rules[kept], found.report
+
+
+def _rest(records: pl.DataFrame, is_open: NDArray[np.bool_], settings: Settings) -> pl.DataFrame:
+    """The records that may be linked, with the blocking keys of every comparison and their row among all of these."""
+    rest = records.with_columns(pl.Series("__row", np.arange(records.height))).filter(pl.Series(is_open))
+    return rest.with_columns(blocking_keys(settings, rest, of=settings.blocking))
+
+
+def _and_settled(settings: Settings, patterns: Patterns, looked: Looked, settled: Settled) -> Patterns:
+    """The level vectors of the candidates with those of the settled pairs, each witness counted for all that it stands for."""
+    if in_two_looks(settings):
+        rows_l, rows_r = settled.left[looked.witnesses], settled.right[looked.witnesses]
+        places = looked.left.places(rows_l), looked.right.places(rows_r)
+        levels = levels_of(settings.comparisons, Pairs(looked.left.records, looked.right.records, *places))
+    else:
+        levels = settled.levels
+    each = len(settled) / max(len(looked.witnesses), 1)
+    return patterns.joined(patterns_of(settings, levels), each=each)
+
+
+def _with_their_own(settings: Settings, looked: Looked) -> NDArray[np.int64]:
+    """The left records among those compared that have found theirs by a key or a person (`ToDecide.settled_left`)."""
+    is_settled = looked.left.is_settled
+    return np.flatnonzero(is_settled & looked.left.is_sampled if settings.policy == "one-to-one" else is_settled)
 
 
 def _links(
-    model: Model,
-    pairs: ToDecide,
-    decisions: Decisions,
-    total: NDArray[np.float64],
-    weights: dict[str, NDArray[np.float64]],
-    levels: dict[str, Levels],
+    settings: Settings,
+    by_key: tuple[Settled, Weights],
+    weighed: tuple[NDArray[np.int64], NDArray[np.int64], Weights, Decisions],
 ) -> pl.DataFrame:
-    """The pairs that are kept, as `LinkResult.links`."""
-    numbers: dict[str, NDArray[np.generic]] = {
-        "match_weight": total, "probability": decisions.probability, "runner_up_gap": decisions.gap,
-        "w_prior": np.full(len(total), model.prior_weight),
-        **{f"w_{name}": weight for name, weight in weights.items()},
-        **{f"level_{name}": level for name, level in levels.items()},
-    }  # fmt: skip
-    places = np.flatnonzero(decisions.keep)
-    # Those that a key settled come in order already: a sort that sees so takes hardly any time.
-    in_order = pairs.left[places] * (int(pairs.right.max(initial=0)) + 1) + pairs.right[places]
-    places = places[np.argsort(in_order, kind="stable")]
-    method = np.zeros(len(total), dtype=np.int64)
-    method[: len(pairs.settled.left)] = pairs.settled.method + 1
+    """The pairs that are settled and those that are worth keeping, as `LinkResult.links`."""
+    settled, certain = by_key
+    rows_l, rows_r, weights, decisions = weighed
+    kept = np.flatnonzero(decisions.keep)
+    left = np.concatenate([settled.left, rows_l[kept]])
+    right = np.concatenate([settled.right, rows_r[kept]])
+    # What a key settled comes in order already: a sort that sees so takes hardly any time.
+    order = np.argsort(left * (int(right.max(initial=0)) + 1) + right, kind="stable")
+
+    def ordered(of_settled: NDArray[Any], of_weighed: NDArray[Any]) -> NDArray[Any]:
+        return np.concatenate([of_settled, of_weighed[kept]])[order]
+
+    reason = np.where(settled.by_people, REASONS.index(REASON_REVIEWED), REASONS.index(REASON_KEY))
     words = {
-        "decision": (DECISIONS, decisions.decision),
-        "method": ((PROBABILISTIC, *pairs.settled.methods), method),
-        "reason": (REASONS, decisions.reason),
+        "decision": (DECISIONS, ordered(np.zeros(len(settled), dtype=np.int64), decisions.decision)),
+        "method": (
+            (PROBABILISTIC, *settled.methods),
+            ordered(settled.method + 1, np.zeros(len(rows_l), dtype=np.int64)),
+        ),
+        "reason": (REASONS, ordered(reason, decisions.reason)),
     }
+    # What a level vector says is looked up by its number, so that each column is written once.
+    first = len(certain.patterns.vectors)
+    pattern = ordered(certain.patterns.of_pair, weights.patterns.of_pair + first)
+    weight_columns = {}
+    for name in certain.by_pattern:
+        column = np.concatenate([certain.by_pattern[name], weights.by_pattern[name]])[pattern]
+        if name in certain.own:
+            column += ordered(certain.own[name], weights.own[name])
+        weight_columns[f"w_{name}"] = column
+    vectors = np.concatenate([certain.patterns.vectors, weights.patterns.vectors])
     return pl.DataFrame(
         {
-            "left_row": pairs.left[places],
-            "right_row": pairs.right[places],
-            **{
-                name: pl.Series(texts, dtype=pl.String).gather(number[places])
-                for name, (texts, number) in words.items()
-            },
-            **{name: np.take(values, places) for name, values in numbers.items()},
+            "left_row": left[order],
+            "right_row": right[order],
+            **{name: pl.Series(texts, dtype=pl.String).gather(codes) for name, (texts, codes) in words.items()},
+            "match_weight": ordered(certain.total, weights.total),
+            "probability": ordered(odds(certain.total), decisions.probability),
+            "runner_up_gap": ordered(certain.total, decisions.gap),
+            "w_prior": np.full(len(order), certain.prior),
+            **weight_columns,
+            "w_relatives": ordered(certain.relatives, weights.relatives),
+            **{f"level_{c.name}": vectors[:, at][pattern] for at, c in enumerate(settings.comparisons)},
         }
     )
 
 
-def _last(holds: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """The last place where something holds, or none."""
-    return np.flatnonzero(holds)[-1:]
-
-
-def _near_misses(
-    rows_l: NDArray[np.int64],
-    rows_r: NDArray[np.int64],
-    total: NDArray[np.float64],
-    open_: NDArray[np.bool_],
-    most: int,
-) -> NDArray[np.int64]:
-    """The places of the best few candidates of each left record that is not linked."""
-    places = np.flatnonzero(open_)
-    order = places[np.lexsort((rows_r[places], -total[places], rows_l[places]))]
-    if not order.size:
-        return order
-    first = np.flatnonzero(np.diff(rows_l[order], prepend=-1))
-    rank = np.arange(len(order)) - np.repeat(first, np.diff([*first, len(order)]))
-    return order[rank < most]
+def _quality(certain: Weights, decisions: Decisions) -> Quality:
+    """The estimates for the whole."""
+    linked = decisions.probability[decisions.decision == DECISIONS.index(LINKED)]
+    wrong = np.concatenate([1 - odds(certain.total), 1 - linked])
+    return Quality(
+        links=len(wrong),
+        # Sorted first: the last bit of a sum depends on the order of what is summed, and that on the order of the rows.
+        false_links=float(np.sort(wrong).sum()),
+        missed=decisions.missed,
+        unblocked=decisions.unblocked,
+        witnesses=decisions.witnesses,
+    )

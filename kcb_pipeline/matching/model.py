@@ -125,7 +125,7 @@ class Patterns:
     """
 
     vectors: NDArray[np.int8]
-    counts: NDArray[np.int64]
+    counts: NDArray[np.int64] | NDArray[np.float64]
     of_pair: NDArray[np.int64]
 
     @classmethod
@@ -142,8 +142,15 @@ class Patterns:
             rest //= labels[place] + 1
         return cls(vectors, counts, of_pair)
 
+    def joined(self, others: Patterns, *, each: float) -> Patterns:
+        """These patterns and the others, each pair of which counts for `each`."""
+        codes = np.concatenate([self.vectors, others.vectors])
+        counts = np.concatenate([self.counts, others.counts * each])
+        vectors, place = np.unique(codes, axis=0, return_inverse=True)
+        return Patterns.counted(vectors, np.bincount(place.reshape(-1), weights=counts, minlength=len(vectors)))
+
     @classmethod
-    def counted(cls, vectors: NDArray[np.int8], counts: NDArray[np.int64]) -> Patterns:
+    def counted(cls, vectors: NDArray[np.int8], counts: NDArray[np.int64] | NDArray[np.float64]) -> Patterns:
         """The same from distinct vectors in any order that have been counted elsewhere; each stands for itself in `of_pair`."""
         order = np.lexsort(vectors.T[::-1])
         return cls(vectors[order], counts[order], np.arange(len(order)))

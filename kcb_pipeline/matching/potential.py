@@ -9,16 +9,12 @@ from numpy.typing import NDArray
 from kcb_pipeline.matching.comparisons import Pairs
 from kcb_pipeline.matching.model import Model
 from kcb_pipeline.matching.settings import Settings
-from kcb_pipeline.matching.weighing import levels_of, patterns_of, prepare, weigh
+from kcb_pipeline.matching.weighing import levels_of, patterns_of, prepare, rarity_in, weights_of
 
 
 def best_weights(records: pl.DataFrame, settings: Settings, model: Model) -> NDArray[np.float64]:
     """The weight of each record paired with itself."""
     prepared = prepare(records, settings)
-    rows = np.arange(prepared.height)
-    itself = Pairs(prepared, prepared, rows, rows)
-    total = np.full(prepared.height, model.prior_weight)
-    patterns = patterns_of(settings, levels_of(settings, itself))
-    for weight in weigh(settings, model, itself, patterns).values():
-        total += weight
-    return total
+    patterns = patterns_of(settings, levels_of(settings.comparisons, Pairs.aligned(prepared, prepared)))
+    rare = rarity_in(settings, prepared, prepared)
+    return weights_of(settings, model, patterns, lambda name, places: rare[name][places]).total

@@ -25,7 +25,8 @@ from kcb_pipeline.matching.chinese import (
     Place,
 )
 from kcb_pipeline.matching.comparisons import Date, Exact
-from kcb_pipeline.matching.linkage import LINKED, REJECTED, REVIEW, LinkResult, link
+from kcb_pipeline.matching.deciding import LINKED, REJECTED, REVIEW
+from kcb_pipeline.matching.linkage import LinkResult, link
 from kcb_pipeline.matching.model import Model
 from kcb_pipeline.matching.quality import quality_by
 from kcb_pipeline.matching.settings import Implied, KeyRule, Settings, block_on

@@ -72,6 +72,7 @@ class Settings:
         less than leaving it: 1/2 for a cost of 1 (the greatest F1), 0.98 for 50 (a false link hides a child who is out of school).
     review_probability: a pair that is not linked is put before a person from this probability on.
     largest_block: a value of a blocking key that would make more pairs than this is left to the other rules, and reported.
+    weigh_settled: whether a pair that a key settles is yet compared in every respect, for whoever reads its weights; it is linked either way.
     near_misses: how many candidates are kept for each record that found nobody.
     relatives: rules by which two *different* records of one table are of one family. What such pairs agree on says how much
         brothers and sisters look alike; a pair that looks like them is weighed against that, not against strangers.
@@ -90,6 +91,7 @@ class Settings:
     false_link_cost: float = 1.0
     review_probability: float = 0.05
     largest_block: int = 1_000_000
+    weigh_settled: bool = False
     near_misses: int = 3
 
     @property
@@ -100,10 +102,13 @@ class Settings:
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns of the records that keys, blocking rules and frequencies name, without those that comparisons prepare."""
-        named = columns_named((*self.blocking, *self.relatives))
-        named |= {column for rule in self.keys for column in (rule.left, rule.right)}
-        named |= {column for comparison in self.comparisons for column in comparison.frequency_within}
-        return tuple(sorted(named))
+        return tuple(sorted(columns_named((*self.blocking, *self.relatives)) | set(self.key_columns)))
+
+    @property
+    def key_columns(self) -> tuple[str, ...]:
+        """Those of them that keys and frequencies name."""
+        named = {column for rule in self.keys for column in (rule.left, rule.right)}
+        return tuple(sorted(named | {column for c in self.comparisons for column in c.frequency_within}))
 
     def comparison(self, name: str) -> Comparison:
         """The comparison of that name; KeyError where there is none."""

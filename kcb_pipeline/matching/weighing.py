@@ -6,6 +6,7 @@ What belongs here: everything between the records and the weight of a pair that 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
@@ -13,7 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from kcb_pipeline.matching.blocking import candidates, key_hashes
+from kcb_pipeline.matching.blocking import candidates
 from kcb_pipeline.matching.comparisons import MISSING, Comparison, Levels, Pairs
 from kcb_pipeline.matching.model import Kin, Model, Patterns, estimate_kin, silence
 from kcb_pipeline.matching.settings import BlockingRule, Settings, columns_named
@@ -26,24 +27,28 @@ Records = pl.DataFrame | pl.LazyFrame
 _ROWS_AT_ONCE: Final = 1 << 18
 
 
-def prepare(records: Records, settings: Settings) -> pl.DataFrame:
-    """What the comparisons need of each record, and the columns that blocking, keys and frequencies name; nothing else is kept."""
+def prepare(
+    records: Records,
+    settings: Settings,
+    *,
+    of: tuple[Comparison, ...] | None = None,
+    columns: tuple[str, ...] | None = None,
+    rows: NDArray[np.int64] | None = None,
+) -> pl.DataFrame:
+    """What the comparisons need of each record, and the columns that blocking, keys and frequencies name; nothing else is kept.
+
+    of: those comparisons, by default all. columns: those that are named, by default all of `settings.columns`.
+    rows: of these records only, rising.
+    """
+    comparisons = settings.comparisons if of is None else of
     there = records.collect_schema().names()
-    named = [name for name in settings.columns if name in there]
-    wanted = records.select(columns_wanted(settings, there))
-    batches: Iterator[pl.DataFrame]
-    if isinstance(wanted, pl.LazyFrame):
-        batches = iter(wanted.collect_batches(chunk_size=_ROWS_AT_ONCE, maintain_order=True))
-    else:
-        batches = wanted.iter_slices(_ROWS_AT_ONCE)
+    named = [name for name in (settings.columns if columns is None else columns) if name in there]
+    read = {name for comparison in comparisons for name in comparison.reads}
+    wanted = records.select(sorted({*named, *read} & set(there)))
     prepared = []
-    for batch in batches:
-        columns = [column for comparison in settings.comparisons for column in comparison.prepare(batch)]
-        prepared.append(pl.DataFrame([*batch.select(named).get_columns(), *columns]))
-    if not prepared:
-        empty = wanted.lazy().collect().clear()
-        columns = [column for comparison in settings.comparisons for column in comparison.prepare(empty)]
-        prepared.append(pl.DataFrame([*empty.select(named).get_columns(), *columns]))
+    for batch in _batches(wanted, rows):
+        made = [column for comparison in comparisons for column in comparison.prepare(batch)]
+        prepared.append(pl.DataFrame([*batch.select(named).get_columns(), *made]))
     return _in_one_piece(prepared)
 
 
@@ -55,6 +60,25 @@ def _in_one_piece(tables: list[pl.DataFrame]) -> pl.DataFrame:
     while columns[0]:
         whole.append(pl.concat([rest.pop() for rest in columns], rechunk=True))
     return pl.DataFrame(whole)
+
+
+def _batches(records: Records, rows: NDArray[np.int64] | None) -> Iterator[pl.DataFrame]:
+    """The records in pieces, at least one, which may be empty."""
+    if isinstance(records, pl.DataFrame):
+        some = records if rows is None else records[rows]
+        yield from some.iter_slices(_ROWS_AT_ONCE) if some.height else [some]
+        return
+    begin, first, any_ = 0, 0, False
+    for batch in records.collect_batches(chunk_size=_ROWS_AT_ONCE, maintain_order=True):
+        if rows is None:
+            yield batch
+        else:
+            last = int(np.searchsorted(rows, begin + batch.height))
+            yield batch[rows[first:last] - begin]
+            begin, first = begin + batch.height, last
+        any_ = True
+    if not any_:
+        yield records.collect().clear()
 
 
 def columns_wanted(settings: Settings, there: list[str]) -> list[str]:
@@ -80,14 +104,14 @@ _PAIRS_AT_ONCE: Final = 1 << 18
 """What is gathered for a quarter of a million pairs stays small beside the tables themselves."""
 
 
-def levels_of(settings: Settings, pairs: Pairs) -> dict[str, Levels]:
-    """The level of every comparison for every pair."""
-    levels = {c.name: np.empty(len(pairs), dtype=np.int8) for c in settings.comparisons}
+def levels_of(comparisons: tuple[Comparison, ...], pairs: Pairs) -> dict[str, Levels]:
+    """The level of every pair in each of the comparisons."""
+    levels = {c.name: np.empty(len(pairs), dtype=np.int8) for c in comparisons}
 
     def fill(start: int) -> None:
         end = min(start + _PAIRS_AT_ONCE, len(pairs))
         block = Pairs(pairs.left, pairs.right, pairs.rows_l[start:end], pairs.rows_r[start:end])
-        for comparison in settings.comparisons:
+        for comparison in comparisons:
             levels[comparison.name][start:end] = comparison.levels(block)
 
     side_by_side(partial(fill, start) for start in range(0, len(pairs), _PAIRS_AT_ONCE))
@@ -126,8 +150,6 @@ def content_hashes(records: pl.DataFrame) -> NDArray[np.uint64]:
 
 
 _MIXER: Final = np.uint64(0x9E3779B97F4A7C15)
-CHANCE_SAMPLE: Final = 100_000
-"""Rows whose pairs show how often two people agree fully: 5·10⁹ pairs."""
 
 
 def u_evidence(
@@ -135,20 +157,17 @@ def u_evidence(
 ) -> tuple[dict[str, Levels], dict[str, float]]:
     """Levels of pairs picked at random, and for each comparison the chance that two different records agree fully.
 
-    Full agreement is counted over pairs *within* a table, where two rows are two people; the lower count of the two tables is
+    left, right: a sample of either table. Full agreement is counted over pairs *within* a table, where two rows are two people; the lower count of the two tables is
     taken, so that one table's duplicates do not pass for chance.
     """
-    picked = side_by_side(partial(sample, records, CHANCE_SAMPLE) for records in (left, right))
-    few = [rows[:_SAMPLE] for rows in picked]
+    few = [sample(records, _SAMPLE) for records in (left, right)]
     rows_l, rows_r = np.repeat(few[0], len(few[1])), np.tile(few[1], len(few[0]))
-    collisions: dict[str, float] = {}
-    for comparison in settings.comparisons:
-        if comparison.code in left.columns:
-            collisions[comparison.name] = min(
-                _collision_rate(records[comparison.code].gather(rows))
-                for records, rows in zip((left, right), picked, strict=True)
-            )
-    return levels_of(settings, Pairs(left, right, rows_l, rows_r)), collisions
+    collisions = {
+        comparison.name: min(_collision_rate(records[comparison.code]) for records in (left, right))
+        for comparison in settings.comparisons
+        if comparison.code in left.columns
+    }
+    return levels_of(settings.comparisons, Pairs(left, right, rows_l, rows_r)), collisions
 
 
 def _collision_rate(codes: pl.Series) -> float:
@@ -164,79 +183,43 @@ def equal_pairs(codes: pl.Series) -> tuple[float, float]:
     return float((counts.astype(np.float64) * (counts - 1)).sum()) / 2, rows * (rows - 1) / 2
 
 
-_KIN_SAMPLE: Final = 50_000
-"""Records whose families are looked at: as many pairs of brothers and sisters, more or less."""
+def kin_of(settings: Settings, sample: pl.DataFrame, *, share: float, share_met: float) -> Kin:
+    """What relatives look like, from pairs of one family inside the left table, where two rows are two people.
 
-
-def kin_of(settings: Settings, left: pl.DataFrame, expected: float) -> Kin:
-    """What relatives look like, from pairs of one family inside the left table, where two rows are two people."""
-    keyed = left.with_columns(blocking_keys(settings, left, of=settings.relatives))
-    limit = families_to_look_at(left.height)
-    chosen = np.zeros(left.height, dtype=bool)
-    pairs = 0.0
-    for rule in settings.relatives:
-        rows, hashes = key_hashes(keyed, rule.left)
-        looked_at = hashes <= limit
-        _, members = np.unique(hashes[looked_at], return_counts=True)
-        pairs += float((members * (members - 1) // 2).sum())
-        chosen[rows[looked_at]] = True
-    few = keyed.filter(pl.Series(chosen))
-    return kin_in(settings, few, pairs=pairs / share_looked_at(left.height), share_met=expected / max(left.height, 1))
-
-
-def share_looked_at(records: int) -> float:
-    """The share of the families of a table of so many records that is looked at."""
-    return min(1.0, _KIN_SAMPLE / max(records, 1))
-
-
-def families_to_look_at(records: int) -> np.uint64:
-    """The greatest hash of a family that is looked at, in a table of so many records.
-
-    Families are picked by the hash of what their members share, so that the sample does not depend on the order of rows.
+    sample: records picked by their content, `share` of the whole table: of the pairs in the table it has the square of that.
+    share_met: how many of the left records are expected to have a record on the right.
     """
-    return np.uint64(min(share_looked_at(records) * 2.0**64, 2.0**64 - 2**12))
-
-
-def kin_in(settings: Settings, keyed: pl.DataFrame, *, pairs: float, share_met: float) -> Kin:
-    """What relatives look like in these families (records prepared, with the keys that the rules of `relatives` name).
-
-    pairs: of all families, by any rule. share_met: how many of the left records are expected to have a record on the right.
-    """
+    keyed = sample.with_columns(blocking_keys(settings, sample, of=settings.relatives))
     found = candidates(keyed, keyed, settings.relatives, largest_block=10_000, within=True)
-    levels = levels_of(settings, Pairs(keyed, keyed, found.left, found.right))
-    by_rule = float(found.report["pairs"].sum())  # a family found by two rules is one family
-    met = 2 * pairs * (len(found.left) / max(by_rule, 1.0)) * share_met
-    return estimate_kin(settings, levels, pairs=met)
+    levels = levels_of(settings.comparisons, Pairs(keyed, keyed, found.left, found.right))
+    return estimate_kin(settings, levels, pairs=2 * len(found.left) / max(share, 1e-9) ** 2 * share_met)
 
 
-Rarity = Callable[[Comparison, NDArray[np.int64]], NDArray[np.float64]]
-"""How rare (log2) is the value of a comparison that the pairs at these places agree on."""
+Rarity = Callable[[str, NDArray[np.int64]], NDArray[np.float64]]
+"""How rare (log2) is the value of a comparison, by its name, that the pairs at these places agree on."""
 
 
-def rarity_in(settings: Settings, pairs: Pairs) -> Rarity:
-    """How rare the values of pairs are in the two tables that they are of."""
-    own: dict[str, NDArray[np.float64]] = {}
-    for comparison in settings.comparisons:
-        if comparison.term_frequency:
-            bearers, of = _bearers(comparison, pairs)
-            own[comparison.name] = rarity(bearers, of)
-    return lambda comparison, places: own[comparison.name][pairs.rows_l[places]]
+def rarity_in(settings: Settings, left: pl.DataFrame, right: pl.DataFrame) -> dict[str, NDArray[np.float64]]:
+    """Comparison → how rare the value of each left record is in the two tables; of those whose values' frequencies count."""
+    return {c.name: rarity(*_bearers(c, left, right)) for c in settings.comparisons if c.term_frequency}
 
 
-def _bearers(comparison: Comparison, pairs: Pairs) -> tuple[NDArray[Any], NDArray[Any] | int]:
+def _bearers(
+    comparison: Comparison, left: pl.DataFrame, right: pl.DataFrame
+) -> tuple[NDArray[Any], NDArray[Any] | int]:
     """For each left record how many records of both tables bear its value, and of how many."""
     within = list(comparison.frequency_within)
-    both = pl.concat([records.select(comparison.code, *within) for records in (pairs.left, pairs.right)])
+    both = pl.concat([records.select(comparison.code, *within) for records in (left, right)])
     value = pl.col(comparison.code)
     if not within:
         of = both[comparison.code].to_numpy()
-        bearers = both.select(pl.len().over(value)).head(pairs.left.height).to_series()
+        bearers = both.select(pl.len().over(value)).head(left.height).to_series()
         return bearers.to_numpy(), int((of != 0).sum())
     # One number for value and group: to count by two columns costs twice as much.
     counted = both.with_columns(group=pl.struct(within).hash(seed=2)).select(
         bearers=pl.len().over(value.cast(pl.UInt64) ^ pl.col("group")), of=(value != 0).sum().over("group")
     )
-    few = counted.head(pairs.left.height)
+    few = counted.head(left.height)
     return few["bearers"].to_numpy(), few["of"].to_numpy()
 
 
@@ -247,38 +230,74 @@ def rarity(bearers: NDArray[Any], of: NDArray[Any] | int) -> NDArray[np.float64]
 
 
 def patterns_of(settings: Settings, levels: dict[str, Levels]) -> Patterns:
-    """The distinct level vectors of pairs, in the order of the settings' comparisons."""
-    return Patterns.of([levels[c.name] for c in settings.comparisons], [len(c.labels) for c in settings.comparisons])
+    """The distinct level vectors of pairs, in the order of the settings' comparisons; one without levels is missing throughout."""
+    pairs = len(next(iter(levels.values()), np.empty(0)))
+    nothing = np.full(pairs, MISSING, dtype=np.int8)
+    labels = [len(c.labels) for c in settings.comparisons]
+    return Patterns.of([levels.get(c.name, nothing) for c in settings.comparisons], labels)
 
 
-def weigh(
-    settings: Settings, model: Model, pairs: Pairs, patterns: Patterns, *, orphaned: float = 1.0
-) -> dict[str, NDArray[np.float64]]:
-    """The weight that each comparison, and kinship (`relatives`), adds to the prior for each pair; log2."""
-    return weights_of(settings, model, patterns, rarity_in(settings, pairs), orphaned=orphaned)
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """The weights of pairs (log2): those that their level vectors have, and what a pair has of its own.
+
+    prior: of every pair. by_pattern: comparison → weight of each of the patterns. own: comparison → what the rarity of its value adds to
+    each pair. relatives: what kinship takes away from each pair. total: the sum of it all.
+    """
+
+    patterns: Patterns
+    prior: float
+    by_pattern: dict[str, NDArray[np.float64]]
+    own: dict[str, NDArray[np.float64]]
+    relatives: NDArray[np.float64]
+    total: NDArray[np.float64]
+
+    def columns(self, places: NDArray[np.int64] | None = None) -> dict[str, NDArray[np.float64]]:
+        """The parts of the weight of the pairs at these places, all by default: `prior`, every comparison, `relatives`."""
+        some = slice(None) if places is None else places
+        of_pair = self.patterns.of_pair[some]
+        parts = {"prior": np.full(len(of_pair), self.prior)}
+        for name, weights in self.by_pattern.items():
+            parts[name] = weights[of_pair]
+            if name in self.own:
+                parts[name] += self.own[name][some]
+        parts["relatives"] = self.relatives[some]
+        return parts
+
+    def levels(self, settings: Settings, places: NDArray[np.int64] | None = None) -> dict[str, Levels]:
+        """The levels of the pairs at these places, all by default."""
+        of_pair = self.patterns.of_pair if places is None else self.patterns.of_pair[places]
+        return {c.name: self.patterns.vectors[:, at][of_pair] for at, c in enumerate(settings.comparisons)}
 
 
-def weights_of(
-    settings: Settings, model: Model, patterns: Patterns, own: Rarity, *, orphaned: float = 1.0
-) -> dict[str, NDArray[np.float64]]:
-    """As `weigh`, from the levels alone and how rare are the values that pairs agree on."""
+def weights_of(settings: Settings, model: Model, patterns: Patterns, rare: Rarity, *, orphaned: float = 1.0) -> Weights:
+    """The weight that each comparison, and kinship (`relatives`), adds to the prior for each pair.
+
+    patterns: of the pairs. orphaned: see `Model.relatives_weight`.
+    """
     said = dict(zip((c.name for c in settings.comparisons), patterns.vectors.T, strict=True))
     heard = silence(said, settings.implied)
-    weights: dict[str, NDArray[np.float64]] = {}
-    # How much each pair looks like relatives rather than strangers (log2).
-    likeness: NDArray[np.float64] = likeness_of(settings, model, said, heard)[patterns.of_pair]
+    by_pattern = {name: model.weights(name)[levels] for name, levels in heard.items()}
+    # How much each pair looks like relatives rather than strangers.
+    likeness = likeness_of(settings, model, said, heard)[patterns.of_pair]
+    own: dict[str, NDArray[np.float64]] = {}
     for comparison in settings.comparisons:
-        name = comparison.name
-        weights[name] = model.weights(name)[heard[name]][patterns.of_pair]
         if comparison.term_frequency:
             # What agreement on *this* value adds to agreement on an average one: the average chance over the value's own. A name
             # that is rare is as rare among cousins' neighbours.
+            name = comparison.name
+            own[name] = np.zeros(len(patterns.of_pair))
             equal = np.flatnonzero((said[name] == 0)[patterns.of_pair])
-            adjustment = np.log2(model.u[name][0]) - own(comparison, equal)
-            weights[name][equal] += adjustment
-            likeness[equal] += adjustment
-    weights["relatives"] = model.relatives_weight(likeness, orphaned=orphaned)
-    return weights
+            own[name][equal] = np.log2(model.u[name][0]) - rare(name, equal)
+            likeness += own[name]
+    relatives = model.relatives_weight(likeness, orphaned=orphaned)
+    shared = np.full(len(patterns.vectors), model.prior_weight)
+    for weights in by_pattern.values():
+        shared += weights
+    total = shared[patterns.of_pair]
+    for adjustment in (*own.values(), relatives):
+        total += adjustment
+    return Weights(patterns, model.prior_weight, by_pattern, own, relatives, total)
 
 
 def likeness_of(
@@ -291,12 +310,4 @@ def likeness_of(
         silent = (heard[name] == MISSING) & (said[name] != MISSING)
         total += model.likeness(name)[heard[name]]
         total[silent] += model.likeness(name, silent=True)[said[name][silent]]
-    return total
-
-
-def total_of(model: Model, weights: dict[str, NDArray[np.float64]]) -> NDArray[np.float64]:
-    """The whole weight of each pair: the prior, and what everything adds to it, in one order."""
-    total: NDArray[np.float64] = np.full(len(next(iter(weights.values()))), model.prior_weight)
-    for weight in weights.values():
-        total += weight
     return total

@@ -5,6 +5,7 @@ import datetime as dt
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from kcb_pipeline.identity.id_number import check_digit
 from kcb_pipeline.matching import Implied, KeyRule, Model, Settings, block_on, link
 from kcb_pipeline.matching.chinese import ID_BY_G_NUMBER, ID_EQUAL, REORDERED, ChineseIdNumber, ChineseName, Guardians
-from kcb_pipeline.matching.comparisons import Date, Exact
+from kcb_pipeline.matching.comparisons import MISSING, Date, Exact
 
 LINKED, REVIEW, REJECTED = "linked", "review", "rejected"
 SURNAMES, GIVEN = "王李张刘陈杨赵黄周吴徐孙", "伟芳娜敏静丽强磊军洋勇艳杰娟涛明超秀霞平刚桂英华文慧建国红玉兰"
@@ -270,7 +271,8 @@ def test_the_prior_and_the_weights_add_up_to_the_match_weight(result):
     assert weights["sum"].to_numpy() == pytest.approx(weights["match_weight"].to_numpy(), abs=1e-9)
 
 
-def test_the_explanation_of_a_pair_adds_up_to_its_weight_and_names_its_levels(result):
+def test_the_explanation_of_a_pair_adds_up_to_its_weight_and_names_its_levels(two_registers):
+    result = link(*two_registers, replace(WITH, weigh_settled=True))
     for row in result.links.gather_every(37).iter_rows(named=True):
         told = result.explain(row["left_row"], row["right_row"])
 
@@ -283,6 +285,28 @@ def test_the_explanation_of_a_pair_adds_up_to_its_weight_and_names_its_levels(re
             assert entry["level"].removesuffix(" (implied by other evidence)") == (
                 "missing" if level < 0 else comparison.labels[level]
             )
+
+
+def test_what_a_key_settles_is_linked_alike_whether_all_of_it_is_weighed_or_only_what_the_key_looks_at(
+    two_registers, result
+):
+    whole = link(*two_registers, replace(WITH, weigh_settled=True))
+    decided = ["left_row", "right_row", "decision", "method", "reason"]
+    weighed = pl.col("method") == "probabilistic"
+    by_key = result.links.filter(~weighed)
+
+    assert whole.links.select(decided).equals(result.links.select(decided))
+    assert whole.links.filter(weighed).equals(result.links.filter(weighed))
+    assert whole.model.to_json() == result.model.to_json()
+    assert by_key.height > 100
+    for comparison in WITH.comparisons:
+        level = f"level_{comparison.name}"
+        if comparison.name in ("id_number", "name"):
+            assert by_key[level].equals(whole.links.filter(~weighed)[level])
+        else:
+            assert set(by_key[level]) == {MISSING}
+            assert set(by_key[f"w_{comparison.name}"]) == {0.0}
+    assert whole.links.filter(~weighed)["level_sex"].max() >= 0
 
 
 def test_agreement_that_the_number_contains_is_told_as_such(result):

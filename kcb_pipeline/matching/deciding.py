@@ -1,0 +1,163 @@
+"""What becomes of weighed pairs: linked, shown to a person, or turned down, each with its reason and its probability.
+
+The pairs that a key settled are not among them; what matters of those is whose record they took.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kcb_pipeline.matching.assignment import TIE, assign, assign_each, second_best
+from kcb_pipeline.matching.calibration import FURTHER_RECORD, calibrate, compete, odds
+from kcb_pipeline.matching.quality import unblocked_pairs
+from kcb_pipeline.matching.settings import Settings
+
+LINKED, REVIEW, REJECTED = "linked", "review", "rejected"
+
+REASON_REVIEWED = "a_person_decided"
+REASON_KEY = "key_and_identity_agree"
+REASON_BEST = "best_pair_of_both"
+REASON_TIE = "tie"
+REASON_DOUBT = "evidence_leaves_doubt"
+REASON_TAKEN = "record_is_another_persons"
+REASON_BETTER = "person_has_a_better_record"
+REASON_WEAK = "evidence_too_weak"
+
+DECISIONS: Final = (LINKED, REVIEW, REJECTED)
+REASONS: Final = (
+    REASON_REVIEWED, REASON_KEY, REASON_BEST, REASON_TIE, REASON_DOUBT, REASON_TAKEN, REASON_BETTER, REASON_WEAK,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class ToDecide:
+    """The weighed pairs of two tables.
+
+    left, right: which records they are of, by any numbers. rules: the blocking rules (a bit each) that gave each pair.
+    settled_left: left records that have found theirs by a key or a person and whose other candidates are among the pairs. One-to-one
+        those are looked at for the calibration only, and nothing of them is decided or kept; many-to-one they may be further records.
+    settled: how many left records found theirs that way, whether their other candidates are here or not.
+    sizes: records of the two tables.
+    """
+
+    left: NDArray[np.int64]
+    right: NDArray[np.int64]
+    rules: NDArray[np.int64]
+    settled_left: NDArray[np.int64]
+    settled: int
+    sizes: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """What became of pairs, each array as long as they are.
+
+    keep: whether the pair is worth keeping: linked, in doubt, or among the nearest candidates of a record that found nobody.
+    decision, reason: places in `DECISIONS` and `REASONS`.
+    unblocked: true pairs that no blocking rule brought together, estimated. witnesses: pairs known to be of two people that weigh as
+    much as a link does. matches: true pairs among all that were compared, estimated.
+    """
+
+    keep: NDArray[np.bool_]
+    decision: NDArray[np.int64]
+    reason: NDArray[np.int64]
+    probability: NDArray[np.float64]
+    gap: NDArray[np.float64]
+    missed: float
+    unblocked: float
+    witnesses: float
+
+
+def decide(settings: Settings, pairs: ToDecide, total: NDArray[np.float64]) -> Decisions:
+    """Which pairs are one person, by their whole weights (log2)."""
+    one_to_one = settings.policy == "one-to-one"
+    has_own = np.zeros(int(max(pairs.left.max(initial=-1), pairs.settled_left.max(initial=-1))) + 1, dtype=bool)
+    has_own[pairs.settled_left] = True
+    is_studied = has_own[pairs.left] if one_to_one else np.zeros(len(total), dtype=bool)
+    undecided = np.flatnonzero(~is_studied)
+    left, right, w = pairs.left[undecided], pairs.right[undecided], total[undecided]
+    own = FURTHER_RECORD if settings.repeats else np.inf
+    outcome = assign(left, right, w, own=own) if one_to_one else assign_each(right, w)
+    # One-to-one either side may be said to choose; of many records of one person it is the records that choose.
+    choosing, others = (left, right) if one_to_one else (right, left)
+    holding = np.full(int(others.max(initial=-1)) + 1, -np.inf)
+    if one_to_one:
+        holding[others[outcome.chosen]] = w[outcome.chosen]
+    is_taken = w <= holding[others]
+    studied = pairs.settled_left if one_to_one else pairs.settled_left[:0]
+    calibration = calibrate(
+        w[outcome.chosen],
+        second_best(choosing, w, outcome.chosen | is_taken)[outcome.chosen],
+        choosers=pairs.sizes[0 if one_to_one else 1] - pairs.settled,
+        studied=_best_others(pairs, total, np.flatnonzero(is_studied), holding, len(has_own))[studied],
+        studied_for=pairs.settled / max(len(studied), 1),
+    )
+    chosen, gap = np.zeros(len(total), dtype=bool), total.copy()
+    chosen[undecided], gap[undecided] = outcome.chosen, outcome.gap
+    probability = np.zeros(len(total))
+    probability[undecided] = np.where(
+        outcome.chosen, compete(calibration.probability(w), outcome.rivalry), odds(outcome.gap)
+    )
+    linked = chosen & (probability >= settings.link_probability)
+    taken_l, taken_r = has_own, np.zeros(int(pairs.right.max(initial=-1)) + 1, dtype=bool)
+    taken_l[pairs.left[linked]] = True
+    taken_r[pairs.right[linked]] = True
+    left_free, right_free = ~taken_l[pairs.left], ~taken_r[pairs.right]
+    free = ((left_free & right_free) if one_to_one else right_free) & ~is_studied
+    tie = ~linked & free & (total > 0) & (np.abs(gap) < TIE)
+    review = ~linked & free & (probability >= settings.review_probability)
+    reason = np.select(
+        [linked, tie, review, ~right_free & ~linked, ~left_free & ~linked],
+        [REASONS.index(r) for r in (REASON_BEST, REASON_TIE, REASON_DOUBT, REASON_TAKEN, REASON_BETTER)],
+        default=REASONS.index(REASON_WEAK),
+    )
+    keep = linked | review | tie
+    keep[_near_misses(pairs.left, pairs.right, total, ~keep & left_free, settings.near_misses)] = True
+    return Decisions(
+        keep,
+        np.where(linked, 0, np.where(review | tie, 1, 2)),
+        reason,
+        probability,
+        gap,
+        # Sorted first: the last bit of a sum depends on the order of what is summed, and that on the order of the rows.
+        missed=float(np.sort(probability[chosen & ~linked]).sum()),
+        unblocked=unblocked_pairs(pairs.rules[undecided][outcome.chosen], probability[undecided][outcome.chosen]),
+        witnesses=float(calibration.reaching[_last(calibration.probabilities >= settings.link_probability)].sum()),
+    )
+
+
+def _best_others(
+    pairs: ToDecide, total: NDArray[np.float64], places: NDArray[np.int64], holding: NDArray[np.float64], lefts: int
+) -> NDArray[np.float64]:
+    """For each left record the greatest weight of its pairs at these places whose right record nobody holds with a greater one."""
+    best = np.full(lefts, -np.inf)
+    places = places[pairs.right[places] < len(holding)]
+    places = places[total[places] > holding[pairs.right[places]]]
+    np.maximum.at(best, pairs.left[places], total[places])
+    return best
+
+
+def _last(holds: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The last place where something holds, or none."""
+    return np.flatnonzero(holds)[-1:]
+
+
+def _near_misses(
+    rows_l: NDArray[np.int64],
+    rows_r: NDArray[np.int64],
+    total: NDArray[np.float64],
+    open_: NDArray[np.bool_],
+    most: int,
+) -> NDArray[np.int64]:
+    """The places of the best few candidates of each left record that is not linked."""
+    places = np.flatnonzero(open_)
+    order = places[np.lexsort((rows_r[places], -total[places], rows_l[places]))]
+    if not order.size:
+        return order
+    first = np.flatnonzero(np.diff(rows_l[order], prepend=-1))
+    rank = np.arange(len(order)) - np.repeat(first, np.diff([*first, len(order)]))
+    return order[rank < most]

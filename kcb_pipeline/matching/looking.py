@@ -1,0 +1,135 @@
+"""Which records are looked at whole: those that no key settled, and a sample of the others.
+
+A key settles most people by a few columns. The others are compared in every respect, and so is a sample of the settled ones: from it the
+model learns what chance, relatives and matches look like, and the calibration what false links would.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from kcb_pipeline.matching.settings import Settings
+from kcb_pipeline.matching.settling import Settled, looked_at
+from kcb_pipeline.matching.weighing import Records, content_hashes, prepare
+from kcb_pipeline.threads import side_by_side
+
+_LEAST_SAMPLE: Final = 100_000
+
+
+def sample_size(records: int) -> int:
+    """How many of so many records are sampled: pairs of relatives in a sample rise with its square, so its root keeps them as many."""
+    return min(records, max(_LEAST_SAMPLE, int(100 * records**0.5)))
+
+
+def sample_limit(hashes: NDArray[np.uint64]) -> np.uint64:
+    """The greatest content hash of a sampled record: records are picked by what they hold, never by where they stand."""
+    size = sample_size(len(hashes))
+    return np.uint64(2**64 - 1) if size == len(hashes) else np.uint64(np.partition(hashes, size)[size])
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """The records of one table that are looked at whole.
+
+    records: prepared for every comparison. rows: their rows in the whole table, rising; None where that is all of them.
+    is_settled, is_sampled: of each, whether something settled it, and whether it is of the sample.
+    height: records of the whole table. sampled: how many of them are sampled.
+    """
+
+    records: pl.DataFrame
+    rows: NDArray[np.int64] | None
+    is_settled: NDArray[np.bool_]
+    is_sampled: NDArray[np.bool_]
+    height: int
+
+    @property
+    def sample(self) -> pl.DataFrame:
+        """The records of the sample."""
+        return self.records if self.is_sampled.all() else self.records.filter(pl.Series(self.is_sampled))
+
+    @property
+    def sampled_share(self) -> float:
+        """The share of the whole table that the sample is."""
+        return int(self.is_sampled.sum()) / max(self.height, 1)
+
+    def places(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Where rows of the whole table are among these records."""
+        return rows if self.rows is None else np.searchsorted(self.rows, rows)
+
+    def whole_rows(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The rows in the whole table of these records."""
+        return places if self.rows is None else self.rows[places]
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """Both tables as far as they are looked at whole.
+
+    witnesses: the settled pairs (their places) whose every comparison can be told, from which the model learns for all of them.
+    """
+
+    left: Side
+    right: Side
+    witnesses: NDArray[np.int64]
+
+
+def in_two_looks(settings: Settings) -> bool:
+    """Whether what a key settles is looked at no further; many-to-one, the person of a settled pair may have more records."""
+    return bool(settings.keys) and settings.policy == "one-to-one" and not settings.weigh_settled
+
+
+def first_look(tables: tuple[Records, Records], settings: Settings) -> list[pl.DataFrame]:
+    """All records of both tables, prepared for what keys look at (not `in_two_looks`: for everything)."""
+    of, columns = (looked_at(settings), settings.key_columns) if in_two_looks(settings) else (None, None)
+    return side_by_side(partial(prepare, records, settings, of=of, columns=columns) for records in tables)
+
+
+def look_whole(
+    tables: tuple[Records, Records], seen: list[pl.DataFrame], settings: Settings, settled: Settled
+) -> Looked:
+    """What is looked at whole of the tables, after a first look (`seen`) and what keys and people have settled."""
+    is_settled, is_sampled = [], []
+    for records, rows in zip(seen, (settled.left, settled.right), strict=True):
+        is_settled.append(np.zeros(records.height, dtype=bool))
+        is_settled[-1][rows] = True
+        hashes = content_hashes(records)
+        is_sampled.append(hashes <= sample_limit(hashes))
+    if not in_two_looks(settings):
+        whole = [
+            Side(records, None, of_settled, of_sample, records.height)
+            for records, of_settled, of_sample in zip(seen, is_settled, is_sampled, strict=True)
+        ]
+        return Looked(whole[0], whole[1], np.arange(len(settled)))
+    # What people have decided is few, and a person looks at the whole of it again.
+    witnesses = np.flatnonzero(is_sampled[0][settled.left] | settled.by_people)
+    chosen = [~of_settled | of_sample for of_settled, of_sample in zip(is_settled, is_sampled, strict=True)]
+    chosen[0][settled.left[witnesses]] = True
+    chosen[1][settled.right[witnesses]] = True
+    sides = side_by_side(
+        partial(_second_look, records, first, settings, np.flatnonzero(wanted), of_settled, of_sample)
+        for records, first, wanted, of_settled, of_sample in zip(
+            tables, seen, chosen, is_settled, is_sampled, strict=True
+        )
+    )
+    return Looked(sides[0], sides[1], witnesses)
+
+
+def _second_look(
+    records: Records,
+    first: pl.DataFrame,
+    settings: Settings,
+    rows: NDArray[np.int64],
+    is_settled: NDArray[np.bool_],
+    is_sampled: NDArray[np.bool_],
+) -> Side:
+    """Some of the records, prepared for the comparisons too that the first look left out."""
+    known = looked_at(settings)
+    rest = prepare(records, settings, of=tuple(c for c in settings.comparisons if c not in known), rows=rows)
+    both = pl.DataFrame([*first[rows].get_columns(), *(c for c in rest.get_columns() if c.name not in first.columns)])
+    return Side(both, rows, is_settled[rows], is_sampled[rows], first.height)
