@@ -128,6 +128,10 @@ def _best_of(records: NDArray[np.int64], weights: NDArray[np.float64]) -> NDArra
     return best
 
 
+_SECOND_RECORD: Final = 7.0
+"""log2 odds against a person who has a record having a second one, where that can be."""
+
+
 def _against_rivals(
     left: NDArray[np.int64],
     right: NDArray[np.int64],
@@ -136,13 +140,32 @@ def _against_rivals(
     gap: NDArray[np.float64],
     own: float,
 ) -> NDArray[np.float64]:
-    """By how much each chosen pair beats the pairs that share a record with it; -gap's loss for the others."""
-    rivalry = np.where(chosen, np.inf, gap)
-    for records, left_out in ((left, chosen | (weights >= own)), (right, chosen)):
-        best_other = second_best(records, weights, left_out)
-        rivalry = np.where(chosen, np.minimum(rivalry, weights - best_other), rivalry)
-    # Where rivals are themselves better off elsewhere (twins), the assignment as a whole is surer than the pair alone.
-    return np.where(chosen & (gap < weights), np.maximum(rivalry, gap), rivalry)
+    """By how much each chosen pair beats the pairs that share a record with it; -gap's loss for the others.
+
+    A rival whose other record is held by another pair would have to take it from there: that much less it weighs. But where
+    people may have several records, one who holds another may yet own this one.
+    """
+    held_l, held_r = _held(left, weights, chosen), _held(right, weights, chosen)
+    if np.isfinite(own):
+        held_l = np.minimum(held_l, _SECOND_RECORD)
+    alone, together = np.full(len(weights), np.inf), np.full(len(weights), np.inf)
+    for records, held, left_out in ((left, held_r, chosen | (weights >= own)), (right, held_l, chosen)):
+        alone = np.minimum(alone, weights - second_best(records, weights, left_out))
+        together = np.minimum(together, weights - second_best(records, weights - held, left_out))
+    # Where others would be better off too without the pair (twins), the gap says by how much all of them together; but a further
+    # record of the same person, which is no rival, is an alternative to the gap.
+    together = np.where(gap < weights, np.minimum(together, gap), together)
+    has_further = second_best(left, weights, chosen) >= own
+    return np.where(chosen, np.where(has_further, alone, together), gap)
+
+
+def _held(
+    records: NDArray[np.int64], weights: NDArray[np.float64], chosen: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """For each pair with what weight another pair holds its record: 0 where none does, or one that speaks against itself."""
+    held = np.zeros(int(records.max(initial=-1)) + 1)
+    held[records[chosen]] = np.maximum(weights[chosen], 0.0)
+    return held[records]
 
 
 def second_best(

@@ -378,6 +378,7 @@ class ChineseIdNumber(Comparison):
         "both valid, different",
         "different",
     )
+    coincidences: ClassVar[tuple[int, ...]] = (ID_BY_G_NUMBER, ID_EQUAL_INVALID, ID_OF_FAMILY)
 
     @property
     def reads(self) -> tuple[str, ...]:

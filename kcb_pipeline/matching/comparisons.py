@@ -80,12 +80,14 @@ class Comparison(ABC):
     """One attribute of a person, compared. `name` names its columns (`<name>.…`), its weights (`w_<name>`) and its levels.
 
     labels: its levels in order, agreement first.
+    coincidences: levels at which something unique is the same, though not the value itself: by chance as rare as full agreement.
     term_frequency: whether agreement on a rare value weighs more than on a common one; `frequency_within` are columns
         within which frequencies are counted (names by sex and decade of birth).
     """
 
     name: str
     labels: ClassVar[tuple[str, ...]] = ()
+    coincidences: ClassVar[tuple[int, ...]] = ()
     term_frequency: bool = False
     frequency_within: tuple[str, ...] = ()
 

@@ -184,7 +184,7 @@ def silence(levels: dict[str, NDArray[np.int8]], implied: tuple[Implied, ...]) -
 def estimate_u(
     settings: Settings, random_levels: dict[str, NDArray[np.int8]], collisions: dict[str, float]
 ) -> dict[str, tuple[float, ...]]:
-    """u by level: from pairs picked at random, but for full agreement, whose chance is counted over all pairs (`collisions`)."""
+    """u by level: from pairs picked at random, but for full agreement, whose chance is counted over all pairs (`collisions`), and what is as rare."""
     u: dict[str, tuple[float, ...]] = {}
     for comparison in settings.comparisons:
         levels = random_levels[comparison.name]
@@ -192,9 +192,10 @@ def estimate_u(
         # Half a pair of belief, less for each level further up: a level nobody reached by chance is rare, not impossible.
         shares = (counts + 0.5) / (counts.sum() + 0.5 * len(counts))
         if comparison.name in collisions:
-            equal = collisions[comparison.name]
-            others = shares[1:] / shares[1:].sum() * (1 - equal)
-            shares = np.concatenate([[equal], others])
+            counted = [0, *comparison.coincidences]
+            others = np.delete(np.arange(len(shares)), counted)
+            shares[counted] = collisions[comparison.name]
+            shares[others] *= (1 - shares[counted].sum()) / shares[others].sum()
         u[comparison.name] = tuple(float(share) for share in shares)
     return u
 

@@ -125,7 +125,8 @@ def test_below_nought_the_best_of_both_is_chosen_among_records_that_are_left():
     outcome = assign(*arrays(pairs))
 
     assert outcome.chosen.tolist() == [True, False, True, False, True, False, False]
-    assert outcome.rivalry.tolist()[:3] == [6.0, -1.0, -1.0]
+    # What would have to be taken from another pair is that much less of a rival.
+    assert outcome.rivalry.tolist()[:3] == [6.0, -1.0, 1.0]
 
 
 def test_a_further_record_of_the_same_person_is_no_rival():
@@ -136,6 +137,19 @@ def test_a_further_record_of_the_same_person_is_no_rival():
     assert assign(*arrays(pairs), own=10.0).chosen.tolist() == [True, False, False]
     # Of two persons for one record each stays the other's rival, however much they weigh.
     assert assign(*arrays([(0, 0, 20.0), (1, 0, 15.0)]), own=10.0).rivalry[0] == 5.0
+
+
+def test_a_rival_that_has_its_own_by_far_is_hardly_one():
+    # A brother's number stands in record 1; the brother (0) has his own record (0).
+    pairs = [(0, 0, 40.0), (0, 1, 6.0), (1, 1, 4.0)]
+    outcome = assign(*arrays(pairs))
+
+    assert outcome.chosen.tolist() == [True, False, True]
+    assert outcome.rivalry[2] == 4.0 - (6.0 - 40.0)
+    # Where a person may have several records it may yet be his second one: one in a hundred and more.
+    assert assign(*arrays(pairs), own=10.0).rivalry[2] == 4.0 - (6.0 - 7.0)
+    # Nobody's rival is a rival whole.
+    assert assign(*arrays([(0, 1, 2.0), (1, 1, 4.0)])).rivalry[1] == 2.0
 
 
 def test_rivals_that_are_better_off_elsewhere_leave_a_pair_sure():
