@@ -144,6 +144,8 @@ class Matching(_Rules):
     """a pair that is not linked is put before a person from this probability on"""
     model: Literal["estimated", "frozen"] = "estimated"
     """`estimated` anew every night, or `frozen`: the one of the version before, as long as the comparisons are the same"""
+    weigh_settled: bool = True
+    """whether a pair that a number and a name settle is yet compared in every respect, for whoever reads its weights; a province may save that"""
 
 
 class Review(_Rules):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
@@ -183,7 +183,7 @@ USUAL_LENGTH: Final = 4
 """Characters of all but the transliterated names."""
 
 
-def _hashed(tokens: NDArray[np.generic]) -> NDArray[np.uint64]:
+def _hashed(tokens: NDArray[Any]) -> NDArray[np.uint64]:
     """A 64-bit mixture of each row; the padding adds nothing, so the width of the table does not matter."""
     key = np.zeros(len(tokens), dtype=np.uint64)
     for column in range(tokens.shape[1]):

@@ -159,9 +159,7 @@ def _against_rivals(
     return np.where(chosen, np.where(has_further, alone, together), gap)
 
 
-def _held(
-    records: NDArray[np.int64], weights: NDArray[np.float64], chosen: NDArray[np.bool_]
-) -> NDArray[np.float64]:
+def _held(records: NDArray[np.int64], weights: NDArray[np.float64], chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
     """For each pair with what weight another pair holds its record: 0 where none does, or one that speaks against itself."""
     held = np.zeros(int(records.max(initial=-1)) + 1)
     held[records[chosen]] = np.maximum(weights[chosen], 0.0)

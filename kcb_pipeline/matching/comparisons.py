@@ -391,7 +391,7 @@ def _levels_in_one_year(left: NDArray[np.uint32], right: NDArray[np.uint32]) -> 
     return np.select([swapped, placeholder, lunar, months == 0], [1, 4, 5, 6], default=7).astype(np.int8)
 
 
-def _number(digits: NDArray[np.uint32]) -> NDArray[np.int64]:
+def _number(digits: NDArray[Any]) -> NDArray[np.int64]:
     """The number that up to four digits, four bits each, are."""
     wide = digits.astype(np.int64)
     return (wide >> 12) * 1000 + (wide >> 8 & 15) * 100 + (wide >> 4 & 15) * 10 + (wide & 15)

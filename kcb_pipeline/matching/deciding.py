@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from kcb_pipeline.matching.assignment import TIE, assign, assign_each, second_best
 from kcb_pipeline.matching.calibration import FURTHER_RECORD, calibrate, compete, odds
-from kcb_pipeline.matching.quality import unblocked_pairs
+from kcb_pipeline.matching.quality import Quality, unblocked_pairs
 from kcb_pipeline.matching.settings import Settings
 
 LINKED, REVIEW, REJECTED = "linked", "review", "rejected"
@@ -72,13 +72,17 @@ class Decisions:
     witnesses: float
 
 
+_HOPELESS: Final = -20.0
+"""Weight (log2 odds) up to which nothing is asked of a pair: one in a million, whatever else its records could be."""
+
+
 def decide(settings: Settings, pairs: ToDecide, total: NDArray[np.float64]) -> Decisions:
     """Which pairs are one person, by their whole weights (log2)."""
     one_to_one = settings.policy == "one-to-one"
     has_own = np.zeros(int(max(pairs.left.max(initial=-1), pairs.settled_left.max(initial=-1))) + 1, dtype=bool)
     has_own[pairs.settled_left] = True
     is_studied = has_own[pairs.left] if one_to_one else np.zeros(len(total), dtype=bool)
-    undecided = np.flatnonzero(~is_studied)
+    undecided = np.flatnonzero(~is_studied & (total > _HOPELESS))
     left, right, w = pairs.left[undecided], pairs.right[undecided], total[undecided]
     own = FURTHER_RECORD if settings.repeats else np.inf
     outcome = assign(left, right, w, own=own) if one_to_one else assign_each(right, w)
@@ -98,7 +102,7 @@ def decide(settings: Settings, pairs: ToDecide, total: NDArray[np.float64]) -> D
     )
     chosen, gap = np.zeros(len(total), dtype=bool), total.copy()
     chosen[undecided], gap[undecided] = outcome.chosen, outcome.gap
-    probability = np.zeros(len(total))
+    probability = np.where(is_studied, 0.0, odds(total))
     probability[undecided] = np.where(
         outcome.chosen, compete(calibration.probability(w), outcome.rivalry), odds(outcome.gap)
     )
@@ -127,6 +131,20 @@ def decide(settings: Settings, pairs: ToDecide, total: NDArray[np.float64]) -> D
         missed=float(np.sort(probability[chosen & ~linked]).sum()),
         unblocked=unblocked_pairs(pairs.rules[undecided][outcome.chosen], probability[undecided][outcome.chosen]),
         witnesses=float(calibration.reaching[_last(calibration.probabilities >= settings.link_probability)].sum()),
+    )
+
+
+def estimated_quality(settled: NDArray[np.float64], decisions: Decisions) -> Quality:
+    """The estimates for the whole. settled: the probability of each pair that a key or a person settled."""
+    linked = decisions.probability[decisions.decision == DECISIONS.index(LINKED)]
+    wrong = np.concatenate([1 - settled, 1 - linked])
+    return Quality(
+        links=len(wrong),
+        # Sorted first: the last bit of a sum depends on the order of what is summed, and that on the order of the rows.
+        false_links=float(np.sort(wrong).sum()),
+        missed=decisions.missed,
+        unblocked=decisions.unblocked,
+        witnesses=decisions.witnesses,
     )
 
 

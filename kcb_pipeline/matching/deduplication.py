@@ -99,7 +99,7 @@ def deduplicate(
         pairs = Pairs(table, table, rows_l, np.concatenate([pairs.rows_r, further.rows_r]))
         levels = {name: np.concatenate([levels[name], more[name]]) for name in levels}
     weights = _weights(settings, model, rare, pairs, levels)
-    cluster = _clusters(pairs, weights.total - shift, table.height, content_hashes(table))
+    cluster = _clusters(pairs, weights.total - shift, table.height, content_hashes(table, settings.comparisons))
     links = _decided(settings, pairs, weights, cluster)
     clusters = pl.DataFrame({"row": np.arange(table.height), "cluster": cluster})
     progress.update("decide", 3, 3, rows=links.height)
@@ -116,7 +116,7 @@ def _weights(settings: Settings, model: Model, rare: _Rare, pairs: Pairs, levels
 
 def _learn(settings: Settings, table: pl.DataFrame, rare: _Rare, pairs: Pairs, levels: dict[str, Levels]) -> Model:
     """u, m and the prior, leaving out of chance what the model itself takes for one person."""
-    few = sample(table, _SAMPLE)
+    few = sample(settings, table, _SAMPLE)
     first, second = np.triu_indices(len(few), k=1)
     random = Pairs(table, table, few[first], few[second])
     random_levels = levels_of(settings.comparisons, random)

@@ -6,6 +6,7 @@ blocking gives; estimate the model; weigh; assign one to one; decide. Each decis
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -27,12 +28,13 @@ from kcb_pipeline.matching.deciding import (
     Decisions,
     ToDecide,
     decide,
+    estimated_quality,
 )
-from kcb_pipeline.matching.looking import Looked, first_look, in_two_looks, look_whole
+from kcb_pipeline.matching.looking import Looked, first_compared, first_look, in_two_looks, look_whole
 from kcb_pipeline.matching.model import Kin, Model, Patterns, estimate_m, estimate_u, silence
 from kcb_pipeline.matching.quality import Quality
 from kcb_pipeline.matching.settings import Settings
-from kcb_pipeline.matching.settling import Settled, looked_at, not_refused, settle
+from kcb_pipeline.matching.settling import Settled, not_refused, settle
 from kcb_pipeline.matching.weighing import (
     Records,
     Weights,
@@ -145,8 +147,7 @@ def link(
     tables = (left, right)
     seen = first_look(tables, settings)
     progress.update("prepare", 1, 5)
-    compared_by = looked_at(settings) if in_two_looks(settings) else settings.comparisons
-    settled = settle(seen[0], seen[1], settings, compared_by, reviewed)
+    settled = settle(seen[0], seen[1], settings, first_compared(settings), reviewed)
     progress.update("settle by key", 2, 5, rows=len(settled))
     with ThreadPoolExecutor(1) as aside:
         counting = aside.submit(rarity_in, settings, seen[0], seen[1])
@@ -182,7 +183,9 @@ def link(
     )
     links = _links(settings, (settled, settled_weights), (rows_l, rows_r, weights, decisions))
     progress.update("decide", 5, 5, rows=links.height)
-    return LinkResult(links, model, settings, report, _quality(settled_weights, decisions), left, right, rare)
+    return LinkResult(
+        links, model, settings, report, estimated_quality(odds(settled_weights.total), decisions), left, right, rare
+    )
 
 
 def expected_matches(settings: Settings, settled: int, left: int, right: int) -> float:
@@ -229,7 +232,7 @@ def _candidates(
         partial(_rest, side.records, is_open, settings)
         for side, is_open in ((left, open_l), (right, ~right.is_settled))
     )
-    found = candidates(*rests, settings.blocking, largest_block=settings.largest_block)
+    found = candidates(rests[0], rests[1], settings.blocking, largest_block=settings.largest_block)
     rows_l, rows_r = (
         rest["__row"].to_numpy()[rows] for rest, rows in zip(rests, (found.left, found.right), strict=True)
     )
@@ -280,48 +283,38 @@ def _links(
 
     reason = np.where(settled.by_people, REASONS.index(REASON_REVIEWED), REASONS.index(REASON_KEY))
     words = {
-        "decision": (DECISIONS, ordered(np.zeros(len(settled), dtype=np.int64), decisions.decision)),
-        "method": (
-            (PROBABILISTIC, *settled.methods),
-            ordered(settled.method + 1, np.zeros(len(rows_l), dtype=np.int64)),
-        ),
-        "reason": (REASONS, ordered(reason, decisions.reason)),
+        "decision": (DECISIONS, np.zeros(len(settled), dtype=np.int64), decisions.decision),
+        "method": ((PROBABILISTIC, *settled.methods), settled.method + 1, np.zeros(len(rows_l), dtype=np.int64)),
+        "reason": (REASONS, reason, decisions.reason),
+    }
+    numbers = {
+        "match_weight": (certain.total, weights.total),
+        "probability": (odds(certain.total), decisions.probability),
+        "runner_up_gap": (certain.total, decisions.gap),
+        "w_relatives": (certain.relatives, weights.relatives),
     }
     # What a level vector says is looked up by its number, so that each column is written once.
-    first = len(certain.patterns.vectors)
-    pattern = ordered(certain.patterns.of_pair, weights.patterns.of_pair + first)
-    weight_columns = {}
-    for name in certain.by_pattern:
+    pattern = ordered(certain.patterns.of_pair, weights.patterns.of_pair + len(certain.patterns.vectors))
+    vectors = np.concatenate([certain.patterns.vectors, weights.patterns.vectors])
+
+    def weight(name: str) -> NDArray[np.float64]:
         column = np.concatenate([certain.by_pattern[name], weights.by_pattern[name]])[pattern]
         if name in certain.own:
             column += ordered(certain.own[name], weights.own[name])
-        weight_columns[f"w_{name}"] = column
-    vectors = np.concatenate([certain.patterns.vectors, weights.patterns.vectors])
-    return pl.DataFrame(
-        {
-            "left_row": left[order],
-            "right_row": right[order],
-            **{name: pl.Series(texts, dtype=pl.String).gather(codes) for name, (texts, codes) in words.items()},
-            "match_weight": ordered(certain.total, weights.total),
-            "probability": ordered(odds(certain.total), decisions.probability),
-            "runner_up_gap": ordered(certain.total, decisions.gap),
-            "w_prior": np.full(len(order), certain.prior),
-            **weight_columns,
-            "w_relatives": ordered(certain.relatives, weights.relatives),
-            **{f"level_{c.name}": vectors[:, at][pattern] for at, c in enumerate(settings.comparisons)},
-        }
-    )
+        return column
 
-
-def _quality(certain: Weights, decisions: Decisions) -> Quality:
-    """The estimates for the whole."""
-    linked = decisions.probability[decisions.decision == DECISIONS.index(LINKED)]
-    wrong = np.concatenate([1 - odds(certain.total), 1 - linked])
-    return Quality(
-        links=len(wrong),
-        # Sorted first: the last bit of a sum depends on the order of what is summed, and that on the order of the rows.
-        false_links=float(np.sort(wrong).sum()),
-        missed=decisions.missed,
-        unblocked=decisions.unblocked,
-        witnesses=decisions.witnesses,
-    )
+    names = [c.name for c in settings.comparisons]
+    columns: dict[str, Callable[[], Any]] = {
+        "left_row": lambda: left[order],
+        "right_row": lambda: right[order],
+        **{
+            name: partial(lambda texts, *parts: pl.Series(texts, dtype=pl.String).gather(ordered(*parts)), *said)
+            for name, said in words.items()
+        },
+        **{name: partial(ordered, *parts) for name, parts in numbers.items() if name != "w_relatives"},
+        "w_prior": lambda: np.full(len(order), certain.prior),
+        **{f"w_{name}": partial(weight, name) for name in names},
+        "w_relatives": partial(ordered, *numbers["w_relatives"]),
+        **{f"level_{name}": partial(lambda at: vectors[:, at][pattern], at) for at, name in enumerate(names)},
+    }
+    return pl.DataFrame(dict(zip(columns, side_by_side(columns.values()), strict=True)))

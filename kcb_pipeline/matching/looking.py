@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from kcb_pipeline.matching.comparisons import Comparison
 from kcb_pipeline.matching.settings import Settings
 from kcb_pipeline.matching.settling import Settled, looked_at
 from kcb_pipeline.matching.weighing import Records, content_hashes, prepare
@@ -84,9 +85,14 @@ def in_two_looks(settings: Settings) -> bool:
     return bool(settings.keys) and settings.policy == "one-to-one" and not settings.weigh_settled
 
 
+def first_compared(settings: Settings) -> tuple[Comparison, ...]:
+    """The comparisons of the first look, by which settled pairs are weighed."""
+    return looked_at(settings) if in_two_looks(settings) else settings.comparisons
+
+
 def first_look(tables: tuple[Records, Records], settings: Settings) -> list[pl.DataFrame]:
     """All records of both tables, prepared for what keys look at (not `in_two_looks`: for everything)."""
-    of, columns = (looked_at(settings), settings.key_columns) if in_two_looks(settings) else (None, None)
+    of, columns = first_compared(settings), settings.key_columns if in_two_looks(settings) else settings.columns
     return side_by_side(partial(prepare, records, settings, of=of, columns=columns) for records in tables)
 
 
@@ -98,7 +104,7 @@ def look_whole(
     for records, rows in zip(seen, (settled.left, settled.right), strict=True):
         is_settled.append(np.zeros(records.height, dtype=bool))
         is_settled[-1][rows] = True
-        hashes = content_hashes(records)
+        hashes = content_hashes(records, first_compared(settings))
         is_sampled.append(hashes <= sample_limit(hashes))
     if not in_two_looks(settings):
         whole = [

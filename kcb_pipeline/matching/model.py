@@ -192,10 +192,11 @@ def estimate_u(
         # Half a pair of belief, less for each level further up: a level nobody reached by chance is rare, not impossible.
         shares = (counts + 0.5) / (counts.sum() + 0.5 * len(counts))
         if comparison.name in collisions:
-            counted = [0, *comparison.coincidences]
-            others = np.delete(np.arange(len(shares)), counted)
-            shares[counted] = collisions[comparison.name]
-            shares[others] *= (1 - shares[counted].sum()) / shares[others].sum()
+            equal, rare = collisions[comparison.name], list(comparison.coincidences)
+            shares[1:] *= (1 - equal) / shares[1:].sum()
+            shares[0], shares[rare] = equal, np.minimum(shares[rare], equal)
+            others = np.delete(np.arange(len(shares)), [0, *rare])
+            shares[others] *= (1 - shares[[0, *rare]].sum()) / shares[others].sum()
         u[comparison.name] = tuple(float(share) for share in shares)
     return u
 

@@ -116,6 +116,7 @@ def register_settings(on: dt.date, rule: Matching) -> Settings:
         ),
         largest_block=200_000,
         repeats=True,
+        weigh_settled=rule.weigh_settled,
         false_link_cost=rule.false_link_cost,
         review_probability=rule.review_probability,
     )

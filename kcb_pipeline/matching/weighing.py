@@ -118,9 +118,9 @@ def levels_of(comparisons: tuple[Comparison, ...], pairs: Pairs) -> dict[str, Le
     return levels
 
 
-def sample(records: pl.DataFrame, size: int) -> NDArray[np.int64]:
+def sample(settings: Settings, records: pl.DataFrame, size: int) -> NDArray[np.int64]:
     """Rows picked by what they hold, never by where they stand: those whose content has the lowest hash."""
-    cheap = content_hashes(records)
+    cheap = content_hashes(records, settings.comparisons)
     few = np.arange(len(cheap))
     if len(cheap) > size:
         few = np.flatnonzero(cheap <= np.partition(cheap, size)[size])
@@ -139,12 +139,12 @@ def whole_hashes(records: pl.DataFrame) -> NDArray[np.uint64]:
     return records.select(pl.struct(content).hash(seed=1).alias("hash"))["hash"].to_numpy()
 
 
-def content_hashes(records: pl.DataFrame) -> NDArray[np.uint64]:
-    """A number for each record from the codes of what it holds."""
+def content_hashes(records: pl.DataFrame, comparisons: tuple[Comparison, ...]) -> NDArray[np.uint64]:
+    """A number for each record from the codes of what it holds for these comparisons."""
     mixed = np.zeros(records.height, dtype=np.uint64)
-    for name in records.columns:
-        if name.endswith(".code"):
-            mixed = (mixed ^ records[name].to_numpy().astype(np.uint64)) * _MIXER
+    for comparison in comparisons:
+        if comparison.code in records.columns:
+            mixed = (mixed ^ records[comparison.code].to_numpy().astype(np.uint64)) * _MIXER
             mixed ^= mixed >> np.uint64(31)
     return mixed
 
@@ -160,7 +160,7 @@ def u_evidence(
     left, right: a sample of either table. Full agreement is counted over pairs *within* a table, where two rows are two people; the lower count of the two tables is
     taken, so that one table's duplicates do not pass for chance.
     """
-    few = [sample(records, _SAMPLE) for records in (left, right)]
+    few = [sample(settings, records, _SAMPLE) for records in (left, right)]
     rows_l, rows_r = np.repeat(few[0], len(few[1])), np.tile(few[1], len(few[0]))
     collisions = {
         comparison.name: min(_collision_rate(records[comparison.code]) for records in (left, right))

@@ -17,44 +17,36 @@ from pyspark.sql import functions as sf
 
 from kcb_pipeline.matching.blocking import REPORT, key_hashes
 from kcb_pipeline.matching.calibration import odds
-from kcb_pipeline.matching.comparisons import Comparison, Pairs
-from kcb_pipeline.matching.linkage import (
+from kcb_pipeline.matching.comparisons import MISSING, Comparison, Pairs
+from kcb_pipeline.matching.deciding import (
     DECISIONS,
     LINKED,
-    PROBABILISTIC,
     REASON_KEY,
     REASON_REVIEWED,
     REASONS,
-    REVIEWED,
-    TO_STUDY,
     Decisions,
-    Settled,
     ToDecide,
     decide,
-    decided_by_people,
-    expected_matches,
-    orphaned_share,
-    settling_methods,
+    estimated_quality,
 )
+from kcb_pipeline.matching.linkage import PROBABILISTIC, expected_matches, orphaned_share
+from kcb_pipeline.matching.looking import first_compared, in_two_looks, sample_size
 from kcb_pipeline.matching.model import Kin, Model, Patterns, estimate_m, estimate_u
 from kcb_pipeline.matching.quality import Quality
 from kcb_pipeline.matching.settings import KeyRule, Settings
+from kcb_pipeline.matching.settling import REVIEWED, decided_by_people, settling_methods
 from kcb_pipeline.matching.weighing import (
-    CHANCE_SAMPLE,
+    Weights,
     blocking_keys,
     columns_wanted,
     content_hashes,
-    families_to_look_at,
-    kin_in,
+    kin_of,
     levels_of,
     patterns_of,
     prepare,
     rarity,
-    share_looked_at,
-    total_of,
     u_evidence,
     weights_of,
-    whole_hashes,
 )
 from kcb_pipeline.progress import SILENT, Progress
 from kcb_pipeline.spark.kernels import apply, in_order, polars_schema
@@ -62,7 +54,8 @@ from kcb_pipeline.spark.scratch import Scratch, fetched
 
 ROW: Final = "__row"
 """The column that names a record: any integer, rising in the order that `link` would have the records in."""
-_CHEAP, _WHOLE, _FAMILY = "__cheap", "__whole", "__family"
+_HASH: Final = "__hash"
+"""The column with the hash of what a record holds, by which samples are drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,24 +92,14 @@ class Linked:
 
 @dataclass(frozen=True)
 class _Prepare:
-    """Records → what the comparisons need, the hashes that samples are drawn by, and the families that the record is of."""
+    """Records → what the comparisons need, and the hash that samples are drawn by."""
 
     settings: Settings
 
     def __call__(self, records: pl.DataFrame) -> pl.DataFrame:
         table = prepare(records.drop(ROW), self.settings)
-        keyed = table.with_columns(blocking_keys(self.settings, table, of=self.settings.relatives))
-        families = []
-        for number, rule in enumerate(self.settings.relatives):
-            rows, hashes = key_hashes(keyed, rule.left)
-            family = pl.Series(f"{_FAMILY}{number}", [None], dtype=pl.Int64).new_from_index(0, table.height)
-            families.append(family.scatter(rows, in_order(hashes)))
-        return table.with_columns(
-            records[ROW],
-            pl.Series(_CHEAP, in_order(content_hashes(table))),
-            pl.Series(_WHOLE, in_order(whole_hashes(table))),
-            *families,
-        )
+        hashes = content_hashes(table, first_compared(self.settings))
+        return table.with_columns(records[ROW], pl.Series(_HASH, in_order(hashes)))
 
 
 @dataclass(frozen=True)
@@ -162,14 +145,20 @@ _KEYS: Final = pl.Schema({ROW: pl.Int64, "rule": pl.Int32, "key": pl.Int64})
 
 @dataclass(frozen=True)
 class _Levels:
-    """Pairs with their records → the level of every comparison."""
+    """Pairs with their records → the level of every comparison; those not among `comparisons` are missing."""
 
     settings: Settings
+    comparisons: tuple[Comparison, ...]
 
     def __call__(self, pairs: pl.DataFrame) -> pl.DataFrame:
-        levels = levels_of(self.settings, Pairs.aligned(_side(pairs, "l"), _side(pairs, "r")))
+        levels = levels_of(self.comparisons, Pairs.aligned(_side(pairs, "l"), _side(pairs, "r")))
         kept = pairs.select(name for name in pairs.columns if ":" not in name)
-        return kept.with_columns(pl.Series(f"level_{name}", level) for name, level in levels.items())
+        return kept.with_columns(
+            pl.Series(f"level_{c.name}", levels[c.name])
+            if c.name in levels
+            else pl.lit(MISSING, dtype=pl.Int8).alias(f"level_{c.name}")
+            for c in self.settings.comparisons
+        )
 
 
 @dataclass(frozen=True)
@@ -181,16 +170,16 @@ class _Weigh:
     orphaned: float
 
     def __call__(self, pairs: pl.DataFrame) -> pl.DataFrame:
-        return pairs.with_columns(pl.Series("total", total_of(self.model, self.weights(pairs))))
+        return pairs.with_columns(pl.Series("total", self.weights(pairs).total))
 
-    def weights(self, pairs: pl.DataFrame) -> dict[str, NDArray[np.float64]]:
-        def own(comparison: Comparison, places: NDArray[np.int64]) -> NDArray[np.float64]:
-            bearers, of = (pairs[f"{part}_{comparison.name}"].to_numpy()[places] for part in ("bearers", "of"))
+    def weights(self, pairs: pl.DataFrame) -> Weights:
+        def rare(name: str, places: NDArray[np.int64]) -> NDArray[np.float64]:
+            bearers, of = (pairs[f"{part}_{name}"].to_numpy()[places] for part in ("bearers", "of"))
             return rarity(bearers, of)
 
         levels = {c.name: pairs[f"level_{c.name}"].to_numpy() for c in self.settings.comparisons}
         patterns = patterns_of(self.settings, levels)
-        return weights_of(self.settings, self.model, patterns, own, orphaned=self.orphaned)
+        return weights_of(self.settings, self.model, patterns, rare, orphaned=self.orphaned)
 
 
 @dataclass(frozen=True)
@@ -202,7 +191,7 @@ class _Links:
 
     def __call__(self, pairs: pl.DataFrame) -> pl.DataFrame:
         weights = self.weigh.weights(pairs)
-        total = total_of(self.weigh.model, weights)
+        total = weights.total
         method = pl.Series("method", self.methods, dtype=pl.String).gather(pairs["method"])
         settled = pl.DataFrame(
             {"reason": [REASON_REVIEWED if name == REVIEWED else REASON_KEY for name in self.methods]}
@@ -216,8 +205,7 @@ class _Links:
             pl.Series("match_weight", total),
             pl.col("probability").fill_null(pl.Series(odds(total))),
             pl.col("gap").fill_null(pl.Series(total)).alias("runner_up_gap"),
-            pl.lit(self.weigh.model.prior_weight).alias("w_prior"),
-            *(pl.Series(f"w_{name}", weight) for name, weight in weights.items()),
+            *(pl.Series(f"w_{name}", weight) for name, weight in weights.columns().items()),
             *(f"level_{name}" for name in (c.name for c in self.weigh.settings.comparisons)),
         )
 
@@ -283,21 +271,20 @@ class _Linkage:
     progress: Progress
 
     def run(self, model: Model | None) -> Linked:
-        settings, one_to_one = self.settings, self.settings.policy == "one-to-one"
+        settings = self.settings
         settled = self._settled()
         count = self.scratch.rows(f"{self.name}-settled")
         self.progress.update("settle by key", 1, 5, rows=count)
-        studied_to = self._studied_to(settled, count) if one_to_one else None
-        raw, report = self._candidates(settled, count, studied_to)
+        raw, report = self._candidates(settled, count)
         self.progress.update("block", 2, 5, rows=int(report["new_pairs"].sum()))
         compared = self._compared(settled, raw)
         self.progress.update("compare", 3, 5, rows=self.scratch.rows(f"{self.name}-compared"))
         if model is None:
-            model = self._learned(compared, expected_matches(settings, count, self.left.height, self.right.height))
+            expected = expected_matches(settings, count, self.left.height, self.right.height)
+            model = self._learned(compared, settled, count, expected)
         self.progress.update("estimate", 4, 5)
         weigh = _Weigh(settings, model, orphaned_share(settings, model, self.left.height, self.right.height))
-        studied = self._studied(settled, count, studied_to) if one_to_one else np.empty(0, dtype=np.int64)
-        kept, quality, weighed = self._decided(compared, weigh, studied, count)
+        kept, quality, weighed = self._decided(compared, weigh, self._with_their_own(settled), count)
         links = self._links(compared, weigh, kept)
         self.progress.update("decide", 5, 5, rows=kept.height)
         return Linked(links, model, report, quality, count, weighed)
@@ -349,34 +336,36 @@ class _Linkage:
         others = self.scratch.give(f"{self.name}-refused", refused.select("left_row", "right_row"))
         return pairs.join(sf.broadcast(others), ["left_row", "right_row"], "left_anti")
 
-    # Settled records whose other candidates are looked at, picked by what they hold.
+    # The sample, picked by what records hold.
 
-    def _studied_to(self, settled: DataFrame, count: int) -> int | None:
-        """The greatest content hash of a settled record that is studied; None where all of them are."""
-        if count <= TO_STUDY:
-            return None
-        hashes = self._hashes_of(settled).orderBy(_CHEAP).limit(TO_STUDY + 1)
-        return int(hashes.agg(sf.max(_CHEAP)).collect()[0][0])
+    def _sampled(self, table: Table) -> DataFrame:
+        """The rows of the sample of a table (`looking.sample_limit`)."""
+        size = sample_size(table.height)
+        rows = table.frame.select(ROW, _HASH)
+        if size == table.height:
+            return rows
+        [(limit,)] = rows.orderBy(_HASH).limit(size + 1).agg(sf.max(_HASH)).collect()
+        return rows.where(f"{_HASH} <= {limit}")
 
-    def _hashes_of(self, settled: DataFrame) -> DataFrame:
-        rows = settled.select(sf.col("left_row").alias(ROW))
-        return self.left.frame.select(ROW, _CHEAP).join(rows, ROW, "left_semi")
+    def _sample(self, table: Table) -> pl.DataFrame:
+        """The records of the sample, here."""
+        few = table.frame.join(self._sampled(table).select(ROW), ROW, "left_semi")
+        return fetched(few, table.schema).sort(ROW).select(_content(table.schema))
 
-    def _studied(self, settled: DataFrame, count: int, limit: int | None) -> NDArray[np.int64]:
-        rows = (
-            settled.selectExpr(f"left_row AS {ROW}")
-            if limit is None
-            else self._hashes_of(settled).where(f"{_CHEAP} <= {limit}")
-        )
-        return np.sort(fetched(rows.select(ROW), pl.Schema({ROW: pl.Int64}))[ROW].to_numpy())
+    def _with_their_own(self, settled: DataFrame) -> NDArray[np.int64]:
+        """The left rows among those compared that have found theirs by a key or a person (`ToDecide.settled_left`)."""
+        rows = settled.selectExpr(f"left_row AS {ROW}")
+        if self.settings.policy == "one-to-one":
+            rows = rows.join(self._sampled(self.left), ROW, "left_semi")
+        return np.sort(fetched(rows, pl.Schema({ROW: pl.Int64}))[ROW].to_numpy())
 
     # Blocking.
 
-    def _candidates(self, settled: DataFrame, count: int, studied_to: int | None) -> tuple[DataFrame, pl.DataFrame]:
+    def _candidates(self, settled: DataFrame, count: int) -> tuple[DataFrame, pl.DataFrame]:
         """`left_row`, `right_row`, `rules` of the pairs that blocking gives, and its report."""
         lefts, rights = self.left.frame, self.right.frame
-        if self.settings.policy == "one-to-one" and studied_to is not None:
-            gone = self._hashes_of(settled).where(f"{_CHEAP} > {studied_to}")
+        if self.settings.policy == "one-to-one" and count:
+            gone = settled.selectExpr(f"left_row AS {ROW}").join(self._sampled(self.left), ROW, "left_anti")
             lefts = lefts.join(gone, ROW, "left_anti")
         if count:
             rights = rights.join(settled.selectExpr(f"right_row AS {ROW}"), ROW, "left_anti")
@@ -437,20 +426,25 @@ class _Linkage:
         """The levels of all pairs that are weighed: `left_row`, `right_row`, `method` (0, or 1 and more for settled ones), `rules`."""
         settled_pairs = settled.selectExpr("left_row", "right_row", "method + 1 AS method", "0L AS rules")
         found = self._without_refused(raw).selectExpr("left_row", "right_row", "0 AS method", "rules")
-        pairs = settled_pairs.unionByName(found)
-        comparisons = self.settings.comparisons
+        by_key = self._levelled(settled_pairs, first_compared(self.settings))
+        return self.scratch.keep(
+            f"{self.name}-compared", self._levelled(found, self.settings.comparisons).unionByName(by_key)
+        )
+
+    def _levelled(self, pairs: DataFrame, comparisons: tuple[Comparison, ...]) -> DataFrame:
+        """Pairs with their levels in the comparisons, and how many bear the values that they may agree on."""
         names = [_columns(table.schema, comparisons) for table in (self.left, self.right)]
         lefts = self.left.frame.selectExpr(f"`{ROW}` AS left_row", *_called("l", names[0]))
         rights = self.right.frame.selectExpr(f"`{ROW}` AS right_row", *_called("r", names[1]))
         extra: dict[str, pl.DataType] = {**_PAIR, "method": pl.Int32(), "rules": pl.Int64()}
-        for comparison in comparisons:
+        for comparison in self.settings.comparisons:
             if comparison.term_frequency:
                 lefts = lefts.join(self._bearers(comparison), "left_row", "left")
                 extra |= {f"bearers_{comparison.name}": pl.Int64(), f"of_{comparison.name}": pl.Int64()}
         joined = pairs.join(lefts, "left_row").join(rights, "right_row")
         reads = _schema_of(("l", self.left.schema, names[0]), ("r", self.right.schema, names[1]), extra=extra)
-        gives = pl.Schema({**extra, **{f"level_{c.name}": pl.Int8() for c in comparisons}})
-        return self.scratch.keep(f"{self.name}-compared", apply(joined, _Levels(self.settings), reads, gives))
+        gives = pl.Schema({**extra, **{f"level_{c.name}": pl.Int8() for c in self.settings.comparisons}})
+        return apply(joined, _Levels(self.settings, comparisons), reads, gives)
 
     def _bearers(self, comparison: Comparison) -> DataFrame:
         """For each left record with a value how many records of both tables bear it, and of how many (`rarity`)."""
@@ -472,77 +466,65 @@ class _Linkage:
 
     # Learning.
 
-    def _learned(self, compared: DataFrame, expected: float) -> Model:
+    def _learned(self, compared: DataFrame, settled: DataFrame, count: int, expected: float) -> Model:
         settings = self.settings
-        names = [f"level_{c.name}" for c in settings.comparisons]
-        counted = fetched(
-            compared.groupBy(*names).agg(sf.count("*").alias("pairs")),
-            pl.Schema({**dict.fromkeys(names, pl.Int8()), "pairs": pl.Int64()}),
-        )
-        patterns = Patterns.counted(counted.select(names).to_numpy(), counted["pairs"].to_numpy())
-        u = estimate_u(settings, *u_evidence(settings, self._sample(self.left), self._sample(self.right)))
-        kin = self._kin(expected) if settings.relatives else None
+        if in_two_looks(settings):
+            is_witness = settled.join(
+                self._sampled(self.left).selectExpr(f"{ROW} AS left_row"), "left_row", "left_semi"
+            ).unionByName(settled.where(f"method = {settling_methods(settings).index(REVIEWED)}"))
+            pairs = is_witness.distinct().selectExpr("left_row", "right_row", "method + 1 AS method", "0L AS rules")
+            witnesses = self.scratch.keep(f"{self.name}-witnesses", self._levelled(pairs, settings.comparisons))
+        else:
+            witnesses = compared.where("method > 0")
+        known = self._patterns(witnesses)
+        each = count / max(float(known.counts.sum()), 1.0)
+        patterns = self._patterns(compared.where("method = 0")).joined(known, each=each)
+        samples = self._sample(self.left), self._sample(self.right)
+        u = estimate_u(settings, *u_evidence(settings, *samples))
+        kin: Kin | None = None
+        if settings.relatives:
+            share = samples[0].height / max(self.left.height, 1)
+            kin = kin_of(settings, samples[0], share=share, share_met=expected / max(self.left.height, 1))
         whole = float(max(self.left.height * self.right.height, 1))
         return estimate_m(settings, patterns, u, pairs=whole, expected_matches=expected, kin=kin)
 
-    def _sample(self, table: Table) -> pl.DataFrame:
-        """The records that `u_evidence` would pick from the whole table, and no others."""
-        few = table.frame.orderBy(_CHEAP, _WHOLE, ROW).limit(CHANCE_SAMPLE)
-        return fetched(few, table.schema).sort(ROW).select(_content(table.schema))
-
-    def _kin(self, expected: float) -> Kin:
-        families = [f"{_FAMILY}{number}" for number in range(len(self.settings.relatives))]
-        limit = int(in_order(np.array([families_to_look_at(self.left.height)]))[0])
-        pairs = 0.0
-        for family in families:
-            members = self.left.frame.where(f"{family} <= {limit}").groupBy(family).agg(sf.count("*").alias("n"))
-            pairs += float(members.agg(sf.expr("sum(n * (n - 1) div 2)")).collect()[0][0] or 0)
-        few = self.left.frame.where(" OR ".join(f"{family} <= {limit}" for family in families))
-        table = fetched(few, self.left.schema).sort(ROW).select(_content(self.left.schema))
-        keyed = table.with_columns(blocking_keys(self.settings, table, of=self.settings.relatives))
-        whole = pairs / share_looked_at(self.left.height)
-        return kin_in(self.settings, keyed, pairs=whole, share_met=expected / max(self.left.height, 1))
+    def _patterns(self, levelled: DataFrame) -> Patterns:
+        """The distinct level vectors of pairs, counted on the cluster."""
+        names = [f"level_{c.name}" for c in self.settings.comparisons]
+        counted = fetched(
+            levelled.groupBy(*names).agg(sf.count("*").alias("pairs")),
+            pl.Schema({**dict.fromkeys(names, pl.Int8()), "pairs": pl.Int64()}),
+        )
+        return Patterns.counted(counted.select(names).to_numpy(), counted["pairs"].to_numpy())
 
     # Deciding.
 
     def _decided(
-        self, compared: DataFrame, weigh: _Weigh, studied: NDArray[np.int64], count: int
+        self, compared: DataFrame, weigh: _Weigh, with_their_own: NDArray[np.int64], count: int
     ) -> tuple[pl.DataFrame, Quality, int]:
-        """On the driver: the decisions on the pairs that no key settled. One-to-one, nothing of the settled ones matters but their number."""
-        one_to_one = self.settings.policy == "one-to-one"
+        """On the driver: the decisions on the pairs that no key settled, and what the settled ones add to the estimates."""
         reads = polars_schema(compared.schema)
-        undecided = compared.where("method = 0") if one_to_one else compared
         gives = pl.Schema({**reads, "total": pl.Float64()})
         self.scratch.keep(
             f"{self.name}-weighed",
-            apply(undecided, weigh, reads, gives).select("left_row", "right_row", "method", "rules", "total"),
+            apply(compared, weigh, reads, gives).select("left_row", "right_row", "method", "rules", "total"),
         )
-        pairs = self.scratch.read(f"{self.name}-weighed").sort(pl.col("method") == 0, "left_row", "right_row")
-        settled = pairs.filter(pl.col("method") > 0)
+        every = self.scratch.read(f"{self.name}-weighed")
+        pairs = every.filter(pl.col("method") == 0).sort("left_row", "right_row")
         # Numbered in their order: what is decided does not depend on what a record is called, but arrays are as long as the numbers.
-        _, left = np.unique(np.concatenate([pairs["left_row"].to_numpy(), studied]), return_inverse=True)
+        _, left = np.unique(np.concatenate([pairs["left_row"].to_numpy(), with_their_own]), return_inverse=True)
         _, right = np.unique(pairs["right_row"].to_numpy(), return_inverse=True)
-        here = settled.height
-        to_decide = ToDecide(
-            left[: pairs.height],
-            right,
-            Settled(left[:here], right[:here], settling_methods(self.settings), settled["method"].to_numpy() - 1),
-            pairs["rules"].to_numpy(),
-            left[pairs.height :],
-        )
-        decisions = decide(
-            self.settings,
-            to_decide,
-            pairs["total"].to_numpy(),
-            sizes=(self.left.height, self.right.height),
-            settled_elsewhere=count - here,
-        )
-        return _kept(pairs, decisions), decisions.quality, pairs.height
+        sizes = self.left.height, self.right.height
+        to_decide = ToDecide(left[: pairs.height], right, pairs["rules"].to_numpy(), left[pairs.height :], count, sizes)
+        decisions = decide(self.settings, to_decide, pairs["total"].to_numpy())
+        certain = odds(every.filter(pl.col("method") > 0)["total"].to_numpy())
+        return _kept(pairs, decisions), estimated_quality(certain, decisions), pairs.height
 
     def _links(self, compared: DataFrame, weigh: _Weigh, kept: pl.DataFrame) -> DataFrame:
-        decided = compared.join(self.scratch.give(f"{self.name}-kept", kept), ["left_row", "right_row"])
-        if self.settings.policy == "one-to-one":
-            decided = decided.unionByName(compared.where("method > 0"), allowMissingColumns=True)
+        decided = compared.where("method = 0").join(
+            self.scratch.give(f"{self.name}-kept", kept), ["left_row", "right_row"]
+        )
+        decided = decided.unionByName(compared.where("method > 0"), allowMissingColumns=True)
         kernel = _Links(weigh, (PROBABILISTIC, *settling_methods(self.settings)))
         reads = polars_schema(decided.schema)
         return apply(decided, kernel, reads, kernel(pl.DataFrame(schema=reads)).schema)

@@ -18,7 +18,7 @@ from kcb_pipeline.config import Matching, Spark
 from kcb_pipeline.engines.embedded import create, frame
 from kcb_pipeline.engines.workspace import Workspace
 from kcb_pipeline.identity.standardise import POPULATION_KEYS, REGISTRY_KEYS, StandardKeys
-from kcb_pipeline.matching.linkage import LINKED, REJECTED, REVIEW
+from kcb_pipeline.matching.deciding import LINKED, REJECTED, REVIEW
 from kcb_pipeline.matching.model import Model
 from kcb_pipeline.matching.quality import quality_by
 from kcb_pipeline.matching.registers import (
