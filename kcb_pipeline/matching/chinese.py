@@ -74,6 +74,9 @@ class ChineseName(Comparison):
         "surname only",
         "different",
     )
+    near: ClassVar[tuple[int, ...]] = (
+        VARIANT, HOMOPHONE, PLACEHOLDER, REORDERED, LOOK_ALIKE, NEAR_HOMOPHONE, LOST_OR_ADDED, SURNAME_DIFFERS, ONE_CHARACTER_DIFFERS,
+    )  # fmt: skip
 
     @property
     def reads(self) -> tuple[str, ...]:

@@ -81,6 +81,7 @@ class Comparison(ABC):
 
     labels: its levels in order, agreement first.
     coincidences: levels at which something unique is the same, though not the value itself: by chance as rare as full agreement.
+    near: levels at which one value may have become the other by a slip; with `term_frequency` they too weigh more where one of the two is rare.
     term_frequency: whether agreement on a rare value weighs more than on a common one; `frequency_within` are columns
         within which frequencies are counted (names by sex and decade of birth).
     """
@@ -88,6 +89,7 @@ class Comparison(ABC):
     name: str
     labels: ClassVar[tuple[str, ...]] = ()
     coincidences: ClassVar[tuple[int, ...]] = ()
+    near: ClassVar[tuple[int, ...]] = ()
     term_frequency: bool = False
     frequency_within: tuple[str, ...] = ()
 
@@ -195,6 +197,7 @@ class Text(Comparison):
     close: float = 0.9
     somewhat: float = 0.75
     labels: ClassVar[tuple[str, ...]] = ("equal", "one slip", "close", "somewhat close", "different")
+    near: ClassVar[tuple[int, ...]] = (1, 2)
 
     def prepare(self, records: pl.DataFrame) -> list[pl.Series]:
         """The text without case and surplus blanks; an empty one is missing."""

@@ -23,17 +23,19 @@ from kcb_pipeline.matching.linkage import PROBABILISTIC
 from kcb_pipeline.matching.model import Model, estimate_m, estimate_u
 from kcb_pipeline.matching.settings import Settings
 from kcb_pipeline.matching.weighing import (
+    Rarities,
     Records,
     Weights,
     blocking_keys,
     content_hashes,
     equal_pairs,
     levels_of,
+    near_by_chance,
     patterns_of,
     prepare,
-    rarity_in,
     sample,
     weights_of,
+    with_near,
 )
 from kcb_pipeline.progress import SILENT, Progress
 
@@ -86,7 +88,7 @@ def deduplicate(
     pairs = Pairs(table, table, found.left, found.right)
     progress.update("block", 1, 3, rows=len(pairs))
     levels = levels_of(settings.comparisons, pairs)
-    rare = rarity_in(settings, table, table)
+    rare = Rarities.of(settings, table, table)
     if model is None:
         model = _learn(settings, table, rare, pairs, levels)
     progress.update("estimate", 2, 3, rows=len(pairs))
@@ -106,15 +108,12 @@ def deduplicate(
     return Deduplication(links, clusters, model, settings, found.report)
 
 
-_Rare = dict[str, NDArray[np.float64]]
-
-
-def _weights(settings: Settings, model: Model, rare: _Rare, pairs: Pairs, levels: dict[str, Levels]) -> Weights:
+def _weights(settings: Settings, model: Model, rare: Rarities, pairs: Pairs, levels: dict[str, Levels]) -> Weights:
     patterns = patterns_of(settings, levels)
-    return weights_of(settings, model, patterns, lambda name, places: rare[name][pairs.rows_l[places]])
+    return weights_of(settings, model, patterns, rare.among(pairs.rows_l, pairs.rows_r))
 
 
-def _learn(settings: Settings, table: pl.DataFrame, rare: _Rare, pairs: Pairs, levels: dict[str, Levels]) -> Model:
+def _learn(settings: Settings, table: pl.DataFrame, rare: Rarities, pairs: Pairs, levels: dict[str, Levels]) -> Model:
     """u, m and the prior, leaving out of chance what the model itself takes for one person."""
     few = sample(settings, table, _SAMPLE)
     first, second = np.triu_indices(len(few), k=1)
@@ -133,6 +132,9 @@ def _learn(settings: Settings, table: pl.DataFrame, rare: _Rare, pairs: Pairs, l
         chance = {name: values[~is_one_at_random] for name, values in random_levels.items()}
         u = estimate_u(settings, chance, collisions)
         model = estimate_m(settings, patterns, u, pairs=whole, expected_matches=expected)
+        model = with_near(
+            settings, model, near_by_chance(settings, model, patterns, rare.among(pairs.rows_l, pairs.rows_r))
+        )
         is_one = _weights(settings, model, rare, pairs, levels).total > 0
         is_one_at_random = _weights(settings, model, rare, random, random_levels).total > 0
     return model

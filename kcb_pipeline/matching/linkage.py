@@ -36,16 +36,18 @@ from kcb_pipeline.matching.quality import Quality
 from kcb_pipeline.matching.settings import Settings
 from kcb_pipeline.matching.settling import Settled, not_refused, settle
 from kcb_pipeline.matching.weighing import (
+    Rarities,
     Records,
     Weights,
     blocking_keys,
     kin_of,
     levels_of,
+    near_by_chance,
     patterns_of,
     prepare,
-    rarity_in,
     u_evidence,
     weights_of,
+    with_near,
 )
 from kcb_pipeline.progress import SILENT, Progress
 from kcb_pipeline.threads import side_by_side
@@ -62,7 +64,7 @@ class LinkResult:
         competition of other pairs), `runner_up_gap` (log2), and `level_<comparison>`. Sorted by left_row, right_row. Of a pair that a key
         settled only what the key looks at is weighed, the other comparisons are missing (but with `Settings.weigh_settled`).
     model, settings: what weighed them. blocking: pairs by rule. quality: estimated errors. left, right: the records as they were given.
-    rarity: comparison → how rare (log2) the value of each left record is.
+    rarities: how rare the values of the records are.
     """
 
     links: pl.DataFrame
@@ -72,7 +74,7 @@ class LinkResult:
     quality: Quality
     left: Records
     right: Records
-    rarity: dict[str, NDArray[np.float64]]
+    rarities: Rarities
 
     @property
     def linked(self) -> pl.DataFrame:
@@ -94,7 +96,7 @@ class LinkResult:
             self.settings,
             self.model,
             patterns_of(self.settings, said),
-            lambda name, _: self.rarity[name][[left_row]],
+            self.rarities.among(np.array([left_row]), np.array([right_row])),
             orphaned=orphaned_share(self.settings, self.model, *map(_height, (self.left, self.right))),
         ).columns()
         entries: list[dict[str, object]] = [
@@ -150,7 +152,7 @@ def link(
     settled = settle(seen[0], seen[1], settings, first_compared(settings), reviewed)
     progress.update("settle by key", 2, 5, rows=len(settled))
     with ThreadPoolExecutor(1) as aside:
-        counting = aside.submit(rarity_in, settings, seen[0], seen[1])
+        counting = aside.submit(Rarities.of, settings, seen[0], seen[1])
         looked = look_whole(tables, seen, settings, settled)
         rare = counting.result()
     del seen
@@ -161,24 +163,24 @@ def link(
             learning = aside.submit(_chance_and_kin, settings, looked, expected)
         pairs, rules, report = _candidates(looked, settings, reviewed)
         progress.update("block", 3, 5, rows=len(pairs))
-        levels = levels_of(settings.comparisons, pairs)
-        patterns = patterns_of(settings, levels)
+        rows_l, rows_r = looked.left.whole_rows(pairs.rows_l), looked.right.whole_rows(pairs.rows_r)
+        patterns = patterns_of(settings, levels_of(settings.comparisons, pairs))
         if model is None:
             known = _and_settled(settings, patterns, looked, settled)
             u, kin = learning.result()
             every = float(max(sizes[0] * sizes[1], 1))
             model = estimate_m(settings, known, u, pairs=every, expected_matches=expected, kin=kin)
+            model = with_near(settings, model, near_by_chance(settings, model, patterns, rare.among(rows_l, rows_r)))
     progress.update("estimate", 4, 5, rows=len(pairs))
     orphaned = orphaned_share(settings, model, *sizes)
-    rows_l, rows_r = looked.left.whole_rows(pairs.rows_l), looked.right.whole_rows(pairs.rows_r)
-    weights = weights_of(settings, model, patterns, lambda name, places: rare[name][rows_l[places]], orphaned=orphaned)
+    weights = weights_of(settings, model, patterns, rare.among(rows_l, rows_r), orphaned=orphaned)
     to_decide = ToDecide(pairs.rows_l, pairs.rows_r, rules, _with_their_own(settings, looked), len(settled), sizes)
     decisions = decide(settings, to_decide, weights.total)
     settled_weights = weights_of(
         settings,
         model,
         patterns_of(settings, settled.levels),
-        lambda name, places: rare[name][settled.left[places]],
+        rare.among(settled.left, settled.right),
         orphaned=orphaned,
     )
     links = _links(settings, (settled, settled_weights), (rows_l, rows_r, weights, decisions))

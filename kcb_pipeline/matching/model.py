@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from kcb_pipeline.matching.comparisons import MISSING
 from kcb_pipeline.matching.settings import Implied, Settings
 
-FORMAT: Final = 1
-"""Version of the JSON a model is kept as."""
+FORMAT: Final = 2
+"""Version of the JSON a model is kept as. 1 knew nothing of `near`."""
 
+_MOST_NEAR: Final = 3.0
 _SMOOTHING: Final = 1.0
 """Pairs' worth of belief in the starting m: keeps a level that no pair reached from a weight of minus infinity."""
 _TOLERANCE: Final = 1e-7
@@ -34,6 +35,8 @@ class Model:
     prior: probability that a pair picked from all (left × right) is one person.
     relatives, relative_rate: the probabilities by level among pairs of one family who are two people, and how often a pair
         picked from all is such a pair; empty and 0 where settings name no relatives.
+    near: comparison → level → how rare (log2 of the mean of 1/frequency) is the rarer of two values that chance alone brings to that
+        level; see `near_adjustment`.
     iterations, converged: how EM ended.
     """
 
@@ -44,6 +47,7 @@ class Model:
     relative_rate: float = 0.0
     iterations: int = 0
     converged: bool = True
+    near: dict[str, dict[int, float]] = field(default_factory=dict)
 
     @property
     def prior_weight(self) -> float:
@@ -54,6 +58,16 @@ class Model:
         """log2(m/u) of each level, and 0 for a missing value, which is no evidence: index with the level itself (-1 is last)."""
         m, u = np.array(self.m[comparison]), np.array(self.u[comparison])
         return np.append(np.log2(m) - np.log2(u), 0.0)
+
+    def near_adjustment(self, comparison: str, level: int, rarer: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What near agreement on *these* values adds to near agreement on average ones (log2), never more than three bits either way.
+
+        rarer: how rare (log2 frequency) the rarer of each two values is. Where f and g bear two values that a slip turns into each
+        other, people are e·(f + g) of whom both stand in the tables, and strangers f·g: the evidence goes with 1/f + 1/g, which the rarer
+        decides. Its mean over strangers makes the average pair's weight what it was.
+        """
+        typical = self.near.get(comparison, {}).get(level)
+        return np.zeros(len(rarer)) if typical is None else np.clip(-rarer - typical, -_MOST_NEAR, _MOST_NEAR)
 
     def likeness(self, comparison: str, *, silent: bool = False) -> NDArray[np.float64]:
         """How much each level looks like kinship rather than chance: log2(relatives/u), 0 for a missing value.
@@ -84,7 +98,7 @@ class Model:
         return json.dumps(
             {
                 "format": FORMAT, "prior": self.prior, "m": self.m, "u": self.u,
-                "relatives": self.relatives, "relative_rate": self.relative_rate,
+                "relatives": self.relatives, "relative_rate": self.relative_rate, "near": self.near,
                 "iterations": self.iterations, "converged": self.converged,
             },
             ensure_ascii=False, sort_keys=True, indent=1,
@@ -95,8 +109,8 @@ class Model:
         """The model of a text by `to_json`; ValueError where it is none, or of another format."""
         said: Any = json.loads(text)
         found = said.get("format") if isinstance(said, dict) else None
-        if found != FORMAT:
-            message = f"a model of format {found}; this program reads format {FORMAT}"
+        if found not in (1, FORMAT):
+            message = f"a model of format {found}; this program reads formats 1 and {FORMAT}"
             raise ValueError(message)
         if missing := {"m", "u", "relatives", "prior", "relative_rate", "iterations", "converged"} - said.keys():
             message = f"a model without {', '.join(sorted(missing))}"
@@ -113,6 +127,10 @@ class Model:
             float(said["relative_rate"]),
             int(said["iterations"]),
             bool(said["converged"]),
+            {
+                name: {int(level): float(typical) for level, typical in levels.items()}
+                for name, levels in said.get("near", {}).items()
+            },
         )
 
 

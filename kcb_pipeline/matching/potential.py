@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 from kcb_pipeline.matching.comparisons import Pairs
 from kcb_pipeline.matching.model import Model
 from kcb_pipeline.matching.settings import Settings
-from kcb_pipeline.matching.weighing import levels_of, patterns_of, prepare, rarity_in, weights_of
+from kcb_pipeline.matching.weighing import Rarities, levels_of, patterns_of, prepare, weights_of
 
 
 def best_weights(records: pl.DataFrame, settings: Settings, model: Model) -> NDArray[np.float64]:
     """The weight of each record paired with itself."""
     prepared = prepare(records, settings)
     patterns = patterns_of(settings, levels_of(settings.comparisons, Pairs.aligned(prepared, prepared)))
-    rare = rarity_in(settings, prepared, prepared)
-    return weights_of(settings, model, patterns, lambda name, places: rare[name][places]).total
+    rows = np.arange(prepared.height)
+    rare = Rarities.of(settings, prepared, prepared).among(rows, rows)
+    return weights_of(settings, model, patterns, rare).total

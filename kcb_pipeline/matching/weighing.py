@@ -5,8 +5,8 @@ What belongs here: everything between the records and the weight of a pair that 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
@@ -195,32 +195,44 @@ def kin_of(settings: Settings, sample: pl.DataFrame, *, share: float, share_met:
     return estimate_kin(settings, levels, pairs=2 * len(found.left) / max(share, 1e-9) ** 2 * share_met)
 
 
-Rarity = Callable[[str, NDArray[np.int64]], NDArray[np.float64]]
-"""How rare (log2) is the value of a comparison, by its name, that the pairs at these places agree on."""
+Rarity = Callable[[str, NDArray[np.int64]], tuple[NDArray[np.float64], NDArray[np.float64]]]
+"""How rare (log2) are the two values, left and right, of a comparison, by its name, of the pairs at these places."""
 
 
-def rarity_in(settings: Settings, left: pl.DataFrame, right: pl.DataFrame) -> dict[str, NDArray[np.float64]]:
-    """Comparison → how rare the value of each left record is in the two tables; of those whose values' frequencies count."""
-    return {c.name: rarity(*_bearers(c, left, right)) for c in settings.comparisons if c.term_frequency}
+@dataclass(frozen=True, slots=True)
+class Rarities:
+    """Comparison → how rare (log2) the value of each record of either table is in both tables together; of those whose frequencies count."""
+
+    left: dict[str, NDArray[np.float64]]
+    right: dict[str, NDArray[np.float64]]
+
+    @classmethod
+    def of(cls, settings: Settings, left: pl.DataFrame, right: pl.DataFrame) -> Rarities:
+        """Counted in two prepared tables."""
+        counted = {c.name: rarity(*_bearers(c, left, right)) for c in settings.comparisons if c.term_frequency}
+        lefts = left.height
+        return cls({n: r[:lefts] for n, r in counted.items()}, {n: r[lefts:] for n, r in counted.items()})
+
+    def among(self, rows_l: NDArray[np.int64], rows_r: NDArray[np.int64]) -> Rarity:
+        """Of pairs of these rows."""
+        return lambda name, places: (self.left[name][rows_l[places]], self.right[name][rows_r[places]])
 
 
 def _bearers(
     comparison: Comparison, left: pl.DataFrame, right: pl.DataFrame
 ) -> tuple[NDArray[Any], NDArray[Any] | int]:
-    """For each left record how many records of both tables bear its value, and of how many."""
+    """For each record of both tables, one below the other, how many bear its value, and of how many."""
     within = list(comparison.frequency_within)
     both = pl.concat([records.select(comparison.code, *within) for records in (left, right)])
     value = pl.col(comparison.code)
     if not within:
         of = both[comparison.code].to_numpy()
-        bearers = both.select(pl.len().over(value)).head(left.height).to_series()
-        return bearers.to_numpy(), int((of != 0).sum())
+        return both.select(pl.len().over(value)).to_series().to_numpy(), int((of != 0).sum())
     # One number for value and group: to count by two columns costs twice as much.
     counted = both.with_columns(group=pl.struct(within).hash(seed=2)).select(
         bearers=pl.len().over(value.cast(pl.UInt64) ^ pl.col("group")), of=(value != 0).sum().over("group")
     )
-    few = counted.head(left.height)
-    return few["bearers"].to_numpy(), few["of"].to_numpy()
+    return counted["bearers"].to_numpy(), counted["of"].to_numpy()
 
 
 def rarity(bearers: NDArray[Any], of: NDArray[Any] | int) -> NDArray[np.float64]:
@@ -288,7 +300,10 @@ def weights_of(settings: Settings, model: Model, patterns: Patterns, rare: Rarit
             name = comparison.name
             own[name] = np.zeros(len(patterns.of_pair))
             equal = np.flatnonzero((said[name] == 0)[patterns.of_pair])
-            own[name][equal] = np.log2(model.u[name][0]) - rare(name, equal)
+            own[name][equal] = np.log2(model.u[name][0]) - rare(name, equal)[0]
+            for level in comparison.near:
+                near = np.flatnonzero((said[name] == level)[patterns.of_pair])
+                own[name][near] = model.near_adjustment(name, level, np.minimum(*rare(name, near)))
             likeness += own[name]
     relatives = model.relatives_weight(likeness, orphaned=orphaned)
     shared = np.full(len(patterns.vectors), model.prior_weight)
@@ -298,6 +313,42 @@ def weights_of(settings: Settings, model: Model, patterns: Patterns, rare: Rarit
     for adjustment in (*own.values(), relatives):
         total += adjustment
     return Weights(patterns, model.prior_weight, by_pattern, own, relatives, total)
+
+
+_STRANGE: Final = -5.0
+"""Weight without a comparison below which a pair is taken for strangers, where it is asked what brings strangers near in it."""
+_FEWEST_NEAR: Final = 20
+
+
+Near = tuple[str, int, NDArray[np.float64]]
+"""A comparison, a level, and how rare the rarer of the two values of each pair of strangers is that chance brings to it."""
+
+
+def with_near(settings: Settings, model: Model, by_chance: Iterable[Near]) -> Model:
+    """The model with what near agreement by chance looks like (`Model.near`)."""
+    typical: dict[str, dict[int, float]] = {c.name: {} for c in settings.comparisons if c.term_frequency}
+    for comparison, level, rarer in by_chance:
+        if len(rarer) >= _FEWEST_NEAR:
+            # Sorted first: the last bit of a sum depends on the order of what is summed, and that on the order of the rows.
+            typical[comparison][level] = float(np.log2(np.sort(np.exp2(-rarer)).mean()))
+    return replace(model, near=typical)
+
+
+def near_by_chance(settings: Settings, model: Model, patterns: Patterns, rare: Rarity) -> Iterator[Near]:
+    """What strangers show at near levels: those compared pairs that all the rest speaks against."""
+    said = dict(zip((c.name for c in settings.comparisons), patterns.vectors.T, strict=True))
+    heard = silence(said, settings.implied)
+    for comparison in settings.comparisons:
+        if not comparison.term_frequency:
+            continue
+        rest = np.full(len(patterns.vectors), model.prior_weight)
+        for name, levels in heard.items():
+            if name != comparison.name:
+                rest += model.weights(name)[levels]
+        for level in comparison.near:
+            chosen = (said[comparison.name] == level) & (rest < _STRANGE)
+            places = np.flatnonzero(chosen[patterns.of_pair])
+            yield comparison.name, level, np.minimum(*rare(comparison.name, places))
 
 
 def likeness_of(

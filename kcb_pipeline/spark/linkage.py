@@ -36,17 +36,20 @@ from kcb_pipeline.matching.quality import Quality
 from kcb_pipeline.matching.settings import KeyRule, Settings
 from kcb_pipeline.matching.settling import REVIEWED, decided_by_people, settling_methods
 from kcb_pipeline.matching.weighing import (
+    Rarity,
     Weights,
     blocking_keys,
     columns_wanted,
     content_hashes,
     kin_of,
     levels_of,
+    near_by_chance,
     patterns_of,
     prepare,
     rarity,
     u_evidence,
     weights_of,
+    with_near,
 )
 from kcb_pipeline.progress import SILENT, Progress
 from kcb_pipeline.spark.kernels import apply, in_order, polars_schema
@@ -161,6 +164,41 @@ class _Levels:
         )
 
 
+def _patterns_in(settings: Settings, pairs: pl.DataFrame) -> Patterns:
+    return patterns_of(settings, {c.name: pairs[f"level_{c.name}"].to_numpy() for c in settings.comparisons})
+
+
+def _rarity_in(pairs: pl.DataFrame) -> Rarity:
+    """How rare the values are of pairs that carry how many bear them."""
+
+    def rare(name: str, places: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        of_l, of_r = (
+            rarity(*(pairs[f"{part}_{side}_{name}"].to_numpy()[places] for part in ("bearers", "of")))
+            for side in ("l", "r")
+        )
+        return of_l, of_r
+
+    return rare
+
+
+@dataclass(frozen=True)
+class _NearByChance:
+    """Levels → the pairs of strangers whose values are near each other, with how rare the rarer of the two is (`near_by_chance`)."""
+
+    settings: Settings
+    model: Model
+
+    def __call__(self, pairs: pl.DataFrame) -> pl.DataFrame:
+        found = near_by_chance(self.settings, self.model, _patterns_in(self.settings, pairs), _rarity_in(pairs))
+        return pl.concat(
+            pl.DataFrame({"comparison": name, "level": level, "rarer": rarer}, schema=_NEAR)
+            for name, level, rarer in [("", 0, np.empty(0)), *found]
+        )
+
+
+_NEAR: Final = pl.Schema({"comparison": pl.String, "level": pl.Int32, "rarer": pl.Float64})
+
+
 @dataclass(frozen=True)
 class _Weigh:
     """Levels → the whole weight, and what makes it up."""
@@ -173,13 +211,9 @@ class _Weigh:
         return pairs.with_columns(pl.Series("total", self.weights(pairs).total))
 
     def weights(self, pairs: pl.DataFrame) -> Weights:
-        def rare(name: str, places: NDArray[np.int64]) -> NDArray[np.float64]:
-            bearers, of = (pairs[f"{part}_{name}"].to_numpy()[places] for part in ("bearers", "of"))
-            return rarity(bearers, of)
-
-        levels = {c.name: pairs[f"level_{c.name}"].to_numpy() for c in self.settings.comparisons}
-        patterns = patterns_of(self.settings, levels)
-        return weights_of(self.settings, self.model, patterns, rare, orphaned=self.orphaned)
+        return weights_of(
+            self.settings, self.model, _patterns_in(self.settings, pairs), _rarity_in(pairs), orphaned=self.orphaned
+        )
 
 
 @dataclass(frozen=True)
@@ -439,29 +473,35 @@ class _Linkage:
         extra: dict[str, pl.DataType] = {**_PAIR, "method": pl.Int32(), "rules": pl.Int64()}
         for comparison in self.settings.comparisons:
             if comparison.term_frequency:
-                lefts = lefts.join(self._bearers(comparison), "left_row", "left")
-                extra |= {f"bearers_{comparison.name}": pl.Int64(), f"of_{comparison.name}": pl.Int64()}
+                lefts = lefts.join(self._bearers(comparison, self.left, "l"), "left_row", "left")
+                rights = rights.join(self._bearers(comparison, self.right, "r"), "right_row", "left")
+                extra |= {f"{p}_{s}_{comparison.name}": pl.Int64() for s in ("l", "r") for p in ("bearers", "of")}
         joined = pairs.join(lefts, "left_row").join(rights, "right_row")
         reads = _schema_of(("l", self.left.schema, names[0]), ("r", self.right.schema, names[1]), extra=extra)
         gives = pl.Schema({**extra, **{f"level_{c.name}": pl.Int8() for c in self.settings.comparisons}})
         return apply(joined, _Levels(self.settings, comparisons), reads, gives)
 
-    def _bearers(self, comparison: Comparison) -> DataFrame:
-        """For each left record with a value how many records of both tables bear it, and of how many (`rarity`)."""
-        within = list(comparison.frequency_within)
+    def _bearers(self, comparison: Comparison, table: Table, side: str) -> DataFrame:
+        """For each record of a table with a value how many records of both tables bear it, and of how many (`rarity`)."""
+        within, row = list(comparison.frequency_within), "left_row" if side == "l" else "right_row"
         named = [f"`{comparison.code}` AS code", *(f"`{column}` AS w{place}" for place, column in enumerate(within))]
-        lefts = self.left.frame.where(f"`{comparison.code}` <> 0").selectExpr(f"`{ROW}` AS left_row", *named)
-        rights = self.right.frame.where(f"`{comparison.code}` <> 0").selectExpr(*named)
         groups = [f"w{place}" for place in range(len(within))]
-        both = lefts.drop("left_row").unionByName(rights)
+        given = [
+            of.frame.where(f"`{comparison.code}` <> 0").selectExpr(f"`{ROW}` AS {row}", *named)
+            for of in (self.left, self.right)
+        ]
+        both = given[0].drop(row).unionByName(given[1].drop(row))
         bearers = both.groupBy("code", *groups).agg(sf.count("*").alias("bearers")).alias("b")
         of = bearers.groupBy(*groups).agg(sf.sum("bearers").alias("of")).alias("o")
-        same = [f"l.{group} <=> {{}}.{group}" for group in groups]  # a missing sex is a sex of its own here
+        same = [f"t.{group} <=> {{}}.{group}" for group in groups]  # a missing sex is a sex of its own here
         return (
-            lefts.alias("l")
-            .join(bearers, sf.expr(" AND ".join(["l.code = b.code", *(s.format("b") for s in same)])))
+            given[0 if table is self.left else 1]
+            .alias("t")
+            .join(bearers, sf.expr(" AND ".join(["t.code = b.code", *(s.format("b") for s in same)])))
             .join(sf.broadcast(of), sf.expr(" AND ".join(["true", *(s.format("o") for s in same)])))
-            .selectExpr("l.left_row", f"b.bearers AS bearers_{comparison.name}", f"o.of AS of_{comparison.name}")
+            .selectExpr(
+                f"t.{row}", f"b.bearers AS bearers_{side}_{comparison.name}", f"o.of AS of_{side}_{comparison.name}"
+            )
         )
 
     # Learning.
@@ -486,7 +526,20 @@ class _Linkage:
             share = samples[0].height / max(self.left.height, 1)
             kin = kin_of(settings, samples[0], share=share, share_met=expected / max(self.left.height, 1))
         whole = float(max(self.left.height * self.right.height, 1))
-        return estimate_m(settings, patterns, u, pairs=whole, expected_matches=expected, kin=kin)
+        model = estimate_m(settings, patterns, u, pairs=whole, expected_matches=expected, kin=kin)
+        return self._with_near(model, compared.where("method = 0"))
+
+    def _with_near(self, model: Model, candidates: DataFrame) -> Model:
+        kernel = _NearByChance(self.settings, model)
+        found = fetched(apply(candidates, kernel, polars_schema(candidates.schema), _NEAR), _NEAR)
+        return with_near(
+            self.settings,
+            model,
+            (
+                (comparison, level, part["rarer"].to_numpy())
+                for (comparison, level), part in found.partition_by("comparison", "level", as_dict=True).items()
+            ),
+        )
 
     def _patterns(self, levelled: DataFrame) -> Patterns:
         """The distinct level vectors of pairs, counted on the cluster."""
