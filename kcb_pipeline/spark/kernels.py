@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Kernel = Callable[[pl.DataFrame], pl.DataFrame]
 """A pure function of a batch: a row's result depends on that row alone."""
 
+_UNSIGNED: Final = (pl.UInt64, pl.UInt32)
 _FLIP: Final = np.uint64(1) << np.uint64(63)
 
 
@@ -74,14 +75,14 @@ def from_arrow(batch: pa.RecordBatch | pa.Table, schema: pl.Schema) -> pl.DataFr
 def restored(frame: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
     """A frame with the schema's columns, those that are unsigned made so again by their bits."""
     return frame.select(
-        pl.col(name).reinterpret(signed=False) if kind == pl.UInt64 else pl.col(name).cast(kind)
+        pl.col(name).reinterpret(signed=False) if kind in _UNSIGNED else pl.col(name).cast(kind)
         for name, kind in schema.items()
     )
 
 
 def to_signed(frame: pl.DataFrame) -> pl.DataFrame:
     """Unsigned columns as signed ones of the same bits."""
-    unsigned = [name for name, kind in frame.schema.items() if kind == pl.UInt64]
+    unsigned = [name for name, kind in frame.schema.items() if kind in _UNSIGNED]
     return frame.with_columns(pl.col(unsigned).reinterpret(signed=True)) if unsigned else frame
 
 
@@ -91,7 +92,7 @@ def spark_schema(schema: pl.Schema) -> StructType:
 
     kinds: dict[type[pl.DataType], types.DataType] = {
         pl.Boolean: types.BooleanType(), pl.Int8: types.ByteType(), pl.Int16: types.ShortType(), pl.Int32: types.IntegerType(),
-        pl.Int64: types.LongType(), pl.UInt64: types.LongType(), pl.Float64: types.DoubleType(), pl.String: types.StringType(),
+        pl.Int64: types.LongType(), pl.UInt64: types.LongType(), pl.UInt32: types.IntegerType(), pl.Float64: types.DoubleType(), pl.String: types.StringType(),
         pl.Date: types.DateType(),
     }  # fmt: skip
     return types.StructType([types.StructField(name, kinds[kind.base_type()]) for name, kind in schema.items()])
@@ -111,8 +112,3 @@ def polars_schema(schema: StructType) -> pl.Schema:
 def in_order(hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
     """Signed numbers in the order of the unsigned ones: what Spark compares and sorts."""
     return (hashes ^ _FLIP).view(np.int64)
-
-
-def out_of_order(number: int) -> np.uint64:
-    """The unsigned number that `in_order` made this of."""
-    return np.uint64(np.int64(number).view(np.uint64) ^ _FLIP)
