@@ -29,11 +29,14 @@ def content_digest(connection: duckdb.DuckDBPyConnection, version: int, header: 
 
 
 def _table_digest(connection: duckdb.DuckDBPyConnection, table: Table, version: int) -> str:
+    return rows_digest(connection, table.stored_as, table.columns, standing_in(table, version))
+
+
+def standing_in(table: Table, version: int) -> str:
+    """The condition that a stored row of a table stands in a version."""
     if table.keeping == "history":
-        valid = f"valid_from_version <= {version} AND (valid_to_version IS NULL OR valid_to_version > {version})"
-    else:
-        valid = f"version = {version}"
-    return rows_digest(connection, table.stored_as, table.columns, valid)
+        return f"valid_from_version <= {version} AND (valid_to_version IS NULL OR valid_to_version > {version})"
+    return f"version = {version}"
 
 
 def rows_digest(connection: duckdb.DuckDBPyConnection, table: str, columns: Sequence[str], where: str) -> str:

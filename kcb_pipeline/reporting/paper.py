@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -23,19 +25,32 @@ class Paper:
 
 def write_papers(papers: Iterable[Paper], folder: Path) -> list[Path]:
     """Write papers into a folder, for its owner only, each whole or not at all and flushed to disk; where they are."""
-    written = []
-    for paper in papers:
-        path = folder / paper.path
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        aside = path.with_name(f".{path.name}.next")
-        aside.unlink(missing_ok=True)
-        with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(paper.content)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-        written.append(path)
+    written: list[Path] = []
+    flushed: deque[Future[Path]] = deque()
+    # The disk takes many at a time for the price of one.
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for paper in papers:
+            flushed.append(pool.submit(_write, paper, folder))
+            while len(flushed) > 2 * _AT_ONCE:
+                written.append(flushed.popleft().result())
+        written += [waiting.result() for waiting in flushed]
     return written
+
+
+_AT_ONCE: Final = 8
+
+
+def _write(paper: Paper, folder: Path) -> Path:
+    path = folder / paper.path
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    aside = path.with_name(f".{path.name}.next")
+    aside.unlink(missing_ok=True)
+    with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(paper.content)
+        file.flush()
+        os.fsync(file.fileno())
+    aside.replace(path)
+    return path
 
 
 class Cipher(Protocol):
