@@ -7,9 +7,10 @@ import duckdb
 import pytest
 
 from checks.suites import gates_of, run_suite
-from kcb_pipeline.errors import GateError, StaleDraftError
+from kcb_pipeline.errors import GateError, KcbError, StaleDraftError
 from kcb_pipeline.gates import SUITES
 from kcb_pipeline.home import Home as KcbHome
+from kcb_pipeline.ledgers import publication
 from kcb_pipeline.night import Night
 from tests.pipeline.conftest import DATES
 
@@ -121,6 +122,27 @@ def test_publication_alone_does_not_slip_past(first_night, tmp_path):
         connection.execute("UPDATE gates.verdicts SET passed = true, draft = 'another'")
     with pytest.raises(GateError):
         night.publish(run_id="alone", now=NOW)
+    assert home.ledgers.read_bytes() == before
+
+
+def test_what_reads_back_differently_from_what_was_written_is_not_published(three_nights, tmp_path, monkeypatch):
+    home = three_nights.copy(tmp_path / "home")
+    night, before = night_of(home), home.ledgers.read_bytes()
+    apply = publication._apply_table
+
+    def apply_and_lose_a_letter(connection, table, number):
+        moved = apply(connection, table, number)
+        if table.name == "child_facts":
+            connection.execute(
+                "UPDATE child_facts_history SET school_name = school_name || '?' WHERE child_id = (SELECT min(child_id) FROM child_facts_history)"
+            )
+        return moved
+
+    monkeypatch.setattr(publication, "_apply_table", apply_and_lose_a_letter)
+    monkeypatch.setattr(publication, "is_published", lambda *_: None)
+    with pytest.raises(KcbError, match="reads back differently"):
+        night.publish(run_id="faulty", now=NOW)
+
     assert home.ledgers.read_bytes() == before
 
 
