@@ -109,7 +109,7 @@ def deduplicate(
 
 
 def _weights(settings: Settings, model: Model, rare: Rarities, pairs: Pairs, levels: dict[str, Levels]) -> Weights:
-    patterns = patterns_of(settings, levels)
+    patterns = patterns_of(settings, levels, len(pairs))
     return weights_of(settings, model, patterns, rare.among(pairs.rows_l, pairs.rows_r))
 
 
@@ -120,7 +120,7 @@ def _learn(settings: Settings, table: pl.DataFrame, rare: Rarities, pairs: Pairs
     random = Pairs(table, table, few[first], few[second])
     random_levels = levels_of(settings.comparisons, random)
     equal = {c.name: equal_pairs(table[c.code]) for c in settings.comparisons if c.code in table.columns}
-    patterns = patterns_of(settings, levels)
+    patterns = patterns_of(settings, levels, len(pairs))
     whole = max(table.height * (table.height - 1) / 2, 1.0)
     expected = settings.expected_matches or 0.25 * table.height
     is_one, is_one_at_random = np.zeros(len(pairs), dtype=bool), np.zeros(len(random), dtype=bool)

@@ -95,7 +95,7 @@ class LinkResult:
         weights = weights_of(
             self.settings,
             self.model,
-            patterns_of(self.settings, said),
+            patterns_of(self.settings, said, 1),
             self.rarities.among(np.array([left_row]), np.array([right_row])),
             orphaned=orphaned_share(self.settings, self.model, *map(_height, (self.left, self.right))),
         ).columns()
@@ -164,7 +164,7 @@ def link(
         pairs, rules, report = _candidates(looked, settings, reviewed)
         progress.update("block", 3, 5, rows=len(pairs))
         rows_l, rows_r = looked.left.whole_rows(pairs.rows_l), looked.right.whole_rows(pairs.rows_r)
-        patterns = patterns_of(settings, levels_of(settings.comparisons, pairs))
+        patterns = patterns_of(settings, levels_of(settings.comparisons, pairs), len(pairs))
         if model is None:
             known = _and_settled(settings, patterns, looked, settled)
             u, kin = learning.result()
@@ -179,7 +179,7 @@ def link(
     settled_weights = weights_of(
         settings,
         model,
-        patterns_of(settings, settled.levels),
+        patterns_of(settings, settled.levels, len(settled)),
         rare.among(settled.left, settled.right),
         orphaned=orphaned,
     )
@@ -257,7 +257,7 @@ def _and_settled(settings: Settings, patterns: Patterns, looked: Looked, settled
     else:
         levels = settled.levels
     each = len(settled) / max(len(looked.witnesses), 1)
-    return patterns.joined(patterns_of(settings, levels), each=each)
+    return patterns.joined(patterns_of(settings, levels, len(looked.witnesses)), each=each)
 
 
 def _with_their_own(settings: Settings, looked: Looked) -> NDArray[np.int64]:

@@ -15,7 +15,9 @@ from kcb_pipeline.matching.weighing import Rarities, levels_of, patterns_of, pre
 def best_weights(records: pl.DataFrame, settings: Settings, model: Model) -> NDArray[np.float64]:
     """The weight of each record paired with itself."""
     prepared = prepare(records, settings)
-    patterns = patterns_of(settings, levels_of(settings.comparisons, Pairs.aligned(prepared, prepared)))
+    patterns = patterns_of(
+        settings, levels_of(settings.comparisons, Pairs.aligned(prepared, prepared)), prepared.height
+    )
     rows = np.arange(prepared.height)
     rare = Rarities.of(settings, prepared, prepared).among(rows, rows)
     return weights_of(settings, model, patterns, rare).total

@@ -241,9 +241,8 @@ def rarity(bearers: NDArray[Any], of: NDArray[Any] | int) -> NDArray[np.float64]
     return np.log2((bearers.astype(np.float64) + 1) / (np.asarray(of, dtype=np.float64) + 1))
 
 
-def patterns_of(settings: Settings, levels: dict[str, Levels]) -> Patterns:
-    """The distinct level vectors of pairs, in the order of the settings' comparisons; one without levels is missing throughout."""
-    pairs = len(next(iter(levels.values()), np.empty(0)))
+def patterns_of(settings: Settings, levels: dict[str, Levels], pairs: int) -> Patterns:
+    """The distinct level vectors of so many pairs, in the order of the settings' comparisons; one without levels is missing throughout."""
     nothing = np.full(pairs, MISSING, dtype=np.int8)
     labels = [len(c.labels) for c in settings.comparisons]
     return Patterns.of([levels.get(c.name, nothing) for c in settings.comparisons], labels)

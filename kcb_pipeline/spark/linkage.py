@@ -165,7 +165,8 @@ class _Levels:
 
 
 def _patterns_in(settings: Settings, pairs: pl.DataFrame) -> Patterns:
-    return patterns_of(settings, {c.name: pairs[f"level_{c.name}"].to_numpy() for c in settings.comparisons})
+    levels = {c.name: pairs[f"level_{c.name}"].to_numpy() for c in settings.comparisons}
+    return patterns_of(settings, levels, pairs.height)
 
 
 def _rarity_in(pairs: pl.DataFrame) -> Rarity:
