@@ -16,6 +16,7 @@ import polars as pl
 
 from kcb_pipeline.config import Config
 from kcb_pipeline.gates import GateResult, Severity
+from kcb_pipeline.gx import import_alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +209,7 @@ def run_suite(suite: str, facts: pl.DataFrame, config: Config) -> list[GateResul
 
     An expectation that cannot be evaluated is a failed gate that says so, never a passed one.
     """
+    import_alone()
     import great_expectations as gx
     import great_expectations.expectations as gxe
     from great_expectations.data_context.types.base import ProgressBarsConfig

@@ -17,6 +17,7 @@ import duckdb
 
 from kcb_pipeline.engines.embedded import rows
 from kcb_pipeline.gates import SUITES
+from kcb_pipeline.gx import import_alone
 from kcb_pipeline.reporting.paper import Paper
 
 FOLDER: Final = "data_docs"
@@ -37,6 +38,7 @@ def data_docs(connection: duckdb.DuckDBPyConnection, version: int) -> Iterator[P
     about = {"version": version, "day": str(day), "suites": list(suites)}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Great Expectations' own, about what it uses itself
+        import_alone()
         from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer
 
         for suite, found in suites.items():
