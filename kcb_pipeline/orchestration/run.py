@@ -14,6 +14,7 @@ from kcb_pipeline.errors import KcbError, UsageError
 from kcb_pipeline.gates import STANDS_AT
 from kcb_pipeline.home import Home
 from kcb_pipeline.night import Night
+from kcb_pipeline.orchestration.partitions import FIRST_DATE
 from kcb_pipeline.orchestration.progress import note, seconds_kept, steps_of
 from kcb_pipeline.orchestration.storage import reaching_the_server
 from kcb_pipeline.progress import TERMINAL, last_seconds
@@ -104,10 +105,13 @@ RESUME = "resume"
 def run_night(home: Home, comparison_date: dt.date, *, start: str | None = None) -> Outcome:
     """Run the night of a date, all of it or from a stage on (`RESUME`: from where it stopped).
 
-    Nothing is printed; what happened is in the outcome and in the instance, and who watches the terminal is told how far it is.
+    Nothing is printed; what happened is in the outcome and in the instance, and who watches the terminal is told how far it is. UsageError
+    for a date before the first that can be run.
     """
     from kcb_pipeline.orchestration.definitions import NIGHT, build_definitions
 
+    if str(comparison_date) < FIRST_DATE:
+        raise UsageError(f"{comparison_date}: the first comparison date that can be run is {FIRST_DATE}")
     night = Night(home, comparison_date)
     with instance_of(home) as instance, claimed(night.workspace, note):
         job = build_definitions(str(home.folder.resolve())).resolve_job_def(NIGHT)

@@ -1,5 +1,6 @@
 """Any date again, from where it is needed: gates asked again, a restated date and what it makes stale, dates side by side."""
 
+import datetime as dt
 import json
 
 import dagster as dg
@@ -133,3 +134,10 @@ def test_a_backfill_refuses_what_it_cannot_mean(first_night):
     first_night.kcb("backfill", code=2)
     first_night.kcb("backfill", "2026-11-20..2026-11-18", code=2)
     first_night.kcb("backfill", "2020-01-01..2020-01-31", code=2)
+
+
+def test_a_date_before_the_first_is_refused_in_words(first_night):
+    assert (
+        "the first comparison date that can be run is 2024-09-01"
+        in first_night.night(dt.date(2024, 8, 31), code=2).stderr
+    )
