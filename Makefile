@@ -28,8 +28,9 @@ ui: $(VENV)/.runtime ## Start Dagster's web interface on http://127.0.0.1:3000
 	KCB_HOME="$(abspath $(KCB_HOME))" KCB_DAGSTER_STATE="$(abspath $(KCB_HOME))/dagster" DAGSTER_HOME="$(CURDIR)" \
 		$(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1 -p 3000
 
+# In the order of the tree: nights are run first, and the many small tests fill up what is left at the end.
 test: $(VENV)/.dev ## Run the tests
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 soak: $(VENV)/.dev ## Do every fault to every stage and hundreds of kills (hours), and write docs/reliability.md
 	$(BIN)/python -m tests.soak

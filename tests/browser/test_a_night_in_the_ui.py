@@ -13,7 +13,7 @@ from tests.pipeline.services import services
 
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None or DRIVER is None,
-    reason="no Chromium with its driver on this machine (Debian: apt-get install chromium chromium-driver); .ci/run installs them where it can",
+    reason="no Chromium with its driver on this machine (Debian: apt-get install chromium chromium-driver)",
 )
 NIGHT = dt.date(2026, 11, 18)
 RULES = '[orchestration]\nstart = "manual"\n[gates]\nleast_match_rate = {}\n'

@@ -114,7 +114,7 @@ def test_a_rerun_publishes_nothing_and_says_so(first_night, tmp_path):
     home = first_night.copy(tmp_path / "home")
     before = home.ledgers.read_bytes()
 
-    done = home.night(DATES[0])
+    done = home.program("run", "--date", str(DATES[0]))
 
     assert "Nothing has changed" in done.stdout
     assert home.ledgers.read_bytes() == before

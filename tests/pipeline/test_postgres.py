@@ -16,7 +16,7 @@ from tests.pipeline.services import PASSWORD, Postgres, postgres, postgres_progr
 
 pytestmark = pytest.mark.skipif(
     postgres_programs() is None,
-    reason="no PostgreSQL server on this machine (Debian: apt-get install postgresql); .ci/run installs one where it can",
+    reason="no PostgreSQL server on this machine (Debian: apt-get install postgresql)",
 )
 NIGHT, NEXT = dt.date(2026, 11, 18), dt.date(2026, 11, 19)
 ENDED = ("SUCCESS", "FAILURE", "CANCELED")

@@ -36,9 +36,8 @@ from tests.soak.faults import FAULTS, Disk, inject, prepare
 FIRST, SECOND = dt.date(2026, 11, 20), dt.date(2026, 11, 21)
 LONGEST_SECONDS = 300
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(
-    ["tests.soak.trials", "pandas", "chinese_calendar", "numpy.random", "dateutil.parser", "tarfile"]
-)
+LOADED = ["tests.soak.trials", "pandas", "chinese_calendar", "numpy.random", "dateutil.parser", "tarfile"]
+PROCESSES.set_forkserver_preload(LOADED)
 
 
 def _publish(night: Night, _: object) -> None:

@@ -1,5 +1,6 @@
 """A real standalone cluster on this machine: a master and two workers, started from the pip package as an operator would start them."""
 
+import importlib.util
 import json
 import os
 import shutil
@@ -19,11 +20,9 @@ _QUICK_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:-UsePerfData"
 def why_not() -> str | None:
     """Why there can be no cluster here, or None."""
     if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
-        return "no Java (Debian: apt-get install default-jre-headless); .ci/run installs one where it can"
-    try:
-        import pyspark  # noqa: F401
-    except ImportError:
-        return "no PySpark (requirements/spark.lock); .ci/run installs it where it can"
+        return "no Java (Debian: apt-get install default-jre-headless)"
+    if importlib.util.find_spec("pyspark") is None:
+        return "no PySpark (make spark)"
     return None
 
 

@@ -27,7 +27,10 @@ def commands(unit):
     return [shlex.split(line) for line in re.findall(r"^ExecStart=(.*)$", unit.read_text(), flags=re.MULTILINE)]
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
+@pytest.mark.skipif(
+    shutil.which("systemd-analyze") is None,
+    reason="no systemd-analyze on this machine (Debian: apt-get install systemd)",
+)
 def test_systemd_understands_the_units(tmp_path):
     shutil.copytree(DEPLOY / "systemd", tmp_path / "units")
     units = tmp_path / "units"
