@@ -25,7 +25,7 @@ def import_alone() -> None:
     if "great_expectations.expectations" in sys.modules:
         return
     with _hidden():
-        import great_expectations  # noqa: F401
+        import great_expectations
         import great_expectations.expectations  # noqa: F401
 
 
