@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 import duckdb
 import polars as pl
+import polars.selectors as cs
 
 from kcb_pipeline.config import Config
 from kcb_pipeline.engines.embedded import create, frame, insert, rows
@@ -201,7 +202,7 @@ def facts(
     match suite:
         case "contract":
             _note_sources(connection, config)
-            return frame(connection, _CONTRACT)
+            return _with(connection, _CONTRACT, {})
         case "volumes":
             _note_sources(connection, config)
             limits = {"required_limit": gates.volume_loss, "optional_limit": gates.volume_loss_optional}
@@ -234,7 +235,10 @@ def _model_drift(connection: duckdb.DuckDBPyConnection) -> float | None:
 
 
 def _with(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, object]) -> pl.DataFrame:
-    return pl.DataFrame(connection.sql(sql, params=parameters).to_arrow_table())
+    found = pl.DataFrame(connection.sql(sql, params=parameters).to_arrow_table())
+    return found.with_columns(
+        cs.decimal().cast(pl.Int64)
+    )  # DuckDB's sum of whole numbers is a HUGEINT, which comes as a decimal
 
 
 def _note_sources(connection: duckdb.DuckDBPyConnection, config: Config) -> None:

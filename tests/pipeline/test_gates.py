@@ -80,6 +80,16 @@ def test_every_gate_is_made_to_fail(worked):
     assert set(SABOTAGE) == gates
 
 
+def test_what_a_gate_observed_is_said_in_numbers(three_nights):
+    told = dict(three_nights.query("SELECT name, observed FROM check_results WHERE version = 3"))
+    [(sources, least, most)] = three_nights.query(
+        "SELECT count(*), min(landed), max(landed) FROM row_accounts WHERE version = 3"
+    )
+
+    assert told["contract.required_sources_came"] == f"{sources} sources: landed {least} to {most}"
+    assert [name for name, observed in told.items() if "no number" in observed] == []
+
+
 @pytest.mark.parametrize("gate", sorted(SABOTAGE))
 def test_a_gate_fails_when_what_it_guards_is_broken(worked, gate):
     night = night_of(worked)
