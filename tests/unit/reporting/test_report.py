@@ -372,6 +372,34 @@ def test_no_small_count_can_be_computed_from_the_tables_together(ledgers):
     assert looked_at > 50
 
 
+@pytest.mark.parametrize(("departed", "shown"), [(2, False), (6, True), (0, True)])
+def test_the_few_closed_cases_of_children_who_have_departed_are_not_what_an_indicator_counts_more(
+    ledgers, departed, shown
+):
+    fill(
+        ledgers,
+        {
+            (1, "enrolled", 3): 60,
+            (2, "enrolled", 8): 50,
+            (1, "suspected", 3): 20,
+            (2, "suspected", 8): 20,
+            (1, "departed", 3): 9,
+        },
+    )
+    for status, number in (("enrolled", 30), ("departed", departed)):
+        children = f"SELECT child_id FROM child_facts WHERE status = '{status}' ORDER BY child_id LIMIT {number}"
+        for (child_id,) in ledgers.connection.execute(children).fetchall():
+            ledgers.case(child_id, state="closed")
+    ledgers.connection.execute("DELETE FROM statistics")
+    count_statistics(ledgers)
+
+    found = count(ledgers.connection, 1, None, SMALLEST)
+
+    assert found.cases.states["closed"] == 30
+    [rate] = [one for one in found.figures if one.code == "closing_rate"]
+    assert (rate.numerator, rate.denominator) == ((30 + departed, 70 + departed) if shown else (None, None))
+
+
 def test_a_small_count_stands_nowhere_in_the_page(ledgers):
     fill(ledgers, {(1, "enrolled", 3): 240, (2, "enrolled", 4): 230, (1, "needs_review", 3): 3, (2, "on_leave", 8): 61, (1, "suspected", 9): 83, (2, "suspected", 2): 2})  # fmt: skip
 
