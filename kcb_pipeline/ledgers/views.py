@@ -182,8 +182,13 @@ def _comment(connection: duckdb.DuckDBPyConnection) -> None:
     ]
     _comment_on(
         connection, "TABLE", "links", "户籍与学籍的匹配结果（现行版本）",
-        tuple(Field(name, "", _LINK_LABELS.get(name, f"{name.removeprefix('w_')} 一项的权重")) for name in columns),
+        tuple(Field(name, "", link_label(name)) for name in columns),
     )  # fmt: skip
+
+
+def link_label(column: str) -> str:
+    """What a column of `links` is called in Chinese; empty for one that is not published."""
+    return _LINK_LABELS.get(column, f"{column.removeprefix('w_')} 一项的权重" if column.startswith("w_") else "")
 
 
 def _comment_on(

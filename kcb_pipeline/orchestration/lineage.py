@@ -12,6 +12,7 @@ import dagster as dg
 
 from kcb_pipeline.extracts.catalogue import sources
 from kcb_pipeline.ledgers.schema import CHILD_FIELDS, table
+from kcb_pipeline.ledgers.views import link_label
 
 _LINEAGE = {
     "standard_keys": """
@@ -138,6 +139,8 @@ def column_schema(stage: str, schema: str, name: str, columns: Sequence[tuple[st
         labels = {field.name: field.label for field in CHILD_FIELDS}
     elif schema == "draft" and name in _AS_PUBLISHED:
         labels = {field.name: field.label for field in table(name).fields}
+    elif (schema, name) == ("matched", "links"):
+        labels = {column: link_label(column) for column, _ in columns}
     else:
         labels = {}
     come_from: dict[str, list[str]] = {}

@@ -56,6 +56,16 @@ def test_columns_come_from_columns_that_are_there(told):
         assert origin.stage in ORDER[stage], (stage, origin)
 
 
+def test_a_column_of_links_says_what_it_is(told):
+    described = {
+        column.name: column.description for column in told["links"].metadata["dagster/column_schema"].value.columns
+    }
+
+    assert described["reason"] == "判定原因代码"
+    assert described["w_name"].startswith("name 一项的权重 ← ")
+    assert described["student"] is None  # ours alone
+
+
 def test_every_column_of_a_version_has_its_origin_in_the_extracts(told):
     """Followed back through every stage, each column of the ledger ends in a landed source or in what a stage says of its own."""
     lineage = told["published_version"].metadata["dagster/column_lineage"].value.deps_by_column
