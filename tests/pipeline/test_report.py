@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import re
+from importlib import metadata
 
 import pytest
 
@@ -93,6 +94,13 @@ def test_the_data_docs_hold_every_gate_and_lead_to_each_other(three_nights):
             assert (folder_of(three_nights, 2) / name).parent.joinpath(link).resolve().is_file(), (name, link)
 
 
+def test_the_data_docs_say_what_made_them(three_nights):
+    said = re.sub(r"<[^>]+>", " ", pages(three_nights, 2)["data_docs/matching.html"])
+
+    assert re.search(rf"Great Expectations Version\s+{re.escape(metadata.version('great-expectations'))}\s", said)
+    assert re.search(r"Run Name\s+version 2\s", said)
+
+
 def test_the_manifest_and_dagster_say_where_they_are(three_nights, monkeypatch):
     from dagster import AssetKey
 
@@ -104,9 +112,9 @@ def test_the_manifest_and_dagster_say_where_they_are(three_nights, monkeypatch):
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
     with instance_of(Place(three_nights.folder)) as instance:
         event = instance.get_latest_materialization_event(AssetKey("published_version"))
-    metadata = event.asset_materialization.metadata
-    assert metadata["report"].value == "published/versions/000003/report.html"
-    assert metadata["data_docs"].value == "published/versions/000003/data_docs/index.html"
+    told = event.asset_materialization.metadata
+    assert told["report"].value == "published/versions/000003/report.html"
+    assert told["data_docs"].value == "published/versions/000003/data_docs/index.html"
 
 
 def test_they_can_be_made_again_to_the_same_bytes(three_nights, tmp_path):

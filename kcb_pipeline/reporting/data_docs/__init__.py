@@ -52,6 +52,7 @@ def data_docs(connection: duckdb.DuckDBPyConnection, version: int) -> Iterator[P
 
 def _results(suite: str, checks: list[tuple[Any, ...]], version: int, day: str) -> Any:
     """The results of a suite as Great Expectations gave them, as of the comparison date."""
+    from great_expectations import __version__
     from great_expectations.core.expectation_validation_result import (
         ExpectationSuiteValidationResult,
         ExpectationValidationResult,
@@ -82,8 +83,9 @@ def _results(suite: str, checks: list[tuple[Any, ...]], version: int, day: str) 
         "success_percent": 100 * met / len(results),
     }
     run = {"run_name": f"version {version}", "run_time": f"{day}T00:00:00+00:00"}
+    meta = {"run_id": run, "great_expectations_version": __version__}
     return ExpectationSuiteValidationResult(
-        success=met == len(results), results=results, suite_name=suite, statistics=statistics, meta={"run_id": run}
+        success=met == len(results), results=results, suite_name=suite, statistics=statistics, meta=meta
     )
 
 
