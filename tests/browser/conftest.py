@@ -1,5 +1,6 @@
 """A real Chromium, and what an operator sees and clicks in it."""
 
+import base64
 import os
 import shutil
 import time
@@ -69,6 +70,29 @@ class Browser:
     def shot(self, name: str) -> None:
         self._taken += 1
         self.driver.save_screenshot(str(self.shots / f"{self._taken:02d}-{name}.png"))
+
+    def as_wide_as(self, width: int) -> None:
+        """Show pages as a window or a telephone of that many pixels does."""
+        metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+
+    def whole(self, name: str) -> None:
+        """A screenshot of the page from top to bottom."""
+        self._keep(
+            f"{name}.png", self.driver.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True})
+        )
+
+    def printed(self, name: str) -> bytes:
+        """The page on paper, as PDF."""
+        return self._keep(
+            f"{name}.pdf",
+            self.driver.execute_cdp_cmd("Page.printToPDF", {"preferCSSPageSize": True, "printBackground": True}),
+        )
+
+    def _keep(self, name: str, taken: dict[str, str]) -> bytes:
+        content = base64.b64decode(taken["data"])
+        (self.shots / name).write_bytes(content)
+        return content
 
     def charts(self) -> int:
         """How many pictures the page has drawn from what it was sent: one that cannot be read has no width."""

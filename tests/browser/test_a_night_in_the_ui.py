@@ -1,6 +1,7 @@
 """What an operator does in Dagster's web interface on a bad night, in a real browser: launch, see why, mend, run again, see it published."""
 
 import datetime as dt
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,6 +111,52 @@ def test_a_version_leads_to_its_run_and_a_run_to_its_version(operated):
 def test_summaries_have_their_charts(operated):
     assert operated.seen["charts"] == 1
     assert operated.seen["linkage charts"] == 3
+
+
+OVER_THE_EDGE = """
+const edge = document.documentElement.clientWidth;
+return [...document.querySelectorAll('body *')].filter(one => one.getBoundingClientRect().right > edge + 1 && !one.closest('.scroll, svg'))
+    .map(one => one.tagName + '.' + one.className + ' ' + one.textContent.trim().slice(0, 40));
+"""
+SHOWN_IN = """
+return Object.fromEntries(['zh-CN', 'en'].map(language =>
+    [language, [...document.querySelectorAll('body [lang="' + language + '"]')].filter(one => one.getClientRects().length).length]));
+"""
+
+
+@pytest.mark.parametrize(("language", "other"), [("zh-CN", "en"), ("en", "zh-CN")])
+def test_the_report_fits_a_window_a_telephone_and_paper_in_either_language(operated, chromium, shots, language, other):
+    page = Browser(chromium, (operated.home.folder / "published" / "versions" / "000001").as_uri(), shots)
+    short = language[:2]
+    try:
+        for width in (1280, 390):
+            page.as_wide_as(width)
+            page.open("/report.html")
+            page.driver.execute_script("document.getElementById(arguments[0]).click()", short)
+            page.whole(f"report-{short}-{width}")
+            shown = page.driver.execute_script(SHOWN_IN)
+            assert (shown[language] > 100, shown[other]) == (True, 0)
+            assert page.driver.execute_script(OVER_THE_EDGE) == []
+    finally:
+        page.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    pages = len(re.findall(rb"/Type\s*/Page\b", page.printed(f"report-{short}")))
+
+    assert 4 <= pages <= 10
+    assert page.complaints() == []
+
+
+def test_the_data_docs_are_pages_that_lead_back_to_the_report(operated, chromium, shots):
+    page = Browser(chromium, (operated.home.folder / "published" / "versions" / "000001").as_uri(), shots)
+
+    page.open("/report.html")
+    page.click("//a[contains(@href, 'data_docs')]")
+    page.click("//table//a[text()='matching']")
+    page.see("match_rate_is_possible", "0% unexpected")
+    page.whole("data-docs")
+    page.click("//a[contains(., 'report.html')]")
+
+    page.see("控辍保学比对报告")
+    assert page.complaints() == []
 
 
 def test_pages_complain_of_nothing(operated):

@@ -62,7 +62,7 @@ def bars(name: str, labels: Sequence[str], values: Sequence[float | None], colou
         spacing=18,
         print_values=True,
         print_values_position="top",
-        value_formatter=lambda value: f"{value:.1f}{unit}",
+        value_formatter=lambda value: f"{value:g} {unit}",
         formatter=lambda value: "*" if value is None else f"{value:.1f}",
         y_labels=[round(tick, 2) for tick in svg.ticks(0, max([*shown, 1]) * 1.15, 5)],
     )

@@ -96,8 +96,6 @@ PAGE: Final = {name: Words(zh, en) for name, (zh, en) in {
     "no_township": ("未分乡镇街道", "no township"),
     "whole": ("全域合计", "whole area"),
     "flagged_share": ("需找比例", "to look for"),
-    "heat_low": ("低", "low"),
-    "heat_high": ("高", "high"),
     "overdue_cases": ("逾期未核查", "overdue"),
     "opened_cases": ("本月立案", "opened this month"),
     "closed_cases": ("本月销号", "closed this month"),
