@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any
+from contextlib import ExitStack, contextmanager
+from typing import IO, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -23,9 +25,11 @@ UNSEEN_WIDTH = 200
 """Columns where nobody's window says how wide a line may be (a pipe, a log)."""
 
 
-def _console(*, stderr: bool) -> Console:
-    found = Console(stderr=stderr, highlight=False, soft_wrap=True)
-    return found if found.is_terminal else Console(stderr=stderr, highlight=False, soft_wrap=True, width=UNSEEN_WIDTH)
+def _console(*, stderr: bool = False, file: IO[str] | None = None) -> Console:
+    found = Console(stderr=stderr, file=file, highlight=False, soft_wrap=True)
+    if found.is_terminal:
+        return found
+    return Console(stderr=stderr, file=file, highlight=False, soft_wrap=True, width=UNSEEN_WIDTH)
 
 
 console, errors = _console(stderr=False), _console(stderr=True)
@@ -78,7 +82,8 @@ def _how_far(done: int, total: int, rows: int, seconds: float) -> str:
 class _Lines:
     """Where there is no terminal to draw on: a line a stage, and one now and then within a long one."""
 
-    def __init__(self) -> None:
+    def __init__(self, console: Console) -> None:
+        self._console = console
         self._stage, self._began, self._said = "", 0.0, 0.0
         self._forecast = Forecast({})
 
@@ -86,7 +91,7 @@ class _Lines:
         self._forecast = Forecast(seconds)
 
     def note(self, text: str) -> None:
-        console.print(f"  {text}")
+        self._console.print(f"  {text}")
 
     def update(self, stage: str, done: int, total: int, *, rows: int = 0) -> None:
         now = time.monotonic()
@@ -96,14 +101,16 @@ class _Lines:
             self._forecast.start(stage)
         elif done and now - self._said >= SECONDS_BETWEEN_LINES:
             self._said = now
-            console.print(f"  {self._stage.replace('_', ' '):32s} {_how_far(done, total, rows, now - self._began)}")
+            self._console.print(
+                f"  {self._stage.replace('_', ' '):32s} {_how_far(done, total, rows, now - self._began)}"
+            )
 
     def finish(self) -> None:
         if self._stage:
             seconds, left = self._forecast.finish(), self._forecast.left()
             # A short night is over before anybody reads how long it takes.
             more = f"   about {told_time(left)} left" if left is not None and left >= SECONDS_BETWEEN_LINES else ""
-            console.print(f"  {self._stage.replace('_', ' '):32s} {seconds:6.1f} s{more}")
+            self._console.print(f"  {self._stage.replace('_', ' '):32s} {seconds:6.1f} s{more}")
         self._stage = ""
 
 
@@ -113,26 +120,34 @@ def shown_progress() -> Iterator[None]:
     if is_json():
         yield
         return
-    if not console.is_terminal:
-        lines = _Lines()
-        TERMINAL.append(lines)
-        try:
-            yield
-        finally:
-            lines.finish()
-            TERMINAL.remove(lines)
-        return
     columns = (
         SpinnerColumn(), TextColumn("{task.description:28}"), BarColumn(), MofNCompleteColumn(),
         TextColumn("{task.fields[detail]}"), TimeElapsedColumn(), TextColumn("{task.fields[left]}"),
     )  # fmt: skip
-    with Progress(*columns, console=console, transient=True) as progress:
-        display = _Display(progress)
-        TERMINAL.append(display)
-        try:
-            yield
-        finally:
-            TERMINAL.remove(display)
+    with _beside_dagster() as seen, ExitStack() as shown:
+        watcher: _Lines | _Display
+        if seen.is_terminal:
+            bar = Progress(*columns, console=seen, transient=True, redirect_stdout=False, redirect_stderr=False)
+            watcher = _Display(shown.enter_context(bar))
+        else:
+            watcher = _Lines(seen)
+            shown.callback(watcher.finish)
+        TERMINAL.append(watcher)
+        shown.callback(TERMINAL.remove, watcher)
+        yield
+
+
+@contextmanager
+def _beside_dagster() -> Iterator[Console]:
+    """A console on a copy of standard output. While a run goes on Dagster sends the stream itself to a file, and a program copies that to the
+    terminal: no bar is drawn on a file, and what was written last can be lost."""
+    try:
+        descriptor = os.dup(sys.stdout.fileno())
+    except (OSError, ValueError):  # no stream of the system: nobody redirects it
+        yield console
+        return
+    with os.fdopen(descriptor, "w", encoding=sys.stdout.encoding, errors=sys.stdout.errors) as stream:
+        yield _console(file=stream)
 
 
 def show_night(home: Home, night: Night, *, seconds: float) -> None:

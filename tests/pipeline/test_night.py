@@ -1,7 +1,15 @@
 """One real night end to end, and the nights after it, seen from outside: plain DuckDB on the published file, `kcb` in its own process."""
 
 import json
+import os
+import pty
+import re
 import stat
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
 
 import duckdb
 import polars as pl
@@ -226,3 +234,35 @@ def test_an_earlier_date_run_again_restates_it_and_marks_the_later_stale(three_n
     home.night(DATES[2])
     assert "stale" not in home.kcb("ledgers").stdout
     assert "5 version(s) verified" in home.kcb("verify").stdout
+
+
+def test_a_terminal_shows_each_stage_as_it_comes(first_night, tmp_path):
+    """In a terminal of its own, which Dagster's copying of the output does not get in the way of."""
+    home = first_night.copy(tmp_path / "home")
+    ours, its = pty.openpty()
+    command = [str(Path(sys.executable).with_name("kcb")), "run", "--date", str(DATES[0]), "--from", "cases"]
+    environment = {**os.environ, "KCB_HOME": str(home.folder), "TERM": "xterm", "COLUMNS": "120"}
+    seen: dict[str, float] = {}
+    with subprocess.Popen(command, stdin=its, stdout=its, stderr=its, env=environment) as night:
+        os.close(its)
+        began, said = time.monotonic(), b""
+        with suppress(OSError):  # the terminal of a program that has ended
+            while part := os.read(ours, 1 << 16):
+                said += part
+                for stage in STAGES_FROM_CASES:
+                    if stage.encode() in said:
+                        seen.setdefault(stage, time.monotonic() - began)
+    os.close(ours)
+
+    assert night.returncode == 0, said.decode(errors="replace")
+    assert list(seen) == STAGES_FROM_CASES
+    assert seen["published analytics"] - seen["draft version"] > 0.1
+    assert re.search(r"3/\d+", said.decode())
+    assert "Nothing has changed" in said.decode()
+    captured = b"".join(path.read_bytes() for path in home.folder.glob("dagster/*/compute_logs/*.out"))
+    assert "━".encode() not in captured
+
+
+STAGES_FROM_CASES = [
+    "cases", "draft version", "gate ledgers", "published version", "analytics draft", "gate disclosure", "published analytics",
+]  # fmt: skip
