@@ -236,9 +236,8 @@ def _model_drift(connection: duckdb.DuckDBPyConnection) -> float | None:
 
 def _with(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, object]) -> pl.DataFrame:
     found = pl.DataFrame(connection.sql(sql, params=parameters).to_arrow_table())
-    return found.with_columns(
-        cs.decimal().cast(pl.Int64)
-    )  # DuckDB's sum of whole numbers is a HUGEINT, which comes as a decimal
+    # DuckDB's sum of whole numbers is a HUGEINT, which comes as a decimal.
+    return found.with_columns(cs.decimal().cast(pl.Int64))
 
 
 def _note_sources(connection: duckdb.DuckDBPyConnection, config: Config) -> None:
