@@ -174,10 +174,17 @@ def _moved(counties: NDArray[np.int16], chance: np.random.Generator) -> NDArray[
     return np.where(near, neighbour, far).astype(np.int16)
 
 
-def _numbers(
-    counties: NDArray[np.int16], stations: NDArray[np.int8], days: NDArray[np.int32], sex: NDArray[np.int8]
+def give_numbers(
+    counties: NDArray[np.int16],
+    stations: NDArray[np.int8],
+    days: NDArray[np.int32],
+    sex: NDArray[np.int8],
+    codes: NDArray[np.int64] = _COUNTIES,
 ) -> NDArray[np.int64]:
-    """The first 17 digits of an ID number for each person, no two the same; neighbours in the order given get neighbouring ones."""
+    """The first 17 digits of an ID number for each person, no two the same; neighbours in the order given get neighbouring ones.
+
+    codes: the six digits of each county.
+    """
     cell = ((counties.astype(np.int64) * _STATIONS + stations) * len(_DAYS) + (days - _ORIGIN)) * 2 + sex
     order = np.argsort(cell, kind="stable")
     ordered = cell[order]
@@ -191,10 +198,10 @@ def _numbers(
     sequence = np.empty(len(cell), dtype=np.int64)
     sequence[order] = slot
     sequence = (stations.astype(np.int64) * _SLOTS + sequence) * 2 + (sex == MALE)
-    return _COUNTIES[counties] * 10**11 + _WRITTEN[days - _ORIGIN] * 1000 + sequence
+    return codes[counties] * 10**11 + _WRITTEN[days - _ORIGIN] * 1000 + sequence
 
 
-def _id_places(numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
+def id_places(numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
     """The 18 characters of each number, its check digit last: shape (numbers, 18)."""
     places = np.empty((len(numbers), 18), dtype=np.uint8)
     for start in range(0, len(numbers), _BLOCK):
@@ -209,7 +216,7 @@ def _id_places(numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
     return places
 
 
-def _texts(places: NDArray[np.uint8], lengths: NDArray[np.int64] | None = None) -> pl.Series:
+def texts(places: NDArray[np.uint8], lengths: NDArray[np.int64] | None = None) -> pl.Series:
     """One ASCII text a row, of the first `lengths` characters of each; a length of 0 is a missing text."""
     rows, width = places.shape
     if lengths is None:
@@ -223,7 +230,7 @@ def _texts(places: NDArray[np.uint8], lengths: NDArray[np.int64] | None = None) 
     return pl.Series(array)
 
 
-def _damaged_id(
+def damage_ids(
     places: NDArray[np.uint8], lengths: NDArray[np.int64], kinds: NDArray[np.int8], chance: np.random.Generator
 ) -> None:
     """Damage rows of ID numbers in place: one digit, two neighbours swapped, one character dropped, or the 15-digit form."""
@@ -256,7 +263,7 @@ def _kinds(count: int, share: float, kinds: int, chance: np.random.Generator) ->
 
 
 @dataclass(frozen=True, slots=True)
-class _Adults:
+class Adults:
     """One adult a family: father, mother or grandparent."""
 
     name: NDArray[np.uint16]
@@ -274,9 +281,9 @@ class _World:
     first: NDArray[np.int64]  # of each family, and one past the last
     people: NDArray[np.int8]  # of families
     county: NDArray[np.int16]  # of families: that of their 户籍
-    father: _Adults
-    mother: _Adults
-    grandparent: _Adults  # in the order of those families of which `raised_by` is not -1
+    father: Adults
+    mother: Adults
+    grandparent: Adults  # in the order of those families of which `raised_by` is not -1
     raised_by: NDArray[np.int32]
     day: NDArray[np.int32]
     sex: NDArray[np.int8]
@@ -291,7 +298,7 @@ class _World:
         """Enough families for `persons` rows on both sides."""
         names = stock()
         everybody = 2 * persons - round(persons * rates.in_both)
-        first = _family_sizes(everybody, chance)
+        first = family_sizes(everybody, chance)
         sizes = np.diff(first)
         families = len(sizes)
         family = np.repeat(np.arange(families, dtype=np.int32), sizes)
@@ -305,7 +312,7 @@ class _World:
         sex[born_together] = np.where(same, sex[born_together - 1], 1 - sex[born_together - 1])
         twin = np.zeros(everybody, dtype=bool)
         twin[born_together] = twin[born_together - 1] = True
-        day = _birth_days(family, first, order, born_together, chance)
+        day = birth_days(family, first, order, born_together, chance)
         birth_county = _draw_counties(families, chance)
         people = np.zeros(families, dtype=np.int8)
         prefecture = np.repeat(np.array(_PREFECTURES), _COUNTIES_OF_A_PREFECTURE)[birth_county]
@@ -328,12 +335,12 @@ class _World:
             (18_500, 25_500),
             chance,
         )
-        name = _children_names(names, people, family, first, order, sex, born_together, father, mother, rates, chance)
+        name = children_names(names, people, family, first, order, sex, born_together, father, mother, rates, chance)
         # Every former number that is needed is given out together with the present ones, so that no two persons share any.
         once_other = np.flatnonzero(
             chance.random(everybody, dtype=np.float32) < (rates.id_former + rates.g_number_former) * 1.25
         )
-        numbers = _numbers(
+        numbers = give_numbers(
             np.concatenate([birth_county[family], _moved(birth_county[family[once_other]], chance)]),
             np.concatenate([station[family], station[family[once_other]]]),
             np.concatenate([day, day[once_other]]),
@@ -351,7 +358,7 @@ class _World:
         )  # fmt: skip
 
 
-def _family_sizes(everybody: int, chance: np.random.Generator) -> NDArray[np.int64]:
+def family_sizes(everybody: int, chance: np.random.Generator) -> NDArray[np.int64]:
     """Where each family begins, and one past the last; one to four children."""
     sizes = 1 + np.searchsorted([0.45, 0.87, 0.98], chance.random(everybody, dtype=np.float32), side="right")
     ends = np.cumsum(sizes)
@@ -359,12 +366,14 @@ def _family_sizes(everybody: int, chance: np.random.Generator) -> NDArray[np.int
     return np.concatenate([[0], ends[: families - 1], [everybody]]).astype(np.int64)
 
 
-def _birth_days(
+def birth_days(
     family: NDArray[np.int32],
     first: NDArray[np.int64],
     order: NDArray[np.int8],
     born_together: NDArray[np.int64],
     chance: np.random.Generator,
+    first_day: int = _FIRST_DAY,
+    last_day: int = _LAST_DAY,
 ) -> NDArray[np.int32]:
     """Days since 1970; brothers and sisters are 300 days apart at least, twins none."""
     gap = chance.integers(300, 1300, len(family), dtype=np.int32)
@@ -373,14 +382,14 @@ def _birth_days(
     run = np.cumsum(gap, dtype=np.int64)
     offset = (run - run[first[:-1]][family]).astype(np.int32)
     span = offset[first[1:] - 1]
-    base = (chance.random(len(span)) * (_LAST_DAY - _FIRST_DAY + 1 - span)).astype(np.int32)
-    return _FIRST_DAY + base[family] + offset
+    base = (chance.random(len(span)) * (last_day - first_day + 1 - span)).astype(np.int32)
+    return first_day + base[family] + offset
 
 
 _PREFIXES: Final = np.array([130, 131, 132, 133, 135, 136, 137, 138, 139, 150, 151, 152, 153, 157, 158, 159, 173, 177, 180, 181, 182, 183, 185, 186, 187, 188, 189, 199])  # fmt: skip
 
 
-def _phones(count: int, chance: np.random.Generator) -> NDArray[np.int64]:
+def draw_phones(count: int, chance: np.random.Generator) -> NDArray[np.int64]:
     return _PREFIXES[chance.integers(0, len(_PREFIXES), count)] * 10**8 + chance.integers(0, 10**8, count)
 
 
@@ -392,18 +401,18 @@ def _adults(
     sex: int,
     days_older: tuple[int, int],
     chance: np.random.Generator,
-) -> _Adults:
+) -> Adults:
     count = len(people)
     gender = np.full(count, sex, dtype=np.int8)
     none = np.zeros(count, dtype=np.uint16)
     name = names.names(people, gender, PARENTS, none, none, chance)
     county = np.where(chance.random(count, dtype=np.float32) < 0.8, counties, _draw_counties(count, chance))
     day = oldest - chance.integers(*days_older, count, dtype=np.int32)
-    number = _numbers(county, chance.integers(0, _STATIONS, count, dtype=np.int8), day, gender)
-    return _Adults(name, number, _phones(count, chance))
+    number = give_numbers(county, chance.integers(0, _STATIONS, count, dtype=np.int8), day, gender)
+    return Adults(name, number, draw_phones(count, chance))
 
 
-def _children_names(
+def children_names(
     names: NameStock,
     people: NDArray[np.int8],
     family: NDArray[np.int32],
@@ -411,8 +420,8 @@ def _children_names(
     order: NDArray[np.int8],
     sex: NDArray[np.int8],
     born_together: NDArray[np.int64],
-    father: _Adults,
-    mother: _Adults,
+    father: Adults,
+    mother: Adults,
     rates: Rates,
     chance: np.random.Generator,
 ) -> NDArray[np.uint16]:
@@ -473,7 +482,7 @@ class _Pupils:
         id_kind, number = _id_kinds(world, person, rates, chance)
         name, name_kind = _written_names(world, person, rates, chance)
         date_kind = _kinds(rows, rates.birth_date_damaged, 5, chance)
-        day = _damaged_days(world.day[person], date_kind, chance)
+        day = damaged_days(world.day[person], date_kind, chance)
         moved = chance.random(rows, dtype=np.float32) < rates.moved
         county = world.county[world.family[person]]
         county[moved] = _moved(county[moved], chance)
@@ -532,7 +541,7 @@ def _written_names(
     name = world.name[person]
     people = world.people[world.family[person]]
     kind = _kinds(len(person), rates.name_damaged, 5, chance)
-    _misspell(names, name, kind, people, chance)
+    misspell(names, name, kind, people, chance)
     rows = np.flatnonzero(kind == _NEW)
     none = np.zeros(len(rows), dtype=np.uint16)
     surname = np.where(chance.random(len(rows)) < 0.8, name[rows, 0], none)
@@ -556,7 +565,7 @@ def _written_names(
     return name, kind
 
 
-def _misspell(
+def misspell(
     names: NameStock,
     name: NDArray[np.uint16],
     kind: NDArray[np.int8],
@@ -610,7 +619,7 @@ def _place(parts: NDArray[np.int64], people: NDArray[np.int8], chance: np.random
     return np.where((parts < 2) | (chance.random(len(parts)) < 0.1), 0, later)
 
 
-def _damaged_days(days: NDArray[np.int32], kind: NDArray[np.int8], chance: np.random.Generator) -> NDArray[np.int32]:
+def damaged_days(days: NDArray[np.int32], kind: NDArray[np.int8], chance: np.random.Generator) -> NDArray[np.int32]:
     """The birth dates as written; what a kind of damage would leave as it is gets its year wrong instead."""
     result = days.copy()
     rows = np.flatnonzero(kind)
@@ -640,7 +649,7 @@ def _day_number(year: NDArray[np.int64], month: NDArray[np.int64], date: NDArray
 # -- the registers as tables ---------------------------------------------------------------------------------------
 
 
-def _name_texts(names: NameStock, tokens: NDArray[np.uint16]) -> pl.Series:
+def name_texts(names: NameStock, tokens: NDArray[np.uint16]) -> pl.Series:
     """Names as texts; one of no tokens is missing."""
     words = pl.Series(names.tokens)
     parts = pl.DataFrame({f"t{place}": words.gather(tokens[:, place].astype(np.uint32)) for place in range(3)})
@@ -648,12 +657,12 @@ def _name_texts(names: NameStock, tokens: NDArray[np.uint16]) -> pl.Series:
     return joined.select(pl.when(pl.col("name") != "").then("name").alias("name"))["name"]
 
 
-def _id_texts(numbers: NDArray[np.int64]) -> pl.Series:
+def id_texts(numbers: NDArray[np.int64]) -> pl.Series:
     """Whole ID numbers; 0 is a missing one."""
-    return _texts(_id_places(numbers), np.where(numbers > 0, 18, 0))
+    return texts(id_places(numbers), np.where(numbers > 0, 18, 0))
 
 
-def _phone_texts(phones: NDArray[np.int64]) -> pl.Series:
+def phone_texts(phones: NDArray[np.int64]) -> pl.Series:
     return pl.DataFrame({"p": phones}).select(pl.when(pl.col("p") > 0).then(pl.col("p").cast(pl.String)))["p"]
 
 
@@ -687,10 +696,10 @@ def _left(world: _World, pupils: _Pupils, rates: Rates, chance: np.random.Genera
     person = world.left
     family = world.family[person]
     rows = len(person)
-    places = _id_places(world.number[person])
+    places = id_places(world.number[person])
     lengths = np.full(rows, 18, dtype=np.int64)
     kind = _kinds(rows, rates.left_damaged, 4, chance)
-    _damaged_id(places, lengths, np.where(kind > 0, kind + 1, 0).astype(np.int8), chance)
+    damage_ids(places, lengths, np.where(kind > 0, kind + 1, 0).astype(np.int8), chance)
     former = np.zeros((rows, 3), dtype=np.uint16)
     renamed = np.flatnonzero(
         (pupils.name_kind == _NEW) & (chance.random(rows, dtype=np.float32) < rates.former_name_known)
@@ -701,19 +710,19 @@ def _left(world: _World, pupils: _Pupils, rates: Rates, chance: np.random.Genera
     former[known[known >= 0]] = pupils.name[renamed[known >= 0]]
     _other_given_names(world, person, former, rates.former_name_other, chance)
     columns = _common_columns(world, person, world.sex[person], world.day[person], world.county[family])
-    columns["id_number"] = _texts(places, lengths)
+    columns["id_number"] = texts(places, lengths)
     del places
-    columns["name"] = _name_texts(world.stock, world.name[person])
-    columns["former_name"] = _name_texts(world.stock, former)
+    columns["name"] = name_texts(world.stock, world.name[person])
+    columns["former_name"] = name_texts(world.stock, former)
     columns["household"] = pl.Series(family.astype(np.int64) + 10**8).cast(pl.String)
     for adult, parent in (("father", world.father), ("mother", world.mother)):
         unknown = (chance.random(len(world.county), dtype=np.float32) < rates.parent_unknown)[family]
         names, numbers = parent.name[family], parent.number[family]
         names[unknown], numbers[unknown] = 0, 0
-        columns[f"{adult}_name"] = _name_texts(world.stock, names)
-        columns[f"{adult}_id_number"] = _id_texts(numbers)
+        columns[f"{adult}_name"] = name_texts(world.stock, names)
+        columns[f"{adult}_id_number"] = id_texts(numbers)
     hers = (chance.random(len(world.county), dtype=np.float32) < 0.5)[family]
-    columns["guardian_phone"] = _phone_texts(np.where(hers, world.mother.phone[family], world.father.phone[family]))
+    columns["guardian_phone"] = phone_texts(np.where(hers, world.mother.phone[family], world.father.phone[family]))
     return pl.DataFrame(columns).select("entity", *LEFT_COLUMNS)
 
 
@@ -722,16 +731,16 @@ def _right(world: _World, pupils: _Pupils, rates: Rates, chance: np.random.Gener
     rows = len(person)
     sex = np.where(pupils.sex_wrong, 1 - world.sex[person], world.sex[person]).astype(np.int8)
     columns = _common_columns(world, person, sex, pupils.day, pupils.county)
-    places = _id_places(pupils.number)
+    places = id_places(pupils.number)
     lengths = np.where(pupils.id_kind == MISSING, 0, 18).astype(np.int64)
-    _damaged_id(places, lengths, pupils.id_kind, chance)
-    columns["id_number"] = _texts(places, lengths)
+    damage_ids(places, lengths, pupils.id_kind, chance)
+    columns["id_number"] = texts(places, lengths)
     columns["student_number"] = _student_numbers(world, pupils, rates, chance)
     del places
-    columns["name"] = _name_texts(world.stock, pupils.name)
+    columns["name"] = name_texts(world.stock, pupils.name)
     former = np.zeros((rows, 3), dtype=np.uint16)
     _other_given_names(world, person, former, rates.former_name_other, chance)
-    columns["former_name"] = _name_texts(world.stock, former)
+    columns["former_name"] = name_texts(world.stock, former)
     columns.update(_guardians(world, pupils, rates, chance))
     return pl.DataFrame(columns).select("entity", *RIGHT_COLUMNS)
 
@@ -752,11 +761,11 @@ def _student_numbers(world: _World, pupils: _Pupils, rates: Rates, chance: np.ra
     day = _WRITTEN[pupils.day[unusable] - _ORIGIN]
     number[unusable] = _COUNTIES[pupils.county[unusable]] * 10**11 + day * 1000 + chance.integers(0, 1000, len(day))
     places = np.empty((rows, 19), dtype=np.uint8)
-    places[:, 1:] = _id_places(number)
+    places[:, 1:] = id_places(number)
     places[:, 0] = np.where(unusable, np.where(lot < 0.5, ord("L"), ord("J")), ord("G"))
     temporary = np.flatnonzero(places[:, 0] == ord("L"))  # four digits of chance instead of three and a check
     places[temporary, 18] = chance.integers(48, 58, len(temporary))
-    return _texts(places)
+    return texts(places)
 
 
 def _guardians(world: _World, pupils: _Pupils, rates: Rates, chance: np.random.Generator) -> dict[str, pl.Series]:
@@ -776,15 +785,15 @@ def _guardians(world: _World, pupils: _Pupils, rates: Rates, chance: np.random.G
             number[old] = world.grandparent.number[raised[old]]
             phone[old] = world.grandparent.phone[raised[old]]
         wrong = np.where(chance.random(rows, dtype=np.float32) < rates.guardian_name_damaged, _HOMOPHONE, 0)
-        _misspell(world.stock, name, wrong.astype(np.int8), world.people[family], chance)
+        misspell(world.stock, name, wrong.astype(np.int8), world.people[family], chance)
         changed = np.flatnonzero(chance.random(rows, dtype=np.float32) < rates.phone_changed)
-        phone[changed] = _phones(len(changed), chance)
+        phone[changed] = draw_phones(len(changed), chance)
         number[chance.random(rows, dtype=np.float32) < rates.guardian_number_missing] = 0
         none = (pupils.guardian_state == 2) | ((pupils.guardian_state == 1) & (slot == 2))
         name[none], number[none], phone[none] = 0, 0, 0
-        columns[f"guardian{slot}_name"] = _name_texts(world.stock, name)
-        columns[f"guardian{slot}_id_number"] = _id_texts(number)
-        columns[f"guardian{slot}_phone"] = _phone_texts(phone)
+        columns[f"guardian{slot}_name"] = name_texts(world.stock, name)
+        columns[f"guardian{slot}_id_number"] = id_texts(number)
+        columns[f"guardian{slot}_phone"] = phone_texts(phone)
     return columns
 
 
