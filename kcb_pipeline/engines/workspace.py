@@ -20,6 +20,7 @@ from typing import Final, Self
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from kcb_pipeline.engines import embedded
@@ -30,7 +31,10 @@ SCHEMAS: Final = ("landed", "standard", "matched", "status", "draft", "gates")
 """The stages, in order: every working table is `stage.name`."""
 
 _ROW_GROUP_ROWS = 1 << 17
+_LEAST_ROW_GROUP_ROWS = 1 << 16
 _MOST_PENDING = 2
+_LOOKED_AT = 1 << 14
+_LEAST_REPEATS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,8 @@ class Workspace:
 class ParquetTable:
     """Writes one Parquet table in a thread of its own, and puts it in place when it is whole.
 
-    Used as a context manager: leaving it in good order renames the file into place; an exception leaves nothing.
+    Used as a context manager: leaving it in good order renames the file into place; an exception leaves nothing. The bytes depend on the
+    rows and on how they were handed over, never on how fast.
     """
 
     def __init__(self, path: Path) -> None:
@@ -114,6 +119,7 @@ class ParquetTable:
         self._pool = ThreadPoolExecutor(max_workers=1)
         self._pending: list[Future[None]] = []
         self._writer: pq.ParquetWriter | None = None
+        self._gathered: list[pa.Table] = []
 
     def write(self, table: pa.Table) -> None:
         """Append rows; waits where the disk is behind, so that memory stays bounded."""
@@ -122,10 +128,26 @@ class ParquetTable:
         self._pending.append(self._pool.submit(self._write, table))
 
     def _write(self, table: pa.Table) -> None:
+        self._gathered.append(table)
+        if sum(gathered.num_rows for gathered in self._gathered) >= _LEAST_ROW_GROUP_ROWS:
+            self._write_gathered()
+
+    def _write_gathered(self) -> None:
+        """A row group, or some, of what came since the last: many small ones would make every reader slow."""
+        rows = pa.concat_tables(self._gathered).unify_dictionaries()
+        self._gathered = []
         if self._writer is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._writer = pq.ParquetWriter(self._unfinished, table.schema, compression="zstd", compression_level=1)
-        self._writer.write_table(table, row_group_size=_ROW_GROUP_ROWS)
+            # Texts are looked for by hash joins, never by their least and greatest, which take as long to find as to write them.
+            self._writer = pq.ParquetWriter(
+                self._unfinished,
+                rows.schema,
+                compression="snappy",
+                use_dictionary=_repeating(rows),
+                write_statistics=[field.name for field in rows.schema if not _is_text(field.type)],
+                store_schema=False,
+            )
+        self._writer.write_table(rows, row_group_size=_ROW_GROUP_ROWS)
 
     def __enter__(self) -> Self:
         return self
@@ -136,6 +158,8 @@ class ParquetTable:
         try:
             while self._pending:
                 self._pending.pop(0).result()
+            if kind is None and self._gathered:
+                self._write_gathered()
         finally:
             self._pool.shutdown()
             if self._writer is not None:
@@ -144,3 +168,18 @@ class ParquetTable:
             self._unfinished.replace(self._path)
         else:
             self._unfinished.unlink(missing_ok=True)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind)
+
+
+def _repeating(rows: pa.Table) -> list[str]:
+    """The columns of which the first rows say that most values come again: only those are worth a dictionary."""
+    first = rows.slice(0, _LOOKED_AT)
+    return [
+        field.name
+        for field in rows.schema
+        if pa.types.is_dictionary(field.type)
+        or pc.count_distinct(first[field.name], mode="all").as_py() * _LEAST_REPEATS < first.num_rows
+    ]
