@@ -1,10 +1,11 @@
 """Work spread over threads comes back in the order it was given in, errors too."""
 
 import threading
+import time
 
 import pytest
 
-from kcb_pipeline.threads import ahead, side_by_side
+from kcb_pipeline.threads import ahead, cores, pipelined, side_by_side
 
 
 def fail(number):
@@ -42,3 +43,72 @@ def test_an_error_comes_after_the_results_before_it():
     assert next(results) == 1
     with pytest.raises(ValueError, match="number 2"):
         next(results)
+
+
+def test_a_pipeline_gives_results_in_the_order_of_its_calls_whichever_is_first():
+    def slow_then_fast(number):
+        time.sleep(0.02 if number % 3 == 0 else 0)
+        return number
+
+    assert list(pipelined(lambda n=n: slow_then_fast(n) for n in range(40))) == list(range(40))
+    assert list(pipelined(iter([]))) == []
+
+
+def test_a_pipeline_holds_few_results_at_a_time():
+    found, most = [], 0
+    holding = threading.Lock()
+
+    def calls():
+        for number in range(60):
+            with holding:
+                found.append(number)
+            yield lambda number=number: number
+
+    for used in pipelined(calls()):
+        time.sleep(0.002)
+        with holding:
+            most = max(most, len(found) - used)
+
+    assert most <= cores() + 4
+
+
+def test_an_error_of_a_pipeline_comes_after_the_results_before_it_and_before_errors_that_came_first():
+    def calls():
+        yield lambda: 1
+        yield lambda: time.sleep(0.05) or fail(2)
+        yield lambda: fail(3)
+        fail(4)
+
+    results = pipelined(calls())
+
+    assert next(results) == 1
+    with pytest.raises(ValueError, match="number 2"):
+        next(results)
+
+
+def test_an_error_in_finding_the_next_call_comes_after_all_results():
+    def calls():
+        yield lambda: time.sleep(0.05) or 1
+        yield lambda: 2
+        fail(3)
+
+    results = pipelined(calls())
+
+    assert [next(results), next(results)] == [1, 2]
+    with pytest.raises(ValueError, match="number 3"):
+        next(results)
+
+
+def test_a_pipeline_that_is_left_stops_finding_calls():
+    found = []
+
+    def calls():
+        for number in range(10_000):
+            found.append(number)
+            yield lambda: None
+
+    results = pipelined(calls())
+    next(results)
+    results.close()
+
+    assert len(found) < 20
