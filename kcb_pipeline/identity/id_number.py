@@ -11,12 +11,13 @@ it rejects codes not assigned in the birth year and raises on unknown counties (
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from kcb_pipeline.identity.text_arrays import byte_rows
@@ -90,42 +91,61 @@ def valid(numbers: pl.Series, *, on: dt.date) -> pl.Series:
 
     Missing numbers are not valid. The answer says nothing of whether the number was issued.
     """
-    of_length = numbers.str.len_bytes() == LENGTH
-    if of_length.all() and not numbers.null_count():
-        return pl.Series(numbers.name, _by_block(byte_rows(numbers, LENGTH), _valid_block(on), bool))
-    right = of_length.fill_null(value=False)
-    result = np.zeros(len(numbers), dtype=bool)
-    result[right.to_numpy()] = _by_block(byte_rows(numbers.filter(right), LENGTH), _valid_block(on), bool)
-    return pl.Series(numbers.name, result)
+    return pl.Series(numbers.name, told(numbers.to_arrow(), on=on).valid)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What each cleaned number of a column says.
+
+    valid: as `valid`. birth_days: days from 1970 to the birth date, `NO_DAY` where those places are no date. sex: 1 or 2, 0 where the
+    17th place is no digit. A number that has not 18 places says nothing.
+    """
+
+    valid: NDArray[np.bool_]
+    birth_days: NDArray[np.int32]
+    sex: NDArray[np.uint8]
+
+
+def told(numbers: pa.Array, *, on: dt.date) -> Told:
+    """What the numbers of a column say, each taken apart once. For one of these alone, of a Polars column, there are functions below."""
+    right, rows = byte_rows(numbers, LENGTH)
+    is_valid, days, sexes = np.empty(len(rows), bool), np.empty(len(rows), np.int32), np.empty(len(rows), np.uint8)
+    rule = _valid_block(on)
+    for block, places in _blocks(rows):
+        days[block] = _birth_days(places)
+        is_valid[block] = rule(places, days[block])
+        digit = places[16] - np.uint8(48)
+        sexes[block] = np.where(digit <= 9, 2 - digit % 2, 0)
+    found = Told(
+        np.zeros(len(numbers), bool), np.full(len(numbers), NO_DAY, np.int32), np.zeros(len(numbers), np.uint8)
+    )
+    found.valid[right], found.birth_days[right], found.sex[right] = is_valid, days, sexes
+    return found
 
 
 _BLOCK_ROWS = 1 << 16
 """Rows worked on at once: 18 places of 65,536 numbers stay in a core's own cache, which makes the rules four times faster."""
 
-_Rule = Callable[[NDArray[np.uint8]], NDArray[Any]]
 
-
-def _by_block(rows: NDArray[np.uint8], rule: _Rule, dtype: npt.DTypeLike) -> NDArray[Any]:
-    """`rule` over the places (shape 18 × rows) of one block of numbers after the other."""
-    result = np.empty(len(rows), dtype=dtype)
+def _blocks(rows: NDArray[np.uint8]) -> Iterator[tuple[slice, NDArray[np.uint8]]]:
+    """One block of numbers after the other: which, and their places (shape 18 × rows)."""
     for start in range(0, len(rows), _BLOCK_ROWS):
         block = slice(start, start + _BLOCK_ROWS)
-        result[block] = rule(np.ascontiguousarray(rows[block].T))
-    return result
+        yield block, np.ascontiguousarray(rows[block].T)
 
 
-def _valid_block(on: dt.date) -> _Rule:
+def _valid_block(on: dt.date) -> Callable[[NDArray[np.uint8], NDArray[np.int32]], NDArray[np.bool_]]:
     possible_province = np.zeros(256, dtype=bool)
     possible_province[list(PROVINCES)] = True
     check_characters = np.frombuffer(CHECK_CHARACTERS.encode(), dtype=np.uint8)
     earliest, latest = EARLIEST_BIRTH.toordinal() - _EPOCH, on.toordinal() - _EPOCH
 
-    def rule(places: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    def rule(places: NDArray[np.uint8], days: NDArray[np.int32]) -> NDArray[np.bool_]:
         digits = places[:17] - np.uint8(48)
         total = np.zeros(places.shape[1], dtype=np.uint16)
         for place, weight in enumerate(WEIGHTS):
             total += digits[place] * np.uint16(weight)
-        days = _birth_days(places)
         # Characters that are no digits wrap around to more than 9, which the maximum sees.
         return (
             (digits.max(axis=0) <= 9)
@@ -139,13 +159,13 @@ def _valid_block(on: dt.date) -> _Rule:
 
 
 _EPOCH = dt.date(1970, 1, 1).toordinal()
-_NO_DAY = np.iinfo(np.int32).min
+NO_DAY: Final = int(np.iinfo(np.int32).min)
 _YEARS = 200
 
 
 def _calendar() -> NDArray[np.int32]:
-    """Days since 1970 by (years since 1900, month, day), `_NO_DAY` where the calendar has no such day."""
-    table = np.full((_YEARS, 100, 100), _NO_DAY, dtype=np.int32)
+    """Days since 1970 by (years since 1900, month, day), `NO_DAY` where the calendar has no such day."""
+    table = np.full((_YEARS, 100, 100), NO_DAY, dtype=np.int32)
     days = np.arange(np.datetime64("1900-01-01"), np.datetime64(f"{1900 + _YEARS}-01-01"))
     months = days.astype("datetime64[M]")
     years = days.astype("datetime64[Y]")
@@ -164,7 +184,7 @@ def _birth_days(places: NDArray[np.uint8]) -> NDArray[np.int32]:
     year = digits[0] * 1000 + digits[1] * 100 + digits[2] * 10 + digits[3] - 1900
     month_day = digits[4] * 1000 + digits[5] * 100 + digits[6] * 10 + digits[7]
     real = (digits.max(axis=0) <= 9) & (year >= 0) & (year < _YEARS)
-    return np.where(real, _CALENDAR[np.where(real, year * 10_000 + month_day, 0)], _NO_DAY).astype(np.int32)
+    return np.where(real, _CALENDAR[np.where(real, year * 10_000 + month_day, 0)], NO_DAY).astype(np.int32)
 
 
 def key(numbers: pl.Series, *, on: dt.date) -> pl.Series:
@@ -181,11 +201,12 @@ def key_of_valid(numbers: pl.Series, is_valid: pl.Series) -> pl.Series:
 
 def birth_date(numbers: pl.Series) -> pl.Series:
     """The birth date written in each 18-place number (valid check digit or not); missing where those places are no date."""
-    right = (numbers.str.len_bytes() == LENGTH).fill_null(value=False)
-    days = np.full(len(numbers), _NO_DAY, dtype=np.int32)
-    days[right.to_numpy()] = _by_block(byte_rows(numbers.filter(right), LENGTH), _birth_days, np.int32)
+    right, rows = byte_rows(numbers.to_arrow(), LENGTH)
+    found = [_birth_days(places) for _, places in _blocks(rows)]
+    days = np.full(len(numbers), NO_DAY, dtype=np.int32)
+    days[right] = np.concatenate(found) if found else NO_DAY
     return pl.DataFrame({"day": days}).select(
-        pl.when(pl.col("day") != _NO_DAY).then("day").cast(pl.Date).alias(numbers.name)
+        pl.when(pl.col("day") != NO_DAY).then("day").cast(pl.Date).alias(numbers.name)
     )[numbers.name]
 
 

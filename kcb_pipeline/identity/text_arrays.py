@@ -7,22 +7,34 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 from numpy.typing import NDArray
 
 PAD = 0
 """The code point that fills a code-point row to the right; U+0000 is refused at landing, so it is never a character."""
 
 
-def byte_rows(texts: pl.Series, width: int) -> NDArray[np.uint8]:
-    """The bytes of texts that are all exactly `width` bytes long, as an array of shape (rows, width).
+def bounds_and_bytes(texts: pa.Array) -> tuple[NDArray[np.integer], memoryview]:
+    """Where each text begins in the bytes of all of them, and where the last ends; and these bytes (of missing texts, mostly none)."""
+    offsets, data = texts.buffers()[1:]
+    if offsets is None or not len(texts):
+        return np.zeros(1, dtype=np.int64), memoryview(b"")
+    kind = np.int64 if pa.types.is_large_string(texts.type) else np.int32
+    bounds = np.frombuffer(offsets, dtype=kind)[texts.offset : texts.offset + len(texts) + 1]
+    whole = memoryview(data) if data is not None else memoryview(b"")
+    return bounds - bounds[0], whole[int(bounds[0]) : int(bounds[-1])]
 
-    Raises ValueError where a text has another length or is missing: the caller filters first.
-    """
-    lengths = texts.str.len_bytes()
-    if texts.null_count() or (lengths != width).any():
-        message = f"every text must be {width} bytes long"
-        raise ValueError(message)
-    return texts.cast(pl.Binary).bin.reinterpret(dtype=pl.Array(pl.UInt8, width), endianness="little").to_numpy()
+
+def byte_rows(texts: pa.Array, width: int) -> tuple[NDArray[np.bool_], NDArray[np.uint8]]:
+    """Which texts are exactly `width` bytes long, and the bytes of these as an array of shape (texts, width)."""
+    bounds, data = bounds_and_bytes(texts)
+    lengths = np.diff(bounds)
+    right = lengths == width
+    if texts.null_count:
+        right &= texts.is_valid().to_numpy(zero_copy_only=False)
+    if not (right | (lengths == 0)).all():
+        _, data = bounds_and_bytes(texts.filter(pa.array(right)))
+    return right, np.frombuffer(data, dtype=np.uint8).reshape(-1, width)
 
 
 def code_points(texts: pl.Series, width: int | None = None) -> NDArray[np.uint32]:

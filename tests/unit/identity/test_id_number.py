@@ -4,6 +4,7 @@ import calendar
 import datetime as dt
 
 import polars as pl
+import pyarrow as pa
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -234,3 +235,38 @@ def test_what_a_spreadsheet_leaves_is_known_as_such(ruined):
 def test_what_a_person_typed_is_no_ruin(written):
     assert id_number.is_numeric_ruin(series(written)).to_list() == [False]
     assert id_number.is_numeric_ruin(series(None)).to_list() == [False]
+
+
+# -- what a column of numbers says ------------------------------------------------------------------------------------
+
+WHAT_CAN_STAND_THERE = st.one_of(
+    st.none(),
+    st.tuples(births, sequences, divisions),
+    st.text("0123456789X", min_size=16, max_size=19),
+    st.sampled_from(["", "五三二九", "11010519491231002x", "1101051949123100２X", "110105194902310021"]),
+)
+
+
+@given(st.lists(WHAT_CAN_STAND_THERE, max_size=12), st.integers(0, 3))
+def test_a_column_says_what_each_of_its_numbers_says(citizen_number, on, drawn, start):
+    numbers = [citizen_number(*parts) if isinstance(parts, tuple) else parts for parts in drawn]
+    column = pa.array([None, "x", *numbers], type=pa.string()).slice(start)
+
+    said = id_number.told(column, on=on)
+
+    for place, number in enumerate(column.to_pylist()):
+        alone = series(number)
+        [born], [sex] = id_number.birth_date(alone), id_number.sex(alone)
+        assert said.valid[place] == (number is not None and is_valid(number, on=on))
+        assert said.birth_days[place] == (id_number.NO_DAY if born is None else (born - dt.date(1970, 1, 1)).days)
+        assert str(said.sex[place]) == (sex or "0")
+
+
+def test_a_missing_number_is_none_whatever_its_place_in_memory_holds(on):
+    buffers = pa.array([STANDARD_EXAMPLES[0]] * 2).buffers()[1:]
+    first_is_missing = pa.py_buffer(b"\x02")
+
+    said = id_number.told(pa.Array.from_buffers(pa.string(), 2, [first_is_missing, *buffers]), on=on)
+
+    assert said.valid.tolist() == [False, True]
+    assert said.birth_days[0] == id_number.NO_DAY
