@@ -17,7 +17,7 @@ from checks import suites
 from kcb_pipeline import config, gates
 from kcb_pipeline.analytics import tables as analytic
 from kcb_pipeline.analytics import views as analytic_views
-from kcb_pipeline.extracts import packed, parquet_file, text_file
+from kcb_pipeline.extracts import packed, parquet_file, records, text_file
 from kcb_pipeline.ledgers import cases, rosters, schema
 from kcb_pipeline.reporting import statistics
 
@@ -276,7 +276,7 @@ def reliability() -> str:
         "| file | limit |",
         "|---|---|",
         f"| workbook | {packed.MOST_UNPACKED_BYTES >> 30} GiB unpacked, {packed.MOST_CELLS:,} cells up to the last one, texts of 32,767 characters; also for `kcb review import` |",
-        f"| CSV | {text_file.MOST_REFUSED:,} lines that are no rows; a line beyond {text_file.LONGEST_LINE >> 20} MiB is stepped over; after {text_file.MOST_UNENDED:,} quotation marks that never close no row runs over lines |",
+        f"| CSV | {records.MOST_REFUSED:,} lines that are no rows; a line beyond {records.LONGEST_LINE >> 20} MiB is stepped over; after {records.MOST_UNENDED:,} quotation marks that never close no row runs over lines |",
         f"| packed CSV | {text_file.MOST_EXPANSION} times its size, from {text_file.EXPANSION_COUNTS_FROM >> 30} GiB on |",
         f"| Parquet | {parquet_file.MOST_ROWS:,} rows, row groups of {packed.MOST_UNPACKED_BYTES >> 30} GiB |",
     ]

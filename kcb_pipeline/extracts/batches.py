@@ -5,7 +5,7 @@ A reader knows nothing of types; `kcb_pipeline.extracts.cells` turns raw cells i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -19,18 +19,27 @@ MALFORMED_ROW: Final = "malformed_row"
 
 @dataclass(frozen=True, slots=True)
 class RawBatch:
-    """Some records of one file.
+    """The records of one stretch of a file.
 
-    rows: the data row of each record, 1-based within the file, rising.
-    columns: canonical name → cells as text, missing where the cell says nothing.
-    refused: data rows of this stretch that are no records, with the rule each broke, rising.
-    tidy: whether no cell has blanks at its ends or control characters, so that text can be taken as it is.
+    count: data rows of the stretch, records or not.
+    rows: the data row of each record, 1-based within the stretch, rising.
+    columns: canonical name → cells as text; of a coded column, a reader may give each distinct text once and where it stands.
+    refused: data rows of the stretch that are no records, with the rule each broke, rising.
+    position: bytes of the file up to the end of the stretch, for the progress display.
+    suspects: places of the records in which a cell may have blanks at its ends, or control or invisible characters, all other cells
+        being missing where they say nothing; None where nobody has looked.
     """
 
+    count: int
     rows: NDArray[np.int64]
     columns: dict[str, pa.Array]
     refused: list[tuple[int, str]] = field(default_factory=list)
-    tidy: bool = False
+    position: int = 0
+    suspects: NDArray[np.int64] | None = None
+
+
+Stretch = Callable[[], RawBatch]
+"""Some records of a file, to be read whatever comes before and after them: in any order, in any thread."""
 
 
 class Reader(Protocol):
@@ -46,15 +55,13 @@ class Reader(Protocol):
         """How the file was read, for the run's metadata: `csv, gb18030, tab`."""
         ...
 
-    @property
-    def position(self) -> int:
-        """Bytes of the file that the batches given so far have used, for the progress display."""
-        ...
-
     def line(self, row: int) -> int:
         """The line that a data row stands on, as a spreadsheet counts them: what an office is told to look at."""
         ...
 
-    def batches(self, positions: dict[str, int]) -> Iterator[RawBatch]:
-        """The records, as batches with the columns at `positions` (canonical name → header position)."""
+    def stretches(self, positions: dict[str, int]) -> Iterator[Stretch]:
+        """The file in order, with the columns at `positions` (canonical name → header position).
+
+        What depends on the stretch before is done in going from one to the next, all else when a stretch is called.
+        """
         ...

@@ -17,11 +17,13 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from kcb_pipeline.extracts.catalogue import MISSING, CodeList, Column
 from kcb_pipeline.identity import id_number
 from kcb_pipeline.identity.codes import parse_division, parse_grade
 from kcb_pipeline.identity.dates import EARLIEST, parse_date, parse_month
+from kcb_pipeline.identity.text_arrays import bounds_and_bytes
 
 LONGEST_CELL: Final = 4096
 LONGEST_NAME: Final = 100
@@ -36,22 +38,32 @@ NUMERIC_ID_NUMBER = "numeric_id_number"
 INVISIBLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\ufffe\uffff]")
 """Control characters and those that take no room: removed, and the cell recorded."""
 
-_CONTROLS: Final = bytes([*range(32), 127])
 _BLANK_OR_INVISIBLE: Final = {
-    b"\xe3": re.compile(rb"\xe3\x80\x80"),
-    b"\xe2": re.compile(rb"\xe2(\x80[\x80-\x8f\xa8-\xaf]|\x81[\x9f-\xa4])"),
-    b"\xef": re.compile(rb"\xef(\xbb\xbf|\xbf[\xbe\xbf])"),
-    b"\xc2": re.compile(rb"\xc2[\x80-\xa0\xad]"),
-    b"\xe1": re.compile(rb"\xe1\x9a\x80"),
+    b"\xc2": [*range(0x80, 0xA1), 0xAD],
+    b"\xe1": [0x9A],
+    b"\xe2": [0x80, 0x81],
+    b"\xe3": [0x80],
+    b"\xef": [0xBB, 0xBF],
 }
-"""Blanks and characters nobody sees, by their first byte: looking for one byte that Chinese text hardly has costs next to nothing."""
+"""Blanks and characters nobody sees beyond U+007F, in UTF-8: the first byte of each and what may follow it.
+
+Looking for one byte that Chinese text hardly has costs next to nothing; some that follow are also followed by characters that are seen.
+"""
+_FOLLOWS: Final = np.zeros((256, 256), dtype=bool)
+for _lead, _seconds in _BLANK_OR_INVISIBLE.items():
+    _FOLLOWS[_lead[0], _seconds] = True
 
 
-def is_tidy(text: bytes, *, but_for: bytes = b"") -> bool:
-    """Whether the text holds no blank, no control (other than those of `but_for`) and no invisible character, so that no cell can need tidying."""
-    if b" " in text or any(lead in text and seen.search(text) for lead, seen in _BLANK_OR_INVISIBLE.items()):
-        return False
-    return len(text.translate(None, _CONTROLS.translate(None, but_for))) == len(text)
+def suspicious(text: bytes | bytearray, points: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Where the text (and `points`, the same as an array) may hold a blank or an invisible character above U+0020; each is found."""
+    leads = [lead[0] for lead in _BLANK_OR_INVISIBLE if lead in text]
+    places = [np.flatnonzero(points == lead) for lead in leads]
+    found = np.concatenate([np.empty(0, dtype=np.int64), *places])
+    found = found[_FOLLOWS[points[found], points[np.minimum(found + 1, len(points) - 1)]]]
+    return np.concatenate([found, np.flatnonzero(points == _DELETE)]) if bytes([_DELETE]) in text else found
+
+
+_BLANK, _DELETE = 32, 127
 
 
 ARROW_TYPES: Final = {
@@ -66,18 +78,25 @@ TEXT_TYPES: Final = frozenset(["text", "name", "phone", "student_number", "id_nu
 _MOST_REMEMBERED = 200_000
 
 
+_CODE: Final = pa.dictionary(pa.int32(), pa.string())
+
+
 def arrow_type(column: Column) -> pa.DataType:
-    """The type a column lands in; codes, divisions and texts are strings."""
-    return ARROW_TYPES.get(column.type, pa.string())
+    """The type a column lands in; texts are strings, and so are codes and divisions, each kept once and pointed at."""
+    return ARROW_TYPES.get(column.type, pa.string() if column.type in TEXT_TYPES else _CODE)
+
+
+Places = NDArray[np.int64]
+"""Positions in a batch, rising."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """The values of one column of a batch, and which of its cells broke which rule (positions in the batch)."""
+    """The values of one column of a batch, and which of its cells broke which rule."""
 
     values: pa.Array
-    issues: list[tuple[str, list[int]]]
-    too_long: list[int]
+    issues: list[tuple[str, Places]]
+    too_long: Places
 
 
 class ColumnReader:
@@ -90,29 +109,21 @@ class ColumnReader:
         self._memory: dict[str, tuple[Any, str | None]] = {}
         self._parse = None if column.type in TEXT_TYPES else _parser(column, comparison_date)
 
-    def read(self, cells: pa.Array, *, tidy: bool) -> Cells:
-        """The values of a batch. `tidy`: no cell needs its ends or its invisible characters looked at."""
+    def read(self, cells: pa.Array, suspects: Places | None) -> Cells:
+        """The values of a batch. `suspects`: the cells that may need tidying, all others being missing where they say nothing; None where
+        nobody has looked."""
         if self._parse is None:
-            return self._read_text(cells, tidy=tidy)
+            return self._read_text(cells, suspects)
         return self._read_coded(cells, self._parse)
 
     def _read_coded(self, cells: pa.Array, parse: _Parser) -> Cells:
-        coded = cells.dictionary_encode()
+        coded = cells if pa.types.is_dictionary(cells.type) else cells.dictionary_encode()
         distinct = coded.dictionary.to_pylist()
         parsed = [self._remembered(text, parse) for text in distinct]
-        distinct_values = pa.array([value for value, _ in parsed], type=self._type)
-        values = distinct_values.take(coded.indices)
-        broken = {rule for _, rule in parsed if rule}
-        issues = []
-        for rule in sorted(broken):
-            codes = pa.array([code for code, (_, broke) in enumerate(parsed) if broke == rule], type=pa.int32())
-            found = pc.is_in(coded.indices, value_set=codes)
-            issues.append((rule, pc.indices_nonzero(found).to_pylist()))
-        long = [code for code, text in enumerate(distinct) if text is not None and len(text) > LONGEST_CELL]
-        too_long = (
-            pc.indices_nonzero(pc.is_in(coded.indices, value_set=pa.array(long, type=pa.int32()))) if long else None
-        )
-        return Cells(values, issues, too_long.to_pylist() if too_long is not None else [])
+        rules = sorted({rule for _, rule in parsed if rule})
+        issues = [(rule, _places_of(coded, [broke == rule for _, broke in parsed])) for rule in rules]
+        too_long = _places_of(coded, [text is not None and len(text) > LONGEST_CELL for text in distinct])
+        return Cells(_values_of(coded, [value for value, _ in parsed], self._type), issues, too_long)
 
     def _remembered(self, text: str | None, parse: _Parser) -> tuple[Any, str | None]:
         if text is None:
@@ -129,31 +140,91 @@ class ColumnReader:
             self._memory[text] = known
         return known
 
-    def _read_text(self, cells: pa.Array, *, tidy: bool) -> Cells:
-        issues: list[tuple[str, list[int]]] = []
-        if not tidy:
-            cells, controls = _tidied(cells)
-            if controls:
+    def _read_text(self, cells: pa.Array, suspects: Places | None) -> Cells:
+        issues: list[tuple[str, Places]] = []
+        if suspects is None:
+            cells = _without_missing(cells)
+        untidy = _untidy(cells) if suspects is None else suspects[_untidy(cells.take(pa.array(suspects)))]
+        if len(untidy):
+            cells, controls = _tidied(cells, untidy)
+            if len(controls):
                 issues.append((CONTROL_CHARACTERS, controls))
         too_long = _longer_than(cells, LONGEST_NAME if self._column.type == "name" else LONGEST_CELL)
         if self._column.type in ("id_number", "student_number"):
-            cells, ruined = _read_numbers(cells, tidy=tidy)
-            if ruined and self._column.type == "id_number":
+            cells, ruined = _read_numbers(cells)
+            if len(ruined) and self._column.type == "id_number":
                 issues.append((NUMERIC_ID_NUMBER, ruined))
         return Cells(cells, issues, too_long)
 
 
-def _tidied(cells: pa.Array) -> tuple[pa.Array, list[int]]:
-    """Texts without blanks at the ends and without invisible characters, and the positions of those that had any."""
-    if is_tidy(_written(cells)):
-        return pc.if_else(pc.is_in(cells, value_set=pa.array(MISSING)), None, cells), []
-    texts = pl.Series(cells, dtype=pl.String)
+_NOWHERE: Final = np.empty(0, dtype=np.int64)
+
+
+def _places_of(coded: pa.DictionaryArray, wanted: list[bool]) -> Places:
+    """Where the cells stand whose distinct text is wanted."""
+    if not any(wanted):
+        return _NOWHERE
+    codes = pa.array(np.flatnonzero(wanted).astype(np.int32))
+    return pc.indices_nonzero(pc.is_in(coded.indices, value_set=codes)).to_numpy().astype(np.int64)
+
+
+def _values_of(coded: pa.DictionaryArray, values: list[Any], kind: pa.DataType) -> pa.Array:
+    """The value of each cell by that of its distinct text. Codes stay distinct texts and their places: they are written as such."""
+    if not pa.types.is_dictionary(kind):
+        return pa.array(values, type=kind).take(coded.indices)
+    distinct = list(dict.fromkeys(value for value in values if value is not None))
+    place = {value: nth for nth, value in enumerate(distinct)}
+    places = pa.array([place.get(value) for value in values], type=pa.int32())
+    return pa.DictionaryArray.from_arrays(places.take(coded.indices), pa.array(distinct, type=pa.string()))
+
+
+def _without_missing(cells: pa.Array) -> pa.Array:
+    """The cells, missing where they are written in one of the ways that say nothing."""
+    bounds, data = bounds_and_bytes(cells)
+    lengths = np.diff(bounds)
+    short = np.flatnonzero((lengths <= _LONGEST_MISSING) & cells.is_valid().to_numpy(zero_copy_only=False))
+    points = np.frombuffer(data, np.uint8)
+    if len(points):
+        begins = points[np.minimum(bounds[short], len(points) - 1)]
+        short = short[_BEGINS_MISSING[begins] | (lengths[short] == 0)]
+    says_nothing = pc.is_in(cells.take(pa.array(short)), value_set=pa.array(MISSING)).to_numpy(zero_copy_only=False)
+    if not says_nothing.any():
+        return cells
+    missing = np.zeros(len(cells), dtype=bool)
+    missing[short[says_nothing]] = True
+    return pc.if_else(pa.array(missing), None, cells)
+
+
+_LONGEST_MISSING: Final = max(len(text.encode()) for text in MISSING)
+_BEGINS_MISSING: Final = np.zeros(256, dtype=bool)
+_BEGINS_MISSING[[text.encode()[0] for text in MISSING if text]] = True
+
+
+def _untidy(cells: pa.Array) -> Places:
+    """The cells that may have blanks at their ends, or control or invisible characters."""
+    bounds, data = bounds_and_bytes(cells)
+    text, points = bytes(data), np.frombuffer(data, np.uint8)
+    return _cells_at(bounds, np.concatenate([np.flatnonzero(points <= _BLANK), suspicious(text, points)]))
+
+
+def _tidied(cells: pa.Array, untidy: Places) -> tuple[pa.Array, Places]:
+    """The texts without blanks at the ends and without invisible characters, and the places of those that had any of these."""
+    some = cells.take(pa.array(untidy))
+    texts = pl.Series(some, dtype=pl.String)
     has_invisible = texts.str.contains(INVISIBLE.pattern).fill_null(value=False)
     if has_invisible.any():
         texts = texts.str.replace_all(INVISIBLE.pattern, "")
-    texts = texts.str.strip_chars()
-    frame = pl.DataFrame({"text": texts}).select(pl.when(~pl.col("text").is_in(MISSING)).then("text"))
-    return _arrow(frame["text"]), has_invisible.arg_true().to_list()
+    tidy = _without_missing(_arrow(texts.str.strip_chars()))
+    return _replaced(cells, untidy, some, tidy), untidy[has_invisible.to_numpy()]
+
+
+def _replaced(cells: pa.Array, places: Places, before: pa.Array, after: pa.Array) -> pa.Array:
+    """The cells with those at some places as they are `after`."""
+    if after.equals(before):
+        return cells
+    mask = np.zeros(len(cells), dtype=bool)
+    mask[places] = True
+    return pc.replace_with_mask(cells, pa.array(mask), after)
 
 
 def _arrow(texts: pl.Series) -> pa.Array:
@@ -161,47 +232,52 @@ def _arrow(texts: pl.Series) -> pa.Array:
     return array.cast(pa.string())
 
 
-def _longer_than(cells: pa.Array, limit: int) -> list[int]:
+def _longer_than(cells: pa.Array, limit: int) -> Places:
     lengths = pc.binary_length(cells)
     longest = pc.max(lengths).as_py()
     if longest is None or longest <= limit:  # characters are at most as many as bytes
-        return []
-    return pc.indices_nonzero(pc.fill_null(pc.greater(pc.utf8_length(cells), limit), fill_value=False)).to_pylist()
+        return _NOWHERE
+    over = pc.fill_null(pc.greater(pc.utf8_length(cells), limit), fill_value=False)
+    return pc.indices_nonzero(over).to_numpy().astype(np.int64)
 
 
 _PLAIN_NUMBER_LENGTHS = (18, 19)
 
 
-def _read_numbers(cells: pa.Array, *, tidy: bool) -> tuple[pa.Array, list[int]]:
-    """ID and student numbers in one spelling (ASCII, capital X, no blanks), and the positions of those a spreadsheet ruined."""
-    lengths = pc.value_counts(pc.binary_length(cells)).to_pylist()
-    usual = all(entry["values"] is None or entry["values"] in _PLAIN_NUMBER_LENGTHS for entry in lengths)
-    if tidy and usual and _only_digits_and_capitals(cells):
-        return cells, []
-    texts = pl.Series(cells, dtype=pl.String)
+def _read_numbers(cells: pa.Array) -> tuple[pa.Array, Places]:
+    """ID and student numbers in one spelling (ASCII, capital X, no blanks), and the places of those a spreadsheet ruined."""
+    unusual = _unusual_numbers(cells)
+    if not len(unusual):
+        return cells, _NOWHERE
+    some = cells.take(pa.array(unusual))
+    texts = pl.Series(some, dtype=pl.String)
     ruined = id_number.is_numeric_ruin(texts)
     cleaned = id_number.clean(texts)
     if ruined.any():  # kept as written: there is nothing to clean
         cleaned = pl.DataFrame({"c": cleaned, "t": texts, "r": ruined}).select(pl.when("r").then("t").otherwise("c"))[
             "t"
         ]
-    return _arrow(cleaned), ruined.arg_true().to_list()
+    return _replaced(cells, unusual, some, _arrow(cleaned)), unusual[ruined.to_numpy()]
 
 
-def _only_digits_and_capitals(cells: pa.Array) -> bool:
-    """Whether the texts hold nothing but `0-9A-Z`, looked at as one run of bytes."""
-    points = np.frombuffer(_written(cells), np.uint8)
+def _unusual_numbers(cells: pa.Array) -> Places:
+    """The cells that are not 18 or 19 of `0-9A-Z`, looked at as one run of bytes."""
+    bounds, data = bounds_and_bytes(cells)
+    points = np.frombuffer(data, np.uint8)
     digits = (points - np.uint8(ord("0"))) <= 9
-    return bool((digits | ((points - np.uint8(ord("A"))) <= 25)).all())
+    plain = digits | ((points - np.uint8(ord("A"))) <= 25)
+    lengths = np.diff(bounds)
+    other = ~np.isin(lengths, _PLAIN_NUMBER_LENGTHS)
+    if not plain.all():
+        other[_cells_at(bounds, np.flatnonzero(~plain))] = True
+    if cells.null_count:
+        other &= cells.is_valid().to_numpy(zero_copy_only=False)
+    return np.flatnonzero(other)
 
 
-def _written(cells: pa.Array) -> bytes:
-    """All the cells as one run of bytes."""
-    offsets, data = cells.buffers()[1:]
-    if data is None or not len(cells):
-        return b""
-    bounds = np.frombuffer(offsets, np.int32)[cells.offset : cells.offset + len(cells) + 1]
-    return memoryview(data)[bounds[0] : bounds[-1]].tobytes()
+def _cells_at(bounds: NDArray[np.integer], places: NDArray[np.int64]) -> Places:
+    """The cells that hold the bytes at some places of all of them; `bounds`: where the bytes of each begin."""
+    return np.unique(np.searchsorted(bounds, places, side="right") - 1)
 
 
 # -- parsers of coded cells ----------------------------------------------------------------------------------------

@@ -57,7 +57,7 @@ class ExtractFile:
         if suffix == ".xlsx":
             return Workbook(self.path, self.source, shown=self.told)
         if suffix == ".parquet":
-            return ParquetFile(self.path, shown=self.told)
+            return ParquetFile(self.path, self.source, shown=self.told)
         return TextFile(self.path, self.source, shown=self.told)
 
     def is_unchanged(self) -> bool:

@@ -10,38 +10,27 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import duckdb
-import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from kcb_pipeline import __version__
 from kcb_pipeline.engines.embedded import insert, scalar
 from kcb_pipeline.engines.embedded import rows as query
 from kcb_pipeline.engines.workspace import ParquetTable, Workspace
 from kcb_pipeline.errors import ContractError
-from kcb_pipeline.extracts.batches import RawBatch, Reader
-from kcb_pipeline.extracts.catalogue import MISSING, Source
-from kcb_pipeline.extracts.cells import BAD_CHECK_DIGIT, ColumnReader, arrow_type
+from kcb_pipeline.extracts.batches import Reader
+from kcb_pipeline.extracts.catalogue import Source
+from kcb_pipeline.extracts.cells import arrow_type
 from kcb_pipeline.extracts.delivery import Delivery, ExtractFile, find_columns
-from kcb_pipeline.identity import id_number
+from kcb_pipeline.extracts.rows import LandedRows, Rules
 from kcb_pipeline.progress import SILENT, Progress
-from kcb_pipeline.threads import ahead
-
-ID_BIRTH_MISMATCH = "id_birth_mismatch"
-ID_SEX_MISMATCH = "id_sex_mismatch"
-NAME_MISSING = "name_missing"
-UNIDENTIFIABLE = "unidentifiable"
-REQUIRED_CELL_MISSING = "required_cell_missing"
-TOO_LONG = "too_long"
-
-CITIZEN_CARD = "1"
-"""身份证件类型 1, 居民身份证: only its numbers have a check digit to be wrong."""
+from kcb_pipeline.threads import pipelined
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +58,18 @@ def land(workspace: Workspace, delivery: Delivery, source: Source, *, progress: 
     token = _token(files)
     with workspace.connect() as connection:
         connection.execute(_ACCOUNT_TABLES)
+        connection.execute(_FINGERPRINTS)
         lander = _Lander(source, delivery.comparison_date)
         with ParquetTable(workspace.parquet("landed", source.name, token)) as table:
             table.write(lander.empty())
-            whole, done = sum(file.size for file in files), 0
-            for file in files:
-                reader = file.open()
-                for batch in lander.land_file(file, reader):
-                    table.write(batch)
-                    progress.update(source.name, done + reader.position, whole, rows=lander.rows)
-                done += file.size
+            whole = sum(file.size for file in files)
+            for landed in pipelined(lander.stretches(files)):
+                if isinstance(landed, _WholeFile):
+                    lander.note_file(landed)
+                else:
+                    insert(connection, "fingerprints", landed.fingerprints.with_columns(pl.col("row") + lander.rows))
+                    table.write(lander.note(landed))
+                    progress.update(source.name, lander.done(landed), whole, rows=lander.rows)
         if source.required and not lander.rows:
             raise ContractError(file=files[0].told, source=source.name, expected="data rows", found="none")
         connection.execute("BEGIN")
@@ -107,6 +98,10 @@ CREATE TABLE IF NOT EXISTS landed.form_columns (source VARCHAR, file VARCHAR, "c
 """
 
 
+_FINGERPRINTS = "CREATE OR REPLACE TEMP TABLE fingerprints (row BIGINT, a UBIGINT, b UBIGINT)"
+"""What every row that stays looks like, for as long as its source is landing: DuckDB writes to disk what is too much for the memory."""
+
+
 def _token(files: tuple[ExtractFile, ...]) -> str:
     """Tells one landed generation from another: what was sent, and the code that read it."""
     digest = hashlib.sha256(__version__.encode())
@@ -115,19 +110,36 @@ def _token(files: tuple[ExtractFile, ...]) -> str:
     return digest.hexdigest()[:12]
 
 
+@dataclass(frozen=True, slots=True)
+class _WholeFile:
+    """A file that has been read to its end."""
+
+    file: ExtractFile
+    reader: Reader
+    positions: dict[str, int]
+    unknown: tuple[str, ...]
+
+
 class _Lander:
-    """Lands the files of one source after each other; rows are numbered through all of them."""
+    """Lands the files of one source after each other; rows are numbered through all of them.
+
+    Stretches of files are landed side by side (`stretches`) and noted in their order (`note`, `note_file`).
+    """
 
     def __init__(self, source: Source, comparison_date: dt.date) -> None:
         self._source = source
-        self._date = comparison_date
-        self._readers = {column.name: ColumnReader(column, comparison_date) for column in source.columns}
+        self._rules = Rules(source, comparison_date)
         self._files: list[list[object]] = []
-        self._quarantined: list[tuple[str, int, str | None, str]] = []
+        self._quarantined: list[tuple[int, str | None, str]] = []
         self._issues: list[pl.DataFrame] = []
         self._form_rows: list[tuple[str, int, int]] = []
         self._form_columns: list[tuple[str, str, str]] = []
+        self._bytes_done = 0
+        self._begin_file()
         self.rows = 0
+
+    def _begin_file(self) -> None:
+        self._file_rows = self._file_kept = 0
 
     def empty(self) -> pa.Table:
         """A table of no rows with the columns that the source lands with."""
@@ -136,18 +148,38 @@ class _Lander:
             fields.append(("id_valid", pa.bool_()))
         return pa.schema(fields).empty_table()
 
-    def land_file(self, file: ExtractFile, reader: Reader) -> Iterator[pa.Table]:
-        """Land one file: the rows that stay, batch by batch."""
-        positions, unknown = find_columns(reader.headers, self._source, shown=file.told)
+    def stretches(self, files: tuple[ExtractFile, ...]) -> Iterator[Callable[[], LandedRows | _WholeFile]]:
+        """All stretches of all files, each to be landed whatever came before it, and every file at its end."""
+        for file in files:
+            reader = file.open()
+            positions, unknown = find_columns(reader.headers, self._source, shown=file.told)
+            for stretch in reader.stretches(positions):
+                yield partial(self._rules.land, stretch)
+            whole = _WholeFile(file, reader, positions, unknown)
+            yield lambda whole=whole: whole  # type: ignore[misc]
+
+    def note(self, landed: LandedRows) -> pa.Table:
+        """Note the next stretch; its rows that stay, under the numbers they have among all files."""
         before = self.rows
-        kept = quarantined = 0
-        for batch in ahead(reader.batches(positions)):
-            landed = self._land_batch(file, batch, before)
-            kept += landed.num_rows
-            quarantined += len(batch.rows) - landed.num_rows + len(batch.refused)
-            last = max([0, *(row for row, _ in batch.refused[-1:]), *batch.rows[-1:].tolist()])
-            self.rows = max(self.rows, before + int(last))
-            yield landed
+        self.rows += landed.count
+        self._file_rows += landed.count
+        self._file_kept += landed.table.num_rows
+        self._quarantined += [(before + row, column, rule) for row, column, rule in landed.quarantined]
+        self._issues += [
+            pl.DataFrame({"row": before + rows}).with_columns(
+                pl.lit(column).alias("column"), pl.lit(rule).alias("rule")
+            )
+            for column, rule, rows in landed.issues
+        ]
+        return landed.table.set_column(0, "row", pc.add(landed.table["row"], before))
+
+    def done(self, landed: LandedRows) -> int:
+        """Bytes of all files up to the end of the stretch that was noted last."""
+        return self._bytes_done + landed.position
+
+    def note_file(self, whole: _WholeFile) -> None:
+        """Note that all stretches of a file have been. ContractError where it is not the file that was looked at."""
+        file, first = whole.file, self.rows - self._file_rows + 1
         if not file.is_unchanged():
             raise ContractError(
                 file=file.told,
@@ -156,25 +188,27 @@ class _Lander:
                 found="one still being written",
             )
         self._files.append([
-            self._source.name, file.shown, reader.form, file.sha256, before + 1,
-            self.rows - before, kept, quarantined, list(unknown),
+            self._source.name, file.shown, whole.reader.form, file.sha256, first,
+            self._file_rows, self._file_kept, self._file_rows - self._file_kept, list(whole.unknown),
         ])  # fmt: skip
         if self._source.form is not None:
             self._form_rows += [
-                (file.shown, row, reader.line(row - before)) for row in range(before + 1, self.rows + 1)
+                (file.shown, row, whole.reader.line(row - first + 1)) for row in range(first, self.rows + 1)
             ]
-            self._form_columns += [(file.shown, name, column_letter(place)) for name, place in positions.items()]
+            self._form_columns += [(file.shown, name, column_letter(place)) for name, place in whole.positions.items()]
+        self._bytes_done += file.size
+        self._begin_file()
 
     def write_account(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Write the account of each file, the quarantined rows and the cell issues."""
         for entry in self._files:
             connection.execute("INSERT INTO landed.files VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?)", entry)
-        schema = {"file": pl.String, "row": pl.Int64, "column": pl.String, "rule": pl.String}
+        schema = {"row": pl.Int64, "column": pl.String, "rule": pl.String}
         quarantined = pl.DataFrame(self._quarantined, schema=schema, orient="row")
         issues = pl.concat([pl.DataFrame(schema=schema), *self._issues])
         for table, notes in (("quarantined_rows", quarantined), ("cell_issues", issues)):
-            ordered = notes.sort("row", "column", "rule").with_columns(pl.lit(self._source.name).alias("source"))
-            insert(connection, f"landed.{table}", ordered)
+            ordered = self._with_files(notes.sort("row", "column", "rule"))
+            insert(connection, f"landed.{table}", ordered.with_columns(pl.lit(self._source.name).alias("source")))
         for table, entries, last in (
             ("form_rows", self._form_rows, "line"),
             ("form_columns", self._form_columns, "letter"),
@@ -184,111 +218,11 @@ class _Lander:
                 data = pl.DataFrame(entries, schema=names, orient="row").sort(names)
                 insert(connection, f"landed.{table}", data.with_columns(pl.lit(self._source.name).alias("source")))
 
-    def _land_batch(self, file: ExtractFile, batch: RawBatch, before: int) -> pa.Table:
-        """Convert and judge one batch: its rows that stay."""
-        self._quarantined += [(file.shown, before + row, None, rule) for row, rule in batch.refused]
-        size = len(batch.rows)
-        if not size:
-            return self.empty()
-        rows = batch.rows + before
-        verdict = _RowVerdict(size)
-        values: dict[str, pa.Array] = {}
-        for column in self._source.columns:
-            cells = batch.columns.get(column.name)
-            if cells is None:
-                values[column.name] = pa.nulls(size, type=arrow_type(column))
-                continue
-            read = self._readers[column.name].read(cells, tidy=batch.tidy)
-            values[column.name] = read.values
-            verdict.refuse(read.too_long, column.name, TOO_LONG)
-            for rule, places in read.issues:
-                self._note(file, rows[places], column.name, rule)
-        if "id_number" in values:
-            values["id_valid"] = self._check_numbers(file, values, rows)
-        self._judge_rows(values, self._unanswered(batch), verdict)
-        self._quarantined += [
-            (file.shown, int(rows[place]), column, rule) for place, column, rule in verdict.refusals()
-        ]
-        table = pa.table({"row": pa.array(rows), **values})
-        return table.filter(pa.array(~verdict.refused)) if verdict.any() else table
-
-    def _note(self, file: ExtractFile, rows: NDArray[np.int64], column: str, rule: str) -> None:
-        if len(rows):
-            self._issues.append(
-                pl.DataFrame({"row": rows}).select(
-                    pl.lit(file.shown).alias("file"), "row", pl.lit(column).alias("column"), pl.lit(rule).alias("rule")
-                )
-            )
-
-    def _check_numbers(self, file: ExtractFile, values: dict[str, pa.Array], rows: NDArray[np.int64]) -> pa.Array:
-        """Whether each row's own ID number is valid, with the rules that a number, a birth date and a sex can break."""
-        numbers = pl.Series("number", values["id_number"], dtype=pl.String)
-        valid = id_number.valid(numbers, on=self._date)
-        for column in self._source.columns:
-            if column.type == "id_number" and column.name != "id_number":
-                others = pl.Series(values[column.name], dtype=pl.String)
-                others_valid = id_number.valid(others, on=self._date)
-                self._note_bad_digits(file, others, others_valid, column.name, rows)
-        citizen = numbers
-        if "id_type" in values:
-            id_type = pl.Series("id_type", values["id_type"], dtype=pl.String)
-            frame = pl.DataFrame([numbers, id_type])
-            citizen = frame.select(
-                pl.when(pl.col("id_type").is_null() | (pl.col("id_type") == CITIZEN_CARD)).then("number")
-            )["number"]
-        self._note_bad_digits(file, citizen, valid, "id_number", rows)
-        said = {"id_number": numbers, "valid": valid}
-        for name, rule, of_number in (
-            ("birth_date", ID_BIRTH_MISMATCH, id_number.birth_date),
-            ("sex", ID_SEX_MISMATCH, id_number.sex),
-        ):
-            if name in values:
-                written = pl.Series(values[name])
-                differs = pl.DataFrame({**said, "written": written, "number": of_number(numbers)}).select(
-                    (pl.col("valid") & (pl.col("written") != pl.col("number"))).fill_null(value=False)
-                )
-                self._note(file, rows[differs.to_series().to_numpy()], "id_number", rule)
-        return valid.to_arrow()
-
-    def _note_bad_digits(
-        self, file: ExtractFile, numbers: pl.Series, valid: pl.Series, column: str, rows: NDArray[np.int64]
-    ) -> None:
-        bad = numbers.is_not_null() & ~valid
-        if bad.any():
-            bad &= ~id_number.is_numeric_ruin(numbers)  # named already, as what it is
-            self._note(file, rows[bad.to_numpy()], column, BAD_CHECK_DIGIT)
-
-    def _unanswered(self, batch: RawBatch) -> pa.Array:
-        """Which rows of a form of ours hold only what we had filled in: a case, and nothing said of it."""
-        form = self._source.form
-        if form is None:
-            return pa.array(np.zeros(len(batch.rows), dtype=bool))
-        blank = {name: _says_nothing(cells) for name, cells in batch.columns.items()}
-        found = ~blank[form.given[0]]
-        for name, cells in blank.items():
-            if name not in form.given:
-                found &= cells
-        return pa.array(found)
-
-    def _judge_rows(self, values: dict[str, pa.Array], unanswered: pa.Array, verdict: _RowVerdict) -> None:
-        """Quarantine rows that say nobody (person sources) or nothing (the others, but for forms nobody has answered yet)."""
-        if self._source.row_rule == "cells":
-            for column in self._source.columns:
-                if column.required:
-                    missing = pc.and_(pc.is_null(values[column.name]), pc.invert(unanswered))
-                    verdict.refuse_where(missing, column.name, REQUIRED_CELL_MISSING)
-            return
-        verdict.refuse_where(pc.is_null(values["name"]), "name", NAME_MISSING)
-        nobody = pc.invert(values["id_valid"])
-        for name in ("birth_date", "student_number"):
-            if name in values:
-                nobody = pc.and_(nobody, pc.is_null(values[name]))
-        verdict.refuse_where(nobody, None, UNIDENTIFIABLE)
-
-
-def _says_nothing(cells: pa.Array) -> NDArray[np.bool_]:
-    texts = pl.Series("cells", cells, dtype=pl.String).str.strip_chars()
-    return (texts.is_null() | texts.is_in(list(MISSING))).to_numpy()
+    def _with_files(self, notes: pl.DataFrame) -> pl.DataFrame:
+        """Notes on rows, in their order, each with the file that the row stands in."""
+        with_rows = [(first, file) for _, file, _, _, first, read, *_ in self._files if read]
+        files = pl.DataFrame(with_rows, schema={"first": pl.Int64, "file": pl.String}, orient="row").set_sorted("first")
+        return notes.join_asof(files, left_on="row", right_on="first", strategy="backward").drop("first")
 
 
 def column_letter(place: int) -> str:
@@ -305,52 +239,15 @@ def column_letter(place: int) -> str:
     return letters
 
 
-class _RowVerdict:
-    """Which rows of a batch are refused, each for the first rule it broke."""
-
-    def __init__(self, size: int) -> None:
-        self.refused = np.zeros(size, dtype=bool)
-        self._why: dict[int, tuple[str | None, str]] = {}
-
-    def any(self) -> bool:
-        return bool(self._why)
-
-    def refuse(self, places: list[int], column: str | None, rule: str) -> None:
-        for place in places:
-            if not self.refused[place]:
-                self.refused[place] = True
-                self._why[place] = (column, rule)
-
-    def refuse_where(self, broken: pa.Array, column: str | None, rule: str) -> None:
-        if pc.any(broken).as_py():
-            self.refuse(pc.indices_nonzero(broken).to_pylist(), column, rule)
-
-    def refusals(self) -> Iterator[tuple[int, str | None, str]]:
-        for place in sorted(self._why):
-            yield place, *self._why[place]
-
-
 def _find_duplicate_rows(connection: duckdb.DuckDBPyConnection, source: Source) -> bool:
-    """Note all but the first of rows that are the same in every cell, and account for them; whether there are any.
-
-    Rows that are the same in every cell are the same in the required ones, so only rows that share those are compared
-    whole: a night reads the wide columns of a few rows instead of all.
-    """
-    required = ", ".join(f'"{column.name}"' for column in source.columns if column.required)
-    names = ", ".join(f'"{column.name}"' for column in source.columns)
+    """Note all but the first of rows that are the same in every cell, and account for them; whether there are any."""
     connection.execute(
         f"""
         INSERT INTO landed.duplicate_rows
-        WITH hashed AS (SELECT row, hash({required}) AS required FROM landed.{source.name}),
-        suspects AS (
-            SELECT row FROM hashed SEMI JOIN (
-                SELECT required FROM hashed GROUP BY required HAVING count(*) > 1
-            ) USING (required)
-        )
-        SELECT '{source.name}', row FROM (
-            SELECT row, row_number() OVER (PARTITION BY {names} ORDER BY row) AS nth
-            FROM landed.{source.name} WHERE row IN (SELECT row FROM suspects)
-        ) WHERE nth > 1 ORDER BY row
+        SELECT '{source.name}', f.row
+        FROM fingerprints f
+        JOIN (SELECT a, b, min(row) AS first FROM fingerprints GROUP BY a, b HAVING count(*) > 1) s ON s.a = f.a AND s.b = f.b
+        WHERE f.row > s.first ORDER BY f.row
         """
     )
     connection.execute(

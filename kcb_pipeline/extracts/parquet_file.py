@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
@@ -13,9 +14,12 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from kcb_pipeline.errors import ContractError
-from kcb_pipeline.extracts.batches import MALFORMED_ROW, RawBatch
-from kcb_pipeline.extracts.catalogue import MISSING
+from kcb_pipeline.extracts.batches import MALFORMED_ROW, RawBatch, Stretch
+from kcb_pipeline.extracts.catalogue import Source
+from kcb_pipeline.extracts.cells import TEXT_TYPES
+from kcb_pipeline.extracts.encodings import is_utf8
 from kcb_pipeline.extracts.packed import MOST_UNPACKED_BYTES
+from kcb_pipeline.identity.text_arrays import bounds_and_bytes
 
 BATCH_ROWS: Final = 1 << 17
 MOST_ROWS: Final = 200_000_000
@@ -28,9 +32,10 @@ class ParquetFile:
 
     form = "parquet"
 
-    def __init__(self, path: Path, *, shown: str) -> None:
+    def __init__(self, path: Path, source: Source, *, shown: str) -> None:
+        self._path = path
+        self._source = source
         self._shown = shown
-        self.position = 0
         self._size = path.stat().st_size
         try:
             self._file = pq.ParquetFile(path)
@@ -43,29 +48,47 @@ class ParquetFile:
         """A Parquet file has no lines: the data row itself."""
         return row
 
-    def batches(self, positions: dict[str, int]) -> Iterator[RawBatch]:
+    def stretches(self, positions: dict[str, int]) -> Iterator[Stretch]:
         """The records in file order."""
         if len(set(self.headers)) != len(self.headers):
             raise ContractError(file=self._shown, expected="distinct column names", found="two columns of one name")
         names = {name: self.headers[place] for name, place in positions.items()}
-        row = 0
-        batches = self._file.iter_batches(batch_size=BATCH_ROWS, columns=list(names.values()))
+        coded = {name for name in names if self._source.column(name).type not in TEXT_TYPES}
+        batches = self._batches(names, coded)
+        read = 0
         while True:
             try:
                 batch = next(batches, None)
-                if batch is None:
-                    return
-                columns = {name: _texts(batch.column(header)) for name, header in names.items()}
-                rows = np.arange(row + 1, row + batch.num_rows + 1, dtype=np.int64)
-                torn = _torn(columns.values(), batch.num_rows)
             except _UNREADABLE as error:
                 raise self._damaged(error) from None
-            if torn.any():
-                kept = pa.array(~torn)
-                columns = {name: cells.filter(kept) for name, cells in columns.items()}
-            yield RawBatch(rows[~torn], columns, [(int(place), MALFORMED_ROW) for place in rows[torn]])
-            row += batch.num_rows
-            self.position = self._size * row // max(self._file.metadata.num_rows, 1)
+            if batch is None:
+                return
+            read += batch.num_rows
+            position = self._size * read // max(self._file.metadata.num_rows, 1)
+            yield functools.partial(self._read, batch, names, coded, position)
+
+    def _batches(self, names: dict[str, str], coded: set[str]) -> Iterator[pa.RecordBatch]:
+        """The rows as they are, but for texts of coded columns: each distinct one once, and where it stands."""
+        kinds = {name: self._file.schema_arrow.field(header).type for name, header in names.items()}
+        file = pq.ParquetFile(
+            self._path,
+            metadata=self._file.metadata,
+            read_dictionary=[names[name] for name in coded if _is_text(kinds[name])],
+        )
+        yield from file.iter_batches(batch_size=BATCH_ROWS, columns=list(names.values()))
+
+    def _read(self, batch: pa.RecordBatch, names: dict[str, str], coded: set[str], position: int) -> RawBatch:
+        try:
+            columns = {name: _texts(batch.column(header), is_coded=name in coded) for name, header in names.items()}
+            torn = _torn(columns.values(), batch.num_rows)
+        except _UNREADABLE as error:
+            raise self._damaged(error) from None
+        rows = np.arange(1, batch.num_rows + 1, dtype=np.int64)
+        if torn.any():
+            kept = pa.array(~torn)
+            columns = {name: cells.filter(kept) for name, cells in columns.items()}
+        refused = [(int(row), MALFORMED_ROW) for row in rows[torn]]
+        return RawBatch(batch.num_rows, rows[~torn], columns, refused, position)
 
     def _refuse_bomb(self) -> None:
         """A row group is unpacked whole: refuse one that is larger than can be, and rows beyond any county's."""
@@ -84,29 +107,43 @@ class ParquetFile:
         )
 
 
+def _is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+
+
 def _torn(columns: Iterable[pa.Array], size: int) -> NDArray[np.bool_]:
     """Which rows have a cell that is no text: bytes that are not UTF-8, or a NUL."""
     torn = np.zeros(size, dtype=bool)
     for cells in columns:
-        try:
-            cells.validate(full=True)
-            suspects = pc.indices_nonzero(pc.fill_null(pc.match_substring(cells, "\0"), fill_value=False)).to_numpy()
-        except pa.ArrowInvalid:
-            suspects = [place for place, cell in enumerate(cells.cast(pa.binary())) if not _is_text(cell.as_py())]
-        torn[suspects] = True
+        cells.validate()
+        is_coded = pa.types.is_dictionary(cells.type)
+        if not _are_texts(cells.dictionary if is_coded else cells):
+            texts = cells.dictionary_decode() if is_coded else cells
+            torn[[place for place, cell in enumerate(texts.cast(pa.binary())) if not _is_sound(cell.as_py())]] = True
     return torn
 
 
-def _is_text(cell: bytes | None) -> bool:
+def _are_texts(cells: pa.Array) -> bool:
+    """Whether all cells are texts, looked at as one: UTF-8 that no cell begins in the middle of a character, without a NUL."""
+    bounds, data = bounds_and_bytes(cells)
+    text = bytes(data)
+    points = np.frombuffer(text, dtype=np.uint8)
+    starts = points[bounds[bounds < len(points)]]
+    return b"\0" not in text and is_utf8(text) and not ((starts & 0xC0) == 0x80).any()
+
+
+def _is_sound(cell: bytes | None) -> bool:
     try:
         return cell is None or "\0" not in cell.decode()
     except UnicodeDecodeError:
         return False
 
 
-def _texts(cells: pa.Array) -> pa.Array:
-    """A typed column as the text an agency would have written."""
+def _texts(cells: pa.Array, *, is_coded: bool) -> pa.Array:
+    """A typed column as the text an agency would have written; of a coded column, where it can be, each distinct text once."""
     kind = cells.type
+    if is_coded and pa.types.is_dictionary(kind) and _is_text(kind.value_type):
+        return pa.DictionaryArray.from_arrays(cells.indices.cast(pa.int32()), cells.dictionary.cast(pa.string()))
     if pa.types.is_dictionary(kind):
         cells = cells.cast(kind.value_type)
         kind = cells.type
@@ -121,8 +158,7 @@ def _texts(cells: pa.Array) -> pa.Array:
         whole = pc.and_(pc.equal(cells, pc.floor(cells)), pc.less(pc.abs(cells), 1e15))
         as_whole = pc.if_else(whole, cells, None).cast(pa.int64()).cast(pa.string())
         cells = pc.coalesce(as_whole, _scientific(pc.if_else(whole, None, cells)))
-    texts = cells.cast(pa.string())
-    return pc.if_else(pc.is_in(texts, value_set=pa.array(MISSING)), None, texts)
+    return cells.cast(pa.string())
 
 
 def _scientific(numbers: pa.Array) -> pa.Array:

@@ -7,6 +7,7 @@ and one that would unpack to more than a machine can hold is refused before it i
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ import pyarrow as pa
 from python_calamine import CalamineError, CalamineWorkbook
 
 from kcb_pipeline.errors import ContractError
-from kcb_pipeline.extracts.batches import MALFORMED_ROW, RawBatch
+from kcb_pipeline.extracts.batches import MALFORMED_ROW, RawBatch, Stretch
 from kcb_pipeline.extracts.catalogue import Source, header_key
 from kcb_pipeline.extracts.packed import refuse_packed_bomb
 
@@ -34,7 +35,6 @@ class Workbook:
 
     def __init__(self, path: Path, source: Source, *, shown: str) -> None:
         self._shown = shown
-        self.position = 0
         self._size = path.stat().st_size
         self._rows = self._sheet(path, source.form.sheet if source.form else None)
         self._header_at = self._find_header(source)
@@ -49,28 +49,20 @@ class Workbook:
         """The sheet's row of a data row."""
         return self._lines[row - 1]
 
-    def batches(self, positions: dict[str, int]) -> Iterator[RawBatch]:
+    def stretches(self, positions: dict[str, int]) -> Iterator[Stretch]:
         """The data rows below the header; rows with nothing in them are no data rows."""
-        row = 0
-        records: list[list[Any]] = []
-        width = max(positions.values(), default=-1) + 1
-        for cells in self._rows[self._header_at + 1 :]:
-            if _is_blank(cells):
-                continue
-            row += 1
-            records.append(cells + [""] * (width - len(cells)))
-            if len(records) == BATCH_ROWS:
-                yield self._batch(records, row, positions)
-                records = []
-        yield self._batch(records, row, positions)
+        for start in range(0, max(len(self._lines), 1), BATCH_ROWS):
+            yield functools.partial(self._batch, self._lines[start : start + BATCH_ROWS], positions)
 
-    def _batch(self, records: list[list[Any]], last_row: int, positions: dict[str, int]) -> RawBatch:
-        self.position = self._size * last_row // max(len(self._rows), 1)
+    def _batch(self, lines: list[int], positions: dict[str, int]) -> RawBatch:
+        width = max(positions.values(), default=-1) + 1
+        records = [self._rows[line - 1] for line in lines]
+        records = [cells + [""] * (width - len(cells)) for cells in records]
         columns = {
             name: pa.array([_text(record[place]) for record in records], type=pa.string())
             for name, place in positions.items()
         }
-        rows = np.arange(last_row - len(records) + 1, last_row + 1, dtype=np.int64)
+        rows = np.arange(1, len(records) + 1, dtype=np.int64)
         refused = [
             (int(row), MALFORMED_ROW)
             for row, record in zip(rows, records, strict=True)
@@ -80,7 +72,8 @@ class Workbook:
             kept = ~np.isin(rows, [row for row, _ in refused])
             columns = {name: cells.filter(pa.array(kept)) for name, cells in columns.items()}
             rows = rows[kept]
-        return RawBatch(rows, columns, refused)
+        position = self._size * lines[-1] // len(self._rows) if lines else self._size
+        return RawBatch(len(records), rows, columns, refused, position)
 
     def _sheet(self, path: Path, wanted: str | None) -> list[list[Any]]:
         try:

@@ -52,8 +52,8 @@ def read_cells():
 
     def read(source, column, *cells, date=COMPARISON_DATE):
         reader = ColumnReader(sources()[source].column(column), date)
-        found = reader.read(pa.array(cells, type=pa.string()), tidy=False)
-        return found.values.to_pylist(), dict(found.issues)
+        found = reader.read(pa.array(cells, type=pa.string()), None)
+        return found.values.to_pylist(), {rule: places.tolist() for rule, places in found.issues}
 
     return read
 

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kcb_pipeline.errors import ContractError
-from kcb_pipeline.extracts import packed, parquet_file, text_file
+from kcb_pipeline.extracts import packed, parquet_file, records, text_file
 from kcb_pipeline.review.filled import read_filled
 
 HEADERS = ["student_number", "absent_on", "kind"]
@@ -115,7 +115,7 @@ def test_whatever_stands_below_a_header_is_accounted_for(desk, text):
 
 
 def test_quotation_marks_that_never_close_cost_no_more_than_their_rows(desk, monkeypatch):
-    monkeypatch.setattr(text_file, "MOST_UNENDED", 100)
+    monkeypatch.setattr(records, "MOST_UNENDED", 100)
     began = time.process_time()
 
     account = land(desk, "absences.csv", csv_file() + b'"a\n' * 20_000)
@@ -125,7 +125,7 @@ def test_quotation_marks_that_never_close_cost_no_more_than_their_rows(desk, mon
 
 
 def test_a_file_of_lines_that_are_no_rows_is_refused_before_they_fill_the_memory(desk, monkeypatch):
-    monkeypatch.setattr(text_file, "MOST_REFUSED", 1000)
+    monkeypatch.setattr(records, "MOST_REFUSED", 1000)
 
     assert land(desk, "absences.csv", csv_file() + b"x\n" * 1000) is not None
     for line in (b"x\n", b'"x\n'):

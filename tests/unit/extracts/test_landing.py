@@ -3,14 +3,17 @@
 import datetime as dt
 
 import polars as pl
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kcb_pipeline.errors import ContractError
+from kcb_pipeline.extracts import text_file
 from kcb_pipeline.extracts.catalogue import sources
 from kcb_pipeline.extracts.delivery import find_delivery
 from kcb_pipeline.extracts.landing import land
+from kcb_pipeline.extracts.rows import fingerprints
 
 POPULATION = "id_number,name,sex,birth_date,household_id,division_code"
 REGISTRY = "student_number,name,sex,birth_date,id_type,id_number,school_code,school_name,grade,registry_status"
@@ -74,6 +77,26 @@ def test_population_and_residents_are_numbered_separately(desk):
 
 
 # -- the account ---------------------------------------------------------------------------------------------------
+
+
+def test_what_is_wrong_is_noted_with_its_file_also_beside_files_without_rows(desk):
+    for name, rows in {
+        "0": [],
+        "1": ["G1,昨天,无故"],
+        "2": [],
+        "3": ["broken", "G2,20261118,想不起来"],
+        "4": [],
+    }.items():
+        desk.put(f"absences/{name}.csv", [ABSENCES, *rows])
+
+    desk.land("absences")
+
+    assert desk.query("SELECT file, row FROM landed.cell_issues ORDER BY row") == [
+        ("absences/1.csv", 1), ("absences/3.csv", 3),
+    ]  # fmt: skip
+    assert desk.query("SELECT DISTINCT file, row FROM landed.quarantined_rows ORDER BY row") == [
+        ("absences/1.csv", 1), ("absences/3.csv", 2), ("absences/3.csv", 3),
+    ]  # fmt: skip
 
 
 def test_read_rows_are_landed_or_quarantined_or_duplicate_in_every_file(desk):
@@ -659,3 +682,78 @@ def test_columns_land_under_their_canonical_names_and_types(desk):
     assert frame.select("student_number", "sex", "birth_date", "id_type", "grade", "registry_status", "enrolled_month", "migrant").row(0) == (
         "G1", "1", dt.date(2015, 3, 12), "1", 5, "01", dt.date(2021, 9, 1), False,
     )  # fmt: skip
+
+
+# -- characters that cells do not keep ---------------------------------------------------------------------------------
+
+
+def test_a_separator_inside_quotation_marks_that_is_a_control_character_is_removed_and_noted(desk):
+    many = [f"G{n}\t20261118\t无故\tS1" for n in range(50)]
+    desk.put("absences.csv", ["student_number\tabsent_on\tkind\tschool_code", *many, 'G9\t20261118\t无故\t"S\t2"'])
+
+    desk.land("absences")
+
+    assert desk.landed("absences", "school_code")[51] == "S2"
+    assert desk.issues("absences") == {(51, "school_code", "control_characters")}
+
+
+# -- fingerprints --------------------------------------------------------------------------------------------------
+
+TABLE = {
+    "row": [1, 2],
+    "name": ["王", "王"],
+    "address": [None, None],
+    "sex": pa.array(["1", "1"]).dictionary_encode(),
+    "flag": pa.array(["2", "2"]).dictionary_encode(),
+    "birth_date": pa.array([dt.date(2015, 3, 12)] * 2),
+    "id_valid": [True, True],
+}
+OTHERWISE = {
+    "name": [["王", "李"], [None, "王"]],
+    "address": [[None, "王"]],
+    "sex": [["1", "2"], ["1", None]],
+    "flag": [["2", "1"], [None, "2"]],
+    "birth_date": [[dt.date(2015, 3, 12), dt.date(2015, 3, 13)], [dt.date(2015, 3, 12), None]],
+    "id_valid": [[True, False]],
+}
+
+
+def prints(**cells):
+    columns = TABLE | cells
+    table = pa.table({name: pa.array(v) if isinstance(v, list) else v for name, v in columns.items()})
+    return fingerprints(table.set_column(2, "address", table["address"].cast(pa.string()))).select("a", "b").rows()
+
+
+def test_rows_that_are_the_same_have_one_fingerprint_however_their_codes_are_kept():
+    one, same = prints()
+    # the same values, kept in another order and beside others
+    codes = pa.DictionaryArray.from_arrays(pa.array([2, 2], type=pa.int32()), pa.array(["9", "2", "1"]))
+
+    assert one == same
+    assert prints(sex=codes) == [one, one]
+
+
+@pytest.mark.parametrize(("column", "cells"), [(name, cells) for name, many in OTHERWISE.items() for cells in many])
+def test_rows_that_differ_in_one_cell_have_two_fingerprints(column, cells):
+    coded = column in ("sex", "flag")
+    (a1, b1), (a2, b2) = prints(**{column: pa.array(cells).dictionary_encode() if coded else cells})
+
+    assert a1 != a2
+    assert b1 != b2
+
+
+def test_a_text_that_changes_its_column_changes_the_fingerprint():
+    [(one, _), (other, _)] = prints(name=["王", None], address=[None, "王"])
+
+    assert one != other
+
+
+def test_many_equal_rows_far_apart_count_once(desk, monkeypatch):
+    monkeypatch.setattr(text_file, "BLOCK_BYTES", 200)
+    rows = [f"G{n % 100},20261118,{'无故' if n < 250 else ' 无故'}" for n in range(500)]
+    desk.put("absences.csv", [ABSENCES, *rows])
+
+    account = desk.land("absences")
+
+    assert (account.read, account.landed, account.duplicate_rows) == (500, 100, 400)
+    assert list(desk.landed("absences", "kind")) == list(range(1, 101))

@@ -20,12 +20,14 @@ def read(path, source=SOURCE):
     """All records of a file as {row: tuple of cells}, and the refused rows."""
     reader = TextFile(path, source, shown=path.name)
     positions, _ = find_columns(reader.headers, source, shown=path.name)
-    records, refused = {}, {}
-    for batch in reader.batches(positions):
+    records, refused, before = {}, {}, 0
+    for stretch in reader.stretches(positions):
+        batch = stretch()
         columns = {name: cells.to_pylist() for name, cells in batch.columns.items()}
         for place, row in enumerate(batch.rows.tolist()):
-            records[row] = tuple(columns[name][place] for name in ("student_number", "name", "present"))
-        refused.update(dict(batch.refused))
+            records[before + row] = tuple(columns[name][place] for name in ("student_number", "name", "present"))
+        refused |= {before + row: rule for row, rule in batch.refused}
+        before += batch.count
     return records, refused, reader
 
 
@@ -171,6 +173,52 @@ def test_separators_inside_quotes_do_not_count(tmp_path):
 
     assert records == {1: ("G1", "王,小,明", "1")}
     assert refused == {}
+
+
+def test_a_return_inside_a_line_is_a_character_of_its_cell(tmp_path):
+    text = (
+        f'{HEADER}\nG1,王\r明,33,20260901,1\n\rG2,李,33,20260901,1\r\n"G3"\rx,赵,33,20260901,1\nG4,孙\r,33,20260901\n'
+    )
+
+    records, refused, _ = read(write(tmp_path, text))
+
+    assert records == {1: ("G1", "王\r明", "1"), 2: ("\rG2", "李", "1"), 3: ("G3\rx", "赵", "1")}
+    assert refused == {4: "malformed_row"}
+
+
+def test_all_returns_before_a_line_end_belong_to_it(tmp_path):
+    records, refused, _ = read(
+        write(tmp_path, f"{HEADER}\r\r\nG1,王,33,20260901,1\r\r\n\r\r\nG2,李,33,20260901,1\r\r\n")
+    )
+
+    assert records == {1: ("G1", "王", "1"), 2: ("G2", "李", "1")}
+    assert refused == {}
+
+
+def test_the_mark_of_another_file_inside_a_file_belongs_to_its_cell(tmp_path, monkeypatch):
+    monkeypatch.setattr(text_file, "BLOCK_BYTES", 30)
+
+    records, _, _ = read(write(tmp_path, f"{HEADER}\n" + "\ufeffG1,王,33,20260901,1\n" * 9))
+
+    assert [record[0] for record in records.values()] == ["\ufeffG1"] * 9
+
+
+@pytest.mark.parametrize("name", ["in_school.csv", "in_school.csv.gz"])
+def test_a_bad_row_in_a_long_file_of_gb18030_costs_itself_only(tmp_path, name):
+    header, row = (
+        "全国学籍号,姓名,学校标识码,清点日期,是否在校\n".encode("gb18030"),
+        "G1,王小䶮,33,20260901,是\n".encode("gb18030"),
+    )
+    rows = [row] * 60_000
+    rows[40_000] = b"G2,\xff,33,20260901,1\n"
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(header + b"".join(rows)) if name.endswith("gz") else header + b"".join(rows))
+
+    records, refused, _ = read(path)
+
+    assert refused == {40_001: "malformed_row"}
+    assert set(records.values()) == {("G1", "王小䶮", "是")}
+    assert len(records) == 59_999
 
 
 def test_blank_lines_are_no_rows(tmp_path):

@@ -273,7 +273,8 @@ def test_a_text_stays_the_text_it_is(text, tmp_path):
 
     cell = openpyxl.load_workbook(io.BytesIO(content))["s"]["A2"]
     reader = Workbook(path, sources()["absences"], shown="a")
-    [batch] = reader.batches({"student_number": 0})
+    [stretch] = reader.stretches({"student_number": 0})
+    batch = stretch()
 
     assert cell.data_type == "s"
     assert batch.columns["student_number"].to_pylist() == [text]
@@ -291,7 +292,8 @@ def test_dates_typed_into_a_date_cell_land(typed, landed, tmp_path):
     book.active["C2"].number_format = "yyyy-mm-dd"
     book.save(tmp_path / "v.xlsx")
 
-    [batch] = Workbook(tmp_path / "v.xlsx", sources()["verifications"], shown="v").batches({"verified_on": 2})
+    [stretch] = Workbook(tmp_path / "v.xlsx", sources()["verifications"], shown="v").stretches({"verified_on": 2})
+    batch = stretch()
 
     assert batch.columns["verified_on"].to_pylist() == [landed]
 
