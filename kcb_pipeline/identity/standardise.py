@@ -9,16 +9,19 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from kcb_pipeline.engines.embedded import scalar
 from kcb_pipeline.engines.workspace import ParquetTable, Workspace
 from kcb_pipeline.identity import id_number
 from kcb_pipeline.identity.codes import citizen_numbers_of
 from kcb_pipeline.identity.names import NameTable, plain_key
 from kcb_pipeline.progress import SILENT, Progress
+from kcb_pipeline.threads import pipelined
 
 REGISTERED, RESIDENT = "registered", "resident"
 """population_type: 户籍 and 流动 (published.md)."""
@@ -33,7 +36,7 @@ DEAD_REGISTRY_STATUSES = (
 )  # fmt: skip
 """学籍状态 of rows that are no enrolment any more (extracts.md, student_registry)."""
 
-_BATCH_ROWS = 1 << 19
+_BATCH_ROWS = 1 << 18
 _GENERATION = "current"
 
 _POPULATION = """
@@ -100,16 +103,20 @@ def standardise_registry(workspace: Workspace, *, progress: Progress = SILENT) -
 def _write(workspace: Workspace, table: str, keys: Keys, progress: Progress) -> int:
     rows, kernel = 0, StandardKeys(keys, workspace.comparison_date)
     with workspace.connect() as connection:
+        whole = scalar(connection, f"SELECT count(*) FROM ({keys.sql})")
         with ParquetTable(workspace.parquet("standard", table, _GENERATION)) as out:
             reader = connection.sql(keys.sql).to_arrow_reader(_BATCH_ROWS)
-            out.write(kernel(pl.DataFrame(reader.schema.empty_table())).to_arrow(compat_level=_COMPATIBLE))
-            for batch in reader:
-                made = kernel(pl.DataFrame(pa.Table.from_batches([batch])))
-                rows += made.height
-                out.write(made.to_arrow(compat_level=_COMPATIBLE))
-                progress.update(table, rows, rows, rows=rows)
+            out.write(_made(kernel, reader.schema.empty_table()))
+            for made in pipelined(partial(_made, kernel, pa.Table.from_batches([batch])) for batch in reader):
+                rows += made.num_rows
+                out.write(made)
+                progress.update(table, rows, whole, rows=rows)
         workspace.show(connection, "standard", table, _GENERATION)
     return rows
+
+
+def _made(kernel: StandardKeys, rows: pa.Table) -> pa.Table:
+    return kernel(pl.DataFrame(rows)).to_arrow(compat_level=_COMPATIBLE)
 
 
 _COMPATIBLE = pl.CompatLevel.oldest()
@@ -136,10 +143,7 @@ def person_keys(rows: pl.DataFrame) -> list[pl.Series]:
     """Keys of the person a row is about: id_key, name_key, folded, pinyin, former_folded, sex, birth_date.
 
     rows: id_number, id_valid, name, former_name, sex, birth_date. A missing birth date or sex is taken from a valid number, nothing else is filled in."""
-    valid = rows.select(pl.when("id_valid").then("id_number"))["id_number"]
-    said = rows.select("sex", "birth_date").with_columns(
-        pl.col("sex").fill_null(id_number.sex(valid)), pl.col("birth_date").fill_null(id_number.birth_date(valid))
-    )
+    said = _filled_from_numbers(rows)
     names = plain_key(rows["name"])
     folded, pinyin = _name_hashes(names)
     former_folded, _ = _name_hashes(plain_key(rows["former_name"]))
@@ -157,15 +161,31 @@ def person_keys(rows: pl.DataFrame) -> list[pl.Series]:
     ]
 
 
+def _filled_from_numbers(rows: pl.DataFrame) -> pl.DataFrame:
+    """sex and birth_date, those that are missing as a valid number says them."""
+    said = rows.select("sex", "birth_date")
+    wanting = said.select(pl.any_horizontal(pl.all().is_null())).to_series().arg_true()
+    if not len(wanting):
+        return said
+    valid = rows[wanting].select(pl.when("id_valid").then("id_number"))["id_number"]
+    return pl.DataFrame(
+        [
+            column.scatter(wanting, column.gather(wanting).zip_with(column.gather(wanting).is_not_null(), numbers_say))
+            for column, numbers_say in (
+                (said["sex"], id_number.sex(valid)),
+                (said["birth_date"], id_number.birth_date(valid)),
+            )
+        ]
+    )
+
+
 def _name_hashes(names: pl.Series) -> tuple[pl.Series, pl.Series]:
     """The folded and the pinyin key of each plain name, computed once a distinct name."""
-    distinct = names.drop_nulls().unique()
-    table = NameTable.of(distinct)
-    keyed = pl.DataFrame(
-        {"name": distinct, "folded": _signed(table.folded_keys()), "pinyin": _signed(table.pinyin_keys())}
-    )
-    joined = names.to_frame("name").join(keyed, on="name", how="left", maintain_order="left")
-    return joined["folded"], joined["pinyin"]
+    coded = names.to_arrow().dictionary_encode()
+    table = NameTable.of(pl.Series(coded.dictionary, dtype=pl.String))
+    places = pl.Series(coded.indices)
+    folded, pinyin = (pl.Series(_signed(keys)).gather(places) for keys in (table.folded_keys(), table.pinyin_keys()))
+    return folded, pinyin
 
 
 def _signed(keys: np.ndarray[tuple[int], np.dtype[np.uint64]]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
