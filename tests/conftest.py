@@ -11,7 +11,7 @@ for name in ("KCB_HOME", "DAGSTER_HOME", "KCB_DAGSTER_STATE", "KCB_DAGSTER_POSTG
     os.environ.pop(name, None)
 
 NOTHING_SKIPPED = "KCB_TESTS_SKIP_NOTHING"
-"""Set by `.ci/run`, which installs whatever a test needs: there a test that is skipped is a test that fails."""
+"""Set by `.ci/run` where it found or installed whatever a test needs: there a test that is skipped is a test that fails."""
 
 MAY_BE_MISSING = ("no systemd-analyze",)
 """How the reasons begin for which a test may be skipped there too."""
