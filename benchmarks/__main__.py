@@ -35,7 +35,7 @@ _DOCUMENT: Final = _HERE.parent / "docs" / "benchmarks.md"
 _BEGIN, _END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
 _SIZES: Final = {"100k": 100_000, "1m": 1_000_000, "10m": 10_000_000}
 _COLUMNS: Final = (
-    "what", "goal", "ours", "Splink 5", "below our best threshold", "ours: wall s, cpu s, GiB", "Splink: wall s, cpu s, GiB", "ratio wall", "ratio cpu",
+    "what", "goal", "ours", "Splink 5", "below our best threshold", "our wrong links: estimated, true", "ours: wall s, cpu s, GiB", "Splink: wall s, cpu s, GiB", "ratio wall", "ratio cpu",
 )  # fmt: skip
 
 
@@ -47,6 +47,8 @@ class Outcome:
     best: Accuracy
     cost: Cost
     clusters: float | None = None
+    wrong: float | None = None
+    """wrong links as the linker estimated them itself"""
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ class Contest:
             _quality(ours),
             _quality(rival),
             f"{ours.best.f1 - ours.found.f1:.5f}" if isinstance(ours, Outcome) else "",
+            f"{ours.wrong:.1f}, {ours.found.wrong}" if isinstance(ours, Outcome) and ours.wrong is not None else "",
             _cost(ours),
             _cost(rival),
             *ratios,
@@ -147,7 +150,9 @@ def _judge(out: Path, truth: tuple[np.ndarray, ...], cost: Cost, *, dedup: bool)
     clusters = None
     if dedup:
         clusters = accuracy.of_clusters(accuracy.clusters(rows_l[linked], rows_r[linked], len(left)), left).f1
-    return Outcome(found, best, cost, clusters)
+    estimates = out / "estimates.json"
+    wrong = json.loads(estimates.read_text())["wrong"] if estimates.exists() else None
+    return Outcome(found, best, cost, clusters, wrong)
 
 
 def _febrl_contests(bench: Bench, path: Path) -> list[Contest]:
