@@ -92,10 +92,6 @@ def population_settings() -> Settings:
             block_on("guardians.first_name", "birth_date", name="guardian's name, birth date"),
             block_on("name.folded", "sex", "division_code", name="name, sex, county of 户籍"),
         ),
-        relatives=(
-            block_on("guardians.first_id", name="one guardian's number"),
-            block_on("guardians.first_phone", name="one guardian's phone"),
-        ),
         # What is asked of it is a precision of 0.99999: to hide a child who is out of school costs more than a visit in vain.
         false_link_cost=10,
         largest_block=200_000,

@@ -506,6 +506,11 @@ class Guardians(Comparison):
         """All the columns of guardians."""
         return (*self.ids, *self.phones, *self.names)
 
+    @property
+    def families(self) -> tuple[str, ...]:
+        """A guardian's number and telephone."""
+        return tuple(f"{self.name}.first_{kind}" for kind, names in self._kinds() if names and kind != "name")
+
     def prepare(self, records: pl.DataFrame) -> list[pl.Series]:
         """A code of each number, phone and name: sets of three are compared fastest place by place."""
         columns = []
@@ -520,6 +525,8 @@ class Guardians(Comparison):
         """Blocking keys `first_id`, `first_phone` and `first_name`: the least of each, so that the order written does not matter."""
         keys = []
         for kind, names in self._kinds():
+            if not names:
+                continue
             slots = [pl.col(f"{self.name}.{kind}{place}") for place in range(len(names))]
             given = [pl.when(slot != 0).then(slot) for slot in slots]
             keys.append(prepared.select(pl.min_horizontal(given).alias(f"{self.name}.first_{kind}")).to_series())

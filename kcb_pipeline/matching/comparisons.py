@@ -115,6 +115,11 @@ class Comparison(ABC):
         return []
 
     @property
+    def families(self) -> tuple[str, ...]:
+        """Columns, prepared or of `keys`, in which two different people of one family agree and strangers do not."""
+        return ()
+
+    @property
     def code(self) -> str:
         """The prepared column whose equality is the first level."""
         return f"{self.name}.code"

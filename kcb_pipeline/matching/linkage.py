@@ -31,7 +31,7 @@ from kcb_pipeline.matching.deciding import (
     estimated_quality,
 )
 from kcb_pipeline.matching.looking import Looked, first_compared, first_look, in_two_looks, look_whole
-from kcb_pipeline.matching.model import Kin, Model, Patterns, estimate_m, estimate_u, silence
+from kcb_pipeline.matching.model import Kin, Lookalikes, Model, Patterns, estimate_m, estimate_u, silence
 from kcb_pipeline.matching.quality import Quality
 from kcb_pipeline.matching.settings import Settings
 from kcb_pipeline.matching.settling import Settled, not_refused, settle
@@ -40,7 +40,7 @@ from kcb_pipeline.matching.weighing import (
     Records,
     Weights,
     blocking_keys,
-    kin_of,
+    learn_inside,
     levels_of,
     near_by_chance,
     patterns_of,
@@ -159,17 +159,17 @@ def link(
     sizes = looked.left.height, looked.right.height
     expected = expected_matches(settings, len(settled), *sizes)
     with ThreadPoolExecutor(1) as aside:
+        every = float(max(sizes[0] * sizes[1], 1))
         if model is None:
-            learning = aside.submit(_chance_and_kin, settings, looked, expected)
+            learning = aside.submit(_different_people, settings, looked, expected / every)
         pairs, rules, report = _candidates(looked, settings, reviewed)
         progress.update("block", 3, 5, rows=len(pairs))
         rows_l, rows_r = looked.left.whole_rows(pairs.rows_l), looked.right.whole_rows(pairs.rows_r)
         patterns = patterns_of(settings, levels_of(settings.comparisons, pairs), len(pairs))
         if model is None:
             known = _and_settled(settings, patterns, looked, settled)
-            u, kin = learning.result()
-            every = float(max(sizes[0] * sizes[1], 1))
-            model = estimate_m(settings, known, u, pairs=every, expected_matches=expected, kin=kin)
+            u, kin, alike = learning.result()
+            model = estimate_m(settings, known, u, pairs=every, expected_matches=expected, kin=kin, lookalikes=alike)
             model = with_near(settings, model, near_by_chance(settings, model, patterns, rare.among(rows_l, rows_r)))
     progress.update("estimate", 4, 5, rows=len(pairs))
     orphaned = orphaned_share(settings, model, *sizes)
@@ -209,16 +209,13 @@ _FEWEST_ORPHANS: Final = 0.02
 # -- the steps -----------------------------------------------------------------------------------------------------
 
 
-def _chance_and_kin(
-    settings: Settings, looked: Looked, expected: float
-) -> tuple[dict[str, tuple[float, ...]], Kin | None]:
-    """What strangers have in common, and what relatives have: neither depends on which pairs are compared."""
+def _different_people(
+    settings: Settings, looked: Looked, prior: float
+) -> tuple[dict[str, tuple[float, ...]], Kin | None, Lookalikes]:
+    """What strangers have in common, relatives, and others who look alike: none depends on which pairs are compared."""
     samples = looked.left.sample, looked.right.sample
     u = estimate_u(settings, *u_evidence(settings, *samples))
-    if not settings.relatives:
-        return u, None
-    share_met = expected / max(looked.left.height, 1)
-    return u, kin_of(settings, samples[0], share=looked.left.sampled_share, share_met=share_met)
+    return u, *learn_inside(settings, samples, u, prior=prior)
 
 
 def _candidates(

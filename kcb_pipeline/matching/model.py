@@ -8,7 +8,7 @@ by EM over *distinct* level vectors, so that a million pairs cost what a few hun
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from kcb_pipeline.matching.comparisons import MISSING
 from kcb_pipeline.matching.settings import Implied, Settings
 
-FORMAT: Final = 2
-"""Version of the JSON a model is kept as. 1 knew nothing of `near`."""
+FORMAT: Final = 3
+"""Version of the JSON a model is kept as. 1 knew nothing of `near`, 2 nothing of `lookalikes`."""
 
 _MOST_NEAR: Final = 3.0
 _SMOOTHING: Final = 1.0
@@ -28,13 +28,56 @@ _MOST_ITERATIONS: Final = 1000
 
 
 @dataclass(frozen=True)
+class Lookalikes:
+    """How often two records *within* a table, which are two people, show each level vector, as far as blocking brings them together.
+
+    Comparisons do not agree independently of each other: neighbours share postcode and suburb, twins sex and birth date. So how
+    often people who are not one look like it is not a product of u; but a table in which everybody stands once shows it.
+
+    comparisons: their order. vectors: level vectors, `MISSING` for no evidence. counts: pairs that show each. pairs: all pairs of two
+    records. known: of each comparison, the share of all pairs in which neither value is missing.
+    """
+
+    comparisons: tuple[str, ...]
+    vectors: tuple[tuple[int, ...], ...]
+    counts: tuple[float, ...]
+    pairs: float
+    known: tuple[float, ...]
+
+    def excess(self, vectors: NDArray[np.int8], expected: NDArray[np.float64]) -> NDArray[np.float64]:
+        """How much more often (ln) than expected people who are not one show each level vector.
+
+        expected: ln of the probability of each of the `vectors` by a model. A missing level stands for any. Where few pairs
+        were to be expected and few were seen the model is believed: `_BELIEF` pairs are added to both.
+        """
+        ours, counts = np.array(self.vectors, dtype=np.int8).reshape(-1, len(self.comparisons)), np.array(self.counts)
+        seen, pairs = np.zeros(len(vectors)), np.zeros(len(vectors))
+        masks, of_mask = np.unique(vectors != MISSING, axis=0, return_inverse=True)
+        for number, mask in enumerate(masks):
+            those = np.flatnonzero(of_mask.reshape(-1) == number)
+            told = np.flatnonzero((ours[:, mask] != MISSING).all(axis=1))
+            _, same = np.unique(
+                np.concatenate([ours[told][:, mask], vectors[those][:, mask]]), axis=0, return_inverse=True
+            )
+            same = same.reshape(-1)
+            seen[those] = np.bincount(same[: len(told)], counts[told], minlength=len(same))[same[len(told) :]]
+            pairs[those] = self.pairs * np.prod(np.array(self.known)[mask])
+        return np.log(seen + _BELIEF) - np.log(pairs * np.exp(expected) + _BELIEF)
+
+
+_BELIEF: Final = 1.0
+"""Pairs."""
+
+
+@dataclass(frozen=True)
 class Model:
     """m and u of each comparison's levels, and the share of all pairs that match.
 
     m, u: comparison → probabilities by level, adding up to 1; among matches, and among pairs of strangers.
     prior: probability that a pair picked from all (left × right) is one person.
     relatives, relative_rate: the probabilities by level among pairs of one family who are two people, and how often a pair
-        picked from all is such a pair; empty and 0 where settings name no relatives.
+        picked from all is such a pair; empty and 0 where nothing is known of families.
+    lookalikes: how often two people in truth show each level vector, where that was counted.
     near: comparison → level → how rare (log2 of the mean of 1/frequency) is the rarer of two values that chance alone brings to that
         level; see `near_adjustment`.
     iterations, converged: how EM ended.
@@ -48,6 +91,7 @@ class Model:
     iterations: int = 0
     converged: bool = True
     near: dict[str, dict[int, float]] = field(default_factory=dict)
+    lookalikes: Lookalikes | None = None
 
     @property
     def prior_weight(self) -> float:
@@ -93,13 +137,27 @@ class Model:
         odds = np.log2(self.relative_rate * orphaned) - np.log2(1 - self.prior - self.relative_rate)
         return -np.logaddexp2(0.0, odds + likeness)
 
+    def lookalikes_weight(self, said: NDArray[np.int8], heard: NDArray[np.int8]) -> NDArray[np.float64]:
+        """What it takes away from the weight of level vectors (log2), or gives, that two people look so oftener, or less often, than u and
+        kinship say. said, heard: the levels, and those of them that are evidence (`silence`).
+        """
+        if self.lookalikes is None:
+            return np.zeros(len(said))
+        names = self.lookalikes.comparisons
+        strangers = np.log1p(-self.relative_rate) + _log_probability(heard, [np.array(self.u[name]) for name in names])
+        if self.relative_rate:
+            alike = _log_probability(said, [np.array(self.relatives[name]) for name in names])
+            strangers = np.logaddexp(strangers, np.log(self.relative_rate) + alike)
+        taken: NDArray[np.float64] = -self.lookalikes.excess(said, strangers) / np.log(2)
+        return taken
+
     def to_json(self) -> str:
         """The model as text that `from_json` reads back to the bit."""
         return json.dumps(
             {
                 "format": FORMAT, "prior": self.prior, "m": self.m, "u": self.u,
                 "relatives": self.relatives, "relative_rate": self.relative_rate, "near": self.near,
-                "iterations": self.iterations, "converged": self.converged,
+                "lookalikes": None if self.lookalikes is None else asdict(self.lookalikes), "iterations": self.iterations, "converged": self.converged,
             },
             ensure_ascii=False, sort_keys=True, indent=1,
         )  # fmt: skip
@@ -109,8 +167,8 @@ class Model:
         """The model of a text by `to_json`; ValueError where it is none, or of another format."""
         said: Any = json.loads(text)
         found = said.get("format") if isinstance(said, dict) else None
-        if found not in (1, FORMAT):
-            message = f"a model of format {found}; this program reads formats 1 and {FORMAT}"
+        if found not in range(1, FORMAT + 1):
+            message = f"a model of format {found}; this program reads formats 1 to {FORMAT}"
             raise ValueError(message)
         if missing := {"m", "u", "relatives", "prior", "relative_rate", "iterations", "converged"} - said.keys():
             message = f"a model without {', '.join(sorted(missing))}"
@@ -131,7 +189,20 @@ class Model:
                 name: {int(level): float(typical) for level, typical in levels.items()}
                 for name, levels in said.get("near", {}).items()
             },
+            _lookalikes(said.get("lookalikes")),
         )
+
+
+def _lookalikes(said: Any) -> Lookalikes | None:
+    if said is None:
+        return None
+    return Lookalikes(
+        tuple(said["comparisons"]),
+        tuple(tuple(map(int, vector)) for vector in said["vectors"]),
+        tuple(map(float, said["counts"])),
+        float(said["pairs"]),
+        tuple(map(float, said["known"])),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,18 +292,24 @@ def estimate_u(
 
 @dataclass(frozen=True, slots=True)
 class Kin:
-    """What pairs of one family who are two people look like: probabilities by level, and how many such pairs there are to meet."""
+    """What pairs of one family who are two people look like: probabilities by level, and how often two records picked from all are such a pair."""
 
     levels: dict[str, tuple[float, ...]]
-    pairs: float
+    rate: float
 
 
 _STRANGE_KIN: Final = 0.01
 """Share of relatives' pairs that may show any level whatever was observed: one's number written into the other's record, say."""
 
 
+_MOST_KIN: Final = 0.1
+
+
 def estimate_kin(settings: Settings, levels: dict[str, NDArray[np.int8]], *, pairs: float) -> Kin:
-    """The levels of pairs of one family inside one table; `pairs`: how many of their kind the comparison of two tables can meet."""
+    """From the levels of the pairs of one family inside tables; `pairs`: all pairs of two records inside them.
+
+    Two records of different tables are relatives as often as two of one: brothers stand in either table by themselves.
+    """
     shares: dict[str, tuple[float, ...]] = {}
     for comparison in settings.comparisons:
         found = levels[comparison.name]
@@ -240,7 +317,46 @@ def estimate_kin(settings: Settings, levels: dict[str, NDArray[np.int8]], *, pai
         observed = (counts + 1 / len(counts)) / (counts.sum() + 1)
         mixed = (1 - _STRANGE_KIN) * observed + _STRANGE_KIN / len(counts)
         shares[comparison.name] = tuple(float(share) for share in mixed)
-    return Kin(shares, pairs)
+    rate = len(next(iter(levels.values()))) / max(pairs, 1.0)
+    return Kin(shares, min(rate, _MOST_KIN))
+
+
+def estimate_lookalikes(
+    settings: Settings,
+    tables: list[Patterns],
+    u: dict[str, tuple[float, ...]],
+    kin: Kin | None,
+    *,
+    pairs: list[float],
+    known: tuple[float, ...],
+    prior: float,
+) -> Lookalikes:
+    """From the level vectors of pairs inside tables, of which each has so many `pairs` in all. prior: of two records being one person.
+
+    A vector that looks like one person is counted as often as the table says that has it less often: where persons stand twice in one of
+    the tables by mistake, that is no lookalike.
+    """
+    names = tuple(c.name for c in settings.comparisons)
+    vectors, place = np.unique(np.concatenate([found.vectors for found in tables]), axis=0, return_inverse=True)
+    of_table = np.split(place.reshape(-1), np.cumsum([len(found.vectors) for found in tables])[:-1])
+    counts = np.array(
+        [
+            np.bincount(places, found.counts, minlength=len(vectors))
+            for places, found in zip(of_table, tables, strict=True)
+        ]
+    )
+    whole = float(sum(pairs))
+    lower = (counts / np.maximum(np.array(pairs), 1.0)[:, None]).min(axis=0) * whole
+    strangers = _log_probability(vectors, [np.array(u[name]) for name in names])
+    if kin is not None and kin.rate:
+        strangers = np.logaddexp(
+            strangers, np.log(kin.rate) + _log_probability(vectors, [np.array(kin.levels[name]) for name in names])
+        )
+    one = np.log(max(prior, 1e-12)) + _log_probability(
+        vectors, [_starting_m(len(c.labels)) for c in settings.comparisons]
+    )
+    counted = np.where(one > strangers, lower, counts.sum(axis=0))
+    return Lookalikes(names, tuple(map(tuple, vectors.tolist())), tuple(counted.tolist()), whole, known)
 
 
 def estimate_m(
@@ -251,21 +367,26 @@ def estimate_m(
     pairs: float,
     expected_matches: float,
     kin: Kin | None = None,
+    lookalikes: Lookalikes | None = None,
 ) -> Model:
-    """m and the prior by EM with u fixed, and with what relatives look like fixed too.
+    """m and the prior by EM with u fixed, and with what relatives and others who look alike look like fixed too.
 
     `pairs` is the number of all pairs (left × right): the pairs that blocking left out are non-matches, so the prior and
     the posterior of a pair are those among all pairs, whatever blocking did.
     """
     names = [comparison.name for comparison in settings.comparisons]
     start = [_starting_m(len(comparison.labels)) for comparison in settings.comparisons]
-    rate = min(kin.pairs / pairs, 0.1) if kin else 0.0
+    rate = kin.rate if kin else 0.0
     relatives = kin.levels if kin else {}
     said = dict(zip(names, patterns.vectors.T, strict=True))
     heard = np.column_stack(list(silence(said, settings.implied).values()))
     silent = np.where(heard == MISSING, patterns.vectors, np.int8(MISSING))
     strangers = np.log1p(-rate) + _log_probability(heard, [np.array(u[name]) for name in names])
     alike = _log_probability(patterns.vectors, [np.array(relatives[name]) for name in names]) if rate else None
+    excess = np.zeros(len(heard))
+    if lookalikes is not None:
+        expected_of_all = strangers if alike is None else np.logaddexp(strangers, np.log(rate) + alike)
+        excess = lookalikes.excess(patterns.vectors, expected_of_all)
     m = [values.copy() for values in start]
     prior = min(max(expected_matches / pairs, 1e-12), 0.5)
     iterations, converged = 0, False
@@ -274,7 +395,7 @@ def estimate_m(
         others = strangers
         if alike is not None:
             others = np.logaddexp(strangers, np.log(rate) + alike - _log_probability(silent, m))
-        log_odds = np.log(prior) - np.log1p(-prior) + _log_probability(heard, m) - others
+        log_odds = np.log(prior) - np.log1p(-prior) + _log_probability(heard, m) - others - excess
         expected = patterns.counts / (1 + np.exp(-np.clip(log_odds, -700, 700)))
         updated = []
         for place, begin in enumerate(start):
@@ -287,7 +408,7 @@ def estimate_m(
         converged = moved < _TOLERANCE and abs(matches / pairs - prior) < _TOLERANCE * prior
         m, prior = updated, matches / pairs
     found = {name: tuple(map(float, values)) for name, values in zip(names, m, strict=True)}
-    return Model(found, u, prior, relatives, rate, iterations, converged)
+    return Model(found, u, prior, relatives, rate, iterations, converged, lookalikes=lookalikes)
 
 
 def _log_probability(vectors: NDArray[np.int8], tables: list[NDArray[np.float64]]) -> NDArray[np.float64]:

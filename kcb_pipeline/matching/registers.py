@@ -110,10 +110,6 @@ def register_settings(on: dt.date, rule: Matching) -> Settings:
             block_on("guardians.first_name", "birth_date", name="guardian's name, birth date"),
             block_on("name.folded", "sex", "hukou_division", name="name, sex, county of 户籍"),
         ),
-        relatives=(
-            block_on("guardians.first_id", name="one guardian's number"),
-            block_on("guardians.first_phone", name="one guardian's phone"),
-        ),
         largest_block=200_000,
         repeats=True,
         weigh_settled=rule.weigh_settled,

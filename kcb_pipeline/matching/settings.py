@@ -74,8 +74,9 @@ class Settings:
     largest_block: a value of a blocking key that would make more pairs than this is left to the other rules, and reported.
     weigh_settled: whether a pair that a key settles is yet compared in every respect, for whoever reads its weights; it is linked either way.
     near_misses: how many candidates are kept for each record that found nobody.
-    relatives: rules by which two *different* records of one table are of one family. What such pairs agree on says how much
-        brothers and sisters look alike; a pair that looks like them is weighed against that, not against strangers.
+    relatives: rules by which two *different* records of one table are of one family; by default what the comparisons know of families
+        (`Comparison.families`), and none for `()`. What such pairs agree on says how much brothers and sisters look alike; a pair
+        that looks like them is weighed against that, not against strangers.
     policy: `one-to-one`, or `many-to-one` where several right records may be one left person (second enrolments).
     repeats: whether, one-to-one, a person may yet have several right records: then a second good one is no rival of the first.
     """
@@ -87,7 +88,7 @@ class Settings:
     expected_matches: float | None = None
     policy: Literal["one-to-one", "many-to-one"] = "one-to-one"
     repeats: bool = False
-    relatives: tuple[BlockingRule, ...] = ()
+    relatives: tuple[BlockingRule, ...] | None = None
     false_link_cost: float = 1.0
     review_probability: float = 0.05
     largest_block: int = 1_000_000
@@ -100,9 +101,20 @@ class Settings:
         return self.false_link_cost / (1 + self.false_link_cost)
 
     @property
+    def families(self) -> tuple[BlockingRule, ...]:
+        """The rules of `relatives`, or those that the comparisons bring."""
+        known = (block_on(key) for comparison in self.comparisons for key in comparison.families)
+        return tuple(known) if self.relatives is None else self.relatives
+
+    @property
+    def has_one_record_each(self) -> tuple[bool, bool]:
+        """Whether a person has one record in the left table at most, and in the right one."""
+        return True, self.policy == "one-to-one" and not self.repeats
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """The columns of the records that keys, blocking rules and frequencies name, without those that comparisons prepare."""
-        return tuple(sorted(columns_named((*self.blocking, *self.relatives)) | set(self.key_columns)))
+        return tuple(sorted(columns_named((*self.blocking, *self.families)) | set(self.key_columns)))
 
     @property
     def key_columns(self) -> tuple[str, ...]:

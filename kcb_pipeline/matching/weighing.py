@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from kcb_pipeline.matching.blocking import candidates
 from kcb_pipeline.matching.comparisons import MISSING, Comparison, Levels, Pairs
-from kcb_pipeline.matching.model import Kin, Model, Patterns, estimate_kin, silence
+from kcb_pipeline.matching.model import Kin, Lookalikes, Model, Patterns, estimate_kin, estimate_lookalikes, silence
 from kcb_pipeline.matching.settings import BlockingRule, Settings, columns_named
 from kcb_pipeline.threads import side_by_side
 
@@ -183,16 +183,45 @@ def equal_pairs(codes: pl.Series) -> tuple[float, float]:
     return float((counts.astype(np.float64) * (counts - 1)).sum()) / 2, rows * (rows - 1) / 2
 
 
-def kin_of(settings: Settings, sample: pl.DataFrame, *, share: float, share_met: float) -> Kin:
-    """What relatives look like, from pairs of one family inside the left table, where two rows are two people.
+def learn_inside(
+    settings: Settings, samples: tuple[pl.DataFrame, pl.DataFrame], u: dict[str, tuple[float, ...]], *, prior: float
+) -> tuple[Kin | None, Lookalikes]:
+    """What relatives, and others who look alike, look like: from pairs inside the tables in which everybody stands once.
 
-    sample: records picked by their content, `share` of the whole table: of the pairs in the table it has the square of that.
-    share_met: how many of the left records are expected to have a record on the right.
+    samples: records of either table, picked by their content. prior: of two records of different tables being one person.
     """
-    keyed = sample.with_columns(blocking_keys(settings, sample, of=settings.relatives))
-    found = candidates(keyed, keyed, settings.relatives, largest_block=10_000, within=True)
-    levels = levels_of(settings.comparisons, Pairs(keyed, keyed, found.left, found.right))
-    return estimate_kin(settings, levels, pairs=2 * len(found.left) / max(share, 1e-9) ** 2 * share_met)
+    tables = [sample for sample, once in zip(samples, settings.has_one_record_each, strict=True) if once]
+    pairs = [sample.height * (sample.height - 1) / 2 for sample in tables]
+    kin = None
+    if families := settings.families:
+        found = side_by_side(partial(_levels_inside, settings, sample, families, _LARGEST_FAMILY) for sample in tables)
+        levels = {c.name: np.concatenate([of_table[c.name] for of_table in found]) for c in settings.comparisons}
+        kin = estimate_kin(settings, levels, pairs=sum(pairs))
+    found = side_by_side(
+        partial(_levels_inside, settings, sample, settings.blocking, settings.largest_block) for sample in tables
+    )
+    patterns = [patterns_of(settings, levels, len(next(iter(levels.values())))) for levels in found]
+    known = np.average([_known(settings, sample) ** 2 for sample in tables], axis=0, weights=np.maximum(pairs, 1.0))
+    return kin, estimate_lookalikes(settings, patterns, u, kin, pairs=pairs, known=tuple(known.tolist()), prior=prior)
+
+
+_LARGEST_FAMILY: Final = 10_000
+"""Pairs of a family's key beyond which it is no family's."""
+
+
+def _levels_inside(
+    settings: Settings, records: pl.DataFrame, rules: tuple[BlockingRule, ...], largest_block: int
+) -> dict[str, Levels]:
+    """The levels of the pairs of two records of one table that the rules bring together."""
+    keyed = records.with_columns(blocking_keys(settings, records, of=rules))
+    found = candidates(keyed, keyed, rules, largest_block=largest_block, within=True)
+    return levels_of(settings.comparisons, Pairs(keyed, keyed, found.left, found.right))
+
+
+def _known(settings: Settings, records: pl.DataFrame) -> NDArray[np.float64]:
+    """The share of records that have a value, by comparison."""
+    with_itself = levels_of(settings.comparisons, Pairs.aligned(records, records))
+    return np.array([(with_itself[c.name] != MISSING).mean() if records.height else 0.0 for c in settings.comparisons])
 
 
 Rarity = Callable[[str, NDArray[np.int64]], tuple[NDArray[np.float64], NDArray[np.float64]]]
@@ -253,7 +282,7 @@ class Weights:
     """The weights of pairs (log2): those that their level vectors have, and what a pair has of its own.
 
     prior: of every pair. by_pattern: comparison → weight of each of the patterns. own: comparison → what the rarity of its value adds to
-    each pair. relatives: what kinship takes away from each pair. total: the sum of it all.
+    each pair. relatives: what kinship and other likeness of different people take away from each pair, or give back. total: the sum of it all.
     """
 
     patterns: Patterns
@@ -282,7 +311,7 @@ class Weights:
 
 
 def weights_of(settings: Settings, model: Model, patterns: Patterns, rare: Rarity, *, orphaned: float = 1.0) -> Weights:
-    """The weight that each comparison, and kinship (`relatives`), adds to the prior for each pair.
+    """The weight that each comparison, and the likeness of people who are not one (`relatives`), adds to the prior for each pair.
 
     patterns: of the pairs. orphaned: see `Model.relatives_weight`.
     """
@@ -305,6 +334,8 @@ def weights_of(settings: Settings, model: Model, patterns: Patterns, rare: Rarit
                 own[name][near] = model.near_adjustment(name, level, np.minimum(*rare(name, near)))
             likeness += own[name]
     relatives = model.relatives_weight(likeness, orphaned=orphaned)
+    heard_vectors = np.column_stack(list(heard.values()))
+    relatives += model.lookalikes_weight(patterns.vectors, heard_vectors)[patterns.of_pair]
     shared = np.full(len(patterns.vectors), model.prior_weight)
     for weights in by_pattern.values():
         shared += weights

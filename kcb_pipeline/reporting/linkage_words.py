@@ -12,7 +12,7 @@ COMPARISONS: Final = {
     "sex": "性别",
     "guardians": "监护人",
     "division": "区划",
-    "relatives": "亲属相像",
+    "relatives": "他人相像",
 }
 
 LEVELS: Final = {

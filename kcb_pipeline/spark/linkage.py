@@ -31,7 +31,7 @@ from kcb_pipeline.matching.deciding import (
 )
 from kcb_pipeline.matching.linkage import PROBABILISTIC, expected_matches, orphaned_share
 from kcb_pipeline.matching.looking import first_compared, in_two_looks, sample_size
-from kcb_pipeline.matching.model import Kin, Model, Patterns, estimate_m, estimate_u
+from kcb_pipeline.matching.model import Model, Patterns, estimate_m, estimate_u
 from kcb_pipeline.matching.quality import Quality
 from kcb_pipeline.matching.settings import KeyRule, Settings
 from kcb_pipeline.matching.settling import REVIEWED, decided_by_people, settling_methods
@@ -41,7 +41,7 @@ from kcb_pipeline.matching.weighing import (
     blocking_keys,
     columns_wanted,
     content_hashes,
-    kin_of,
+    learn_inside,
     levels_of,
     near_by_chance,
     patterns_of,
@@ -522,12 +522,9 @@ class _Linkage:
         patterns = self._patterns(compared.where("method = 0")).joined(known, each=each)
         samples = self._sample(self.left), self._sample(self.right)
         u = estimate_u(settings, *u_evidence(settings, *samples))
-        kin: Kin | None = None
-        if settings.relatives:
-            share = samples[0].height / max(self.left.height, 1)
-            kin = kin_of(settings, samples[0], share=share, share_met=expected / max(self.left.height, 1))
         whole = float(max(self.left.height * self.right.height, 1))
-        model = estimate_m(settings, patterns, u, pairs=whole, expected_matches=expected, kin=kin)
+        kin, alike = learn_inside(settings, samples, u, prior=expected / whole)
+        model = estimate_m(settings, patterns, u, pairs=whole, expected_matches=expected, kin=kin, lookalikes=alike)
         return self._with_near(model, compared.where("method = 0"))
 
     def _with_near(self, model: Model, candidates: DataFrame) -> Model:

@@ -129,6 +129,28 @@ def decision_of(result, left_row, right_row):
 # -- what is found -------------------------------------------------------------------------------------------------
 
 
+def test_families_are_known_by_their_guardians_where_settings_name_no_rule(two_registers):
+    unsaid, none, said = (
+        link(*two_registers, replace(WITH, relatives=rules)) for rules in (None, (), (block_on("guardians.first_id"),))
+    )
+
+    assert unsaid.links.equals(said.links)
+    assert none.model.relatives == {}
+    assert unsaid.model.relatives["guardians"][0] > 0.9
+    assert unsaid.model.relative_rate > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("changes", "tables"), [({}, (0, 1)), ({"repeats": True}, (0,)), ({"policy": "many-to-one"}, (0,))]
+)
+def test_who_looks_alike_is_read_from_the_tables_that_have_everybody_once(two_registers, changes, tables):
+    alike = link(*two_registers, replace(WITH, **changes)).model.lookalikes
+    heights = [two_registers[number].height for number in tables]
+
+    assert alike.pairs == sum(height * (height - 1) / 2 for height in heights)
+    assert 0 < sum(alike.counts) < alike.pairs
+
+
 def test_the_children_are_found_and_no_other_is_taken_for_them(two_registers, result):
     left, right = two_registers
     links = result.linked

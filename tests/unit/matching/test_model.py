@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from kcb_pipeline.matching.comparisons import MISSING, Date, Exact, Text
 from kcb_pipeline.matching.model import (
     FORMAT,
+    Lookalikes,
     Model,
     Patterns,
     estimate_kin,
+    estimate_lookalikes,
     estimate_m,
     estimate_u,
     silence,
@@ -108,7 +110,7 @@ def test_kin_are_not_taken_for_matches(random):
     true, kin, false = drawn(rng, M, 2000), drawn(rng, kin_levels, 1500), drawn(rng, U, 16_500)
     levels = {name: np.concatenate([true[name], kin[name], false[name]]) for name in M}
     family = drawn(rng, kin_levels, 5000)
-    found = estimate_kin(SETTINGS, family, pairs=1500.0)
+    found = estimate_kin(SETTINGS, family, pairs=5000 * 20_000 / 1500)
 
     with_kin = estimate_m(SETTINGS, patterns_of(levels), U, pairs=20_000, expected_matches=1000, kin=found)
     without = estimate_m(SETTINGS, patterns_of(levels), U, pairs=20_000, expected_matches=1000)
@@ -121,14 +123,65 @@ def test_kin_are_not_taken_for_matches(random):
 
 def test_what_kin_look_like_is_what_was_seen_with_room_for_what_was_not():
     levels = {name: np.array([0, 0, 0, 1, MISSING], dtype=np.int8) for name in M}
-    kin = estimate_kin(SETTINGS, levels, pairs=3.0)
+    kin = estimate_kin(SETTINGS, levels, pairs=500.0)
 
-    assert kin.pairs == 3.0
+    assert kin.rate == 0.01
     for shares in kin.levels.values():
         assert sum(shares) == pytest.approx(1)
         assert min(shares) > 0
         assert shares[0] > shares[1] > (shares[2] if len(shares) > 2 else 0)
     assert kin.levels["sex"][0] == pytest.approx(0.99 * 3.5 / 5 + 0.005)
+
+
+def test_what_comparisons_have_in_common_among_strangers_is_seen_inside_a_table(random):
+    """Neighbours: towns agree with names oftener than by chance, which u knows nothing of."""
+    rng = random(6)
+    near = {**U, "name": (0.9, 0.025, 0.025, 0.025, 0.025), "town": (0.97, 0.01, 0.01, 0.005, 0.005)}
+
+    def strangers(count):
+        kinds = [drawn(rng, U, count - count // 50), drawn(rng, near, count // 50)]
+        return {name: np.concatenate([kind[name] for kind in kinds]) for name in M}
+
+    false, inside, true = strangers(18_000), strangers(300_000), drawn(rng, M, 400)
+    levels = {name: np.concatenate([true[name], false[name]]) for name in M}
+    counted = patterns_of(levels)
+    told = {"pairs": [300_000.0], "known": (1.0,) * len(M), "prior": 400 / 18_400}
+    alike = estimate_lookalikes(SETTINGS, [patterns_of(inside)], U, None, **told)
+
+    knowing = estimate_m(SETTINGS, counted, U, pairs=18_400, expected_matches=400, lookalikes=alike)
+    not_knowing = estimate_m(SETTINGS, counted, U, pairs=18_400, expected_matches=400)
+
+    assert knowing.prior * 18_400 == pytest.approx(400, abs=120)
+    assert not_knowing.prior * 18_400 > 700
+    both_agree = np.array([[0, 0, 0, len(M["born"]) - 1]], dtype=np.int8)
+    assert knowing.lookalikes_weight(both_agree, both_agree)[0] < -3
+    assert not_knowing.lookalikes_weight(both_agree, both_agree).tolist() == [0.0]
+
+
+def test_records_that_stand_twice_in_one_table_are_no_lookalikes():
+    alike, apart = [0] * len(M), [len(values) - 1 for values in M.values()]
+    twice = Patterns.counted(np.array([alike, apart], dtype=np.int8), np.array([300, 700]))
+    once = Patterns.counted(np.array([alike, apart], dtype=np.int8), np.array([1, 999]))
+    told = {"known": (1.0,) * len(M), "prior": 0.01}
+
+    both = estimate_lookalikes(SETTINGS, [twice, once], U, None, pairs=[1000.0, 1000.0], **told)
+    alone = estimate_lookalikes(SETTINGS, [twice], U, None, pairs=[1000.0], **told)
+
+    assert dict(zip(both.vectors, both.counts, strict=True)) == {tuple(alike): 2.0, tuple(apart): 1699.0}
+    assert dict(zip(alone.vectors, alone.counts, strict=True)) == {tuple(alike): 300.0, tuple(apart): 700.0}
+
+
+def test_lookalikes_are_counted_at_what_is_known_of_a_pair_and_believed_where_there_are_many():
+    alike = Lookalikes(
+        tuple(M), ((0, 0, 0, 8), (0, 1, 0, 8), (0, 1, 1, MISSING)), (90.0, 9.0, 5.0), 1e6, (1.0, 0.5, 1.0, 1.0)
+    )
+    vectors = np.array([[0, 0, 0, 8], [0, MISSING, 0, 8], [0, 1, MISSING, MISSING], [3, 3, 1, 0]], dtype=np.int8)
+    expected = np.log(np.array([20e-6, 10e-6, 1e-6, 1e-12]))
+
+    excess = np.exp(alike.excess(vectors, expected))
+
+    # (seen + 1) / (expected + 1); the second comparison is known in half of the pairs.
+    assert excess == pytest.approx([91 / 11, 100 / 11, 15 / 1.5, 1.0])
 
 
 def test_u_is_the_share_among_random_pairs_and_full_agreement_is_counted_apart():
@@ -256,7 +309,8 @@ SHARES = st.lists(st.floats(1e-300, 1), min_size=1, max_size=5).map(tuple)
     st.floats(1e-300, 0.5), st.floats(0, 0.1), st.integers(0, 1000), st.booleans(),
 )  # fmt: skip
 def test_a_model_is_read_back_to_the_bit(shares, prior, rate, iterations, converged):
-    model = Model(shares, shares, prior, shares, rate, iterations, converged)
+    alike = Lookalikes(("a", "b"), ((0, MISSING), (3, 1)), (0.1, prior), 1e12, (rate, 1.0))
+    model = Model(shares, shares, prior, shares, rate, iterations, converged, lookalikes=alike if converged else None)
 
     assert Model.from_json(model.to_json()) == model
     assert Model.from_json(model.to_json()).to_json() == model.to_json()

@@ -23,7 +23,7 @@ STEPS = (
     Step("先验", "", -12.5),
     Step("姓名", "同音 <&>", 9.25),
     Step("出生日期", "相同", 11.0),
-    Step("亲属相像", "", -2.75),
+    Step("他人相像", "", -2.75),
 )
 DRAWN = {
     "weights": lambda: charts.weight_distribution(
