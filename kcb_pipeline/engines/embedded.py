@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import duckdb
 import polars as pl
+import pyarrow as pa
 
 STORAGE_VERSION: Final = "v1.0.0"
 """Files are written so that DuckDB 1.x clients open them: analysts' tools lag (contract, published.md)."""
@@ -170,6 +171,18 @@ def insert(connection: duckdb.DuckDBPyConnection, table: str, data: pl.DataFrame
 def create(connection: duckdb.DuckDBPyConnection, table: str, data: pl.DataFrame) -> None:
     """Create or replace a table from a frame."""
     connection.register("created", data.to_arrow())
+    try:
+        replace(connection, table, "SELECT * FROM created")
+    finally:
+        connection.unregister("created")
+
+
+def create_in_pieces(connection: duckdb.DuckDBPyConnection, table: str, pieces: Iterator[pl.DataFrame]) -> None:
+    """Create or replace a table from frames of the same columns, at least one, that are made one after the other and never held together."""
+    first = next(pieces).to_arrow()
+    batches = (batch for piece in pieces for batch in piece.to_arrow().to_batches())
+    reader = pa.RecordBatchReader.from_batches(first.schema, itertools.chain(first.to_batches(), batches))
+    connection.register("created", reader)
     try:
         replace(connection, table, "SELECT * FROM created")
     finally:

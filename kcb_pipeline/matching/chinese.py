@@ -96,10 +96,13 @@ class ChineseName(Comparison):
     def keys(self, prepared: pl.DataFrame) -> list[pl.Series]:
         """Blocking keys: `folded`, `pinyin`, `sorted` and `given`, integers equal where the names share that much."""
         given = prepared[self.text].is_not_null().arg_true()
-        table = NameTable.of(prepared[self.text].gather(given))
+        # Once a distinct name: a province has millions of children and far fewer names.
+        coded = prepared[self.text].gather(given).to_arrow().dictionary_encode()
+        table = NameTable.of(pl.Series(coded.dictionary, dtype=pl.String))
+        places = pl.Series(coded.indices)
         nothing = pl.Series([None], dtype=pl.UInt64).new_from_index(0, prepared.height)
         return [
-            self._column(part, nothing.clone().scatter(given, keys))
+            self._column(part, nothing.clone().scatter(given, pl.Series(keys).gather(places)))
             for part, keys in (
                 ("folded", table.folded_keys()),
                 ("pinyin", table.pinyin_keys()),

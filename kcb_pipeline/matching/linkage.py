@@ -241,7 +241,8 @@ def _candidates(
 
 def _rest(records: pl.DataFrame, is_open: NDArray[np.bool_], settings: Settings) -> pl.DataFrame:
     """The records that may be linked, with the blocking keys of every comparison and their row among all of these."""
-    rest = records.with_columns(pl.Series("__row", np.arange(records.height))).filter(pl.Series(is_open))
+    rest = records.with_columns(pl.Series("__row", np.arange(records.height)))
+    rest = rest if is_open.all() else rest.filter(pl.Series(is_open))
     return rest.with_columns(blocking_keys(settings, rest, of=settings.blocking))
 
 

@@ -81,25 +81,11 @@ def quality_by(links: pl.DataFrame, groups: dict[str, pl.Series], quality: Quali
     links: as `LinkResult.links`. groups: grouping → its value for each row of `links`. Columns: grouping, code, links,
     false_links, missed (with _low and _high), unblocked (of the whole only), precision, recall.
     """
-    probability = pl.col("probability")
-    is_link = pl.col("decision") == "linked"
-    whole = links.with_columns(pl.lit("all").alias("grouping"), pl.lit(None, dtype=pl.String).alias("code"))
-    parts = [whole] + [
-        links.with_columns(pl.lit(name).alias("grouping"), values.cast(pl.String).alias("code"))
-        for name, values in groups.items()
-    ]
-    counted = (
-        pl.concat(parts)
-        .group_by("grouping", "code")
-        .agg(
-            is_link.sum().cast(pl.Int64).alias("links"),
-            (1 - probability).filter(is_link).sort().sum().alias("false_links"),
-            (probability * (1 - probability)).filter(is_link).sort().sum().alias("false_variance"),
-            probability.filter(~is_link).sort().sum().alias("missed"),
-            (probability * (1 - probability)).filter(~is_link).sort().sum().alias("missed_variance"),
-        )
-        .sort("grouping", "code", nulls_last=False)
-    )
+    said = links.select("decision", "probability")
+    no_code = pl.Series([None], dtype=pl.String).new_from_index(0, links.height)
+    # One grouping after the other: there are as many links as children.
+    parts = [_counted(said, name, values) for name, values in {"all": no_code, **groups}.items()]
+    counted = pl.concat(parts).sort("grouping", "code", nulls_last=False)
     entries = []
     for row in counted.iter_rows(named=True):
         unknown_rate = 1 / (quality.witnesses + 1)
@@ -119,6 +105,21 @@ def quality_by(links: pl.DataFrame, groups: dict[str, pl.Series], quality: Quali
         )  # fmt: skip
     schema = {"grouping": pl.String, "code": pl.String, "links": pl.Int64} | dict.fromkeys(_NUMBERS, pl.Float64)
     return pl.DataFrame(entries, schema=schema).with_columns(pl.col(_NUMBERS).round(6))
+
+
+def _counted(links: pl.DataFrame, grouping: str, values: pl.Series) -> pl.DataFrame:
+    """What is linked and what may be missed, by the values of one grouping."""
+    probability, is_link = pl.col("probability"), pl.col("decision") == "linked"
+    by_value = links.with_columns(values.cast(pl.String).alias("code")).group_by("code")
+    return by_value.agg(
+        pl.lit(grouping).alias("grouping"),
+        is_link.sum().cast(pl.Int64).alias("links"),
+        # Sorted first: the last bit of a sum depends on the order of what is summed, and that on the order of the rows.
+        (1 - probability).filter(is_link).sort().sum().alias("false_links"),
+        (probability * (1 - probability)).filter(is_link).sort().sum().alias("false_variance"),
+        probability.filter(~is_link).sort().sum().alias("missed"),
+        (probability * (1 - probability)).filter(~is_link).sort().sum().alias("missed_variance"),
+    )
 
 
 _NUMBERS: Final = (

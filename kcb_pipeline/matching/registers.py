@@ -6,14 +6,19 @@ What is linked are persons with pupils (`standard.persons`, `standard.students`)
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
 
 import duckdb
 import polars as pl
 
 from kcb_pipeline.config import Matching
-from kcb_pipeline.engines.embedded import create, frame
+from kcb_pipeline.engines.embedded import create, create_in_pieces, frame, replace
 from kcb_pipeline.engines.workspace import Workspace
 from kcb_pipeline.matching.chinese import (
     ID_BY_G_NUMBER,
@@ -30,6 +35,7 @@ from kcb_pipeline.matching.linkage import LinkResult, link
 from kcb_pipeline.matching.model import Model
 from kcb_pipeline.matching.quality import quality_by
 from kcb_pipeline.matching.settings import Implied, KeyRule, Settings, block_on
+from kcb_pipeline.matching.weighing import Records
 from kcb_pipeline.progress import SILENT, Progress
 
 PERSONS = """
@@ -118,9 +124,30 @@ def register_settings(on: dt.date, rule: Matching) -> Settings:
     )
 
 
+_IN_ORDER: Final = (f"{PERSONS} ORDER BY p.person", f"{STUDENTS} ORDER BY s.student")
+"""Of two candidates that weigh the same the first comes first, so the order is a part of the result."""
+
+
 def register_frames(connection: duckdb.DuckDBPyConnection) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The persons and the pupils that are linked, as `link` takes them."""
-    return frame(connection, f"{PERSONS} ORDER BY p.person"), frame(connection, f"{STUDENTS} ORDER BY s.student")
+    """The persons and the pupils that are linked, whole."""
+    persons, students = (frame(connection, sql) for sql in _IN_ORDER)
+    return persons, students
+
+
+@contextmanager
+def register_files(connection: duckdb.DuckDBPyConnection, folder: Path) -> Iterator[tuple[pl.LazyFrame, pl.LazyFrame]]:
+    """The same as Parquet files in a folder, for as long as they are linked: `link` reads of them what it looks at, and a province is never
+    held whole."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = folder / "persons.parquet", folder / "students.parquet"
+    try:
+        for file, sql in zip(files, _IN_ORDER, strict=True):
+            quoted = str(file).replace("'", "''")
+            connection.execute(f"COPY ({sql}) TO '{quoted}' (FORMAT parquet, COMPRESSION snappy)")
+        yield pl.scan_parquet(files[0]), pl.scan_parquet(files[1])
+    finally:
+        for file in files:
+            file.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,23 +170,36 @@ def match_registers(
     `matched.links`: person, student, population_type, population_row, registry_row, decision, method, reason, match_weight,
     probability, runner_up_gap, w_<comparison> and level_<comparison>.
     """
-    with workspace.connect() as connection:
-        persons, students = register_frames(connection)
-        settings = register_settings(workspace.comparison_date, rule)
-        reviewed = _decided(connection, persons, students, further=False)
+    settings = register_settings(workspace.comparison_date, rule)
+    with (
+        workspace.connect() as connection,
+        register_files(connection, workspace.files / "matched") as (persons, students),
+    ):
+        numbers = persons.select("person").collect(), students.select("student").collect()
+        sizes, reviewed = (numbers[0].height, numbers[1].height), _decided(connection, *numbers, further=False)
         result = link(persons, students, settings, reviewed=reviewed, model=frozen, progress=progress)
-        further = _further_records(connection, result, persons, students)
-        create(connection, "matched.links", _with_doubtful(_with_rows(result, persons, students), further))
+        known = persons.select(*_OF_A_PERSON, *_GROUPS).collect(), students.select(_OF_A_PUPIL).collect()
+        create_in_pieces(connection, "matched.links", _pieces(result.links, *known))
+        create(connection, "matched.blocking", result.blocking)
+        create(connection, "matched.quality", _quality(result, known[0]))
+        keep_model(connection, result.model, settings)
+        counts = dict(result.links["decision"].value_counts().iter_rows())
+        linked, model = _linked(result), result.model
+        del result, known  # as large as the registers, and what follows looks at most of them again
+        further = _further_records(connection, linked, settings, model, persons, students)
         create(
             connection,
             "matched.further_records",
             further.filter(pl.col("decision") == LINKED).select("person", "student", "match_weight", "probability"),
         )
-        create(connection, "matched.blocking", result.blocking)
-        create(connection, "matched.quality", _quality(result, persons))
-        keep_model(connection, result.model, result.settings)
-    counts = dict(result.links["decision"].value_counts().iter_rows())
-    return Matched(persons.height, students.height, counts.get("linked", 0), counts.get("review", 0))
+        _note_doubtful(connection, further.filter(pl.col("decision") == REVIEW))
+    return Matched(*sizes, counts.get("linked", 0), counts.get("review", 0))
+
+
+_OF_A_PERSON: Final = ("person", "population_type", "population_row")
+_OF_A_PUPIL: Final = ("student", "registry_row")
+_GROUPS: Final = ("sex", "ethnicity", pl.coalesce("hukou_division", "other_division").alias("county"))
+"""What is said of the two sides of a link, and by what the quality of links is counted."""
 
 
 def keep_model(connection: duckdb.DuckDBPyConnection, model: Model, settings: Settings) -> None:
@@ -170,9 +210,8 @@ def keep_model(connection: duckdb.DuckDBPyConnection, model: Model, settings: Se
 
 def _quality(result: LinkResult, persons: pl.DataFrame) -> pl.DataFrame:
     rows = result.links["left_row"]
-    county = persons.select(pl.coalesce("hukou_division", "other_division").alias("county"))["county"]
-    groups = {"county": county, "sex": persons["sex"], "ethnicity": persons["ethnicity"]}
-    return quality_by(result.links, {name: values.gather(rows) for name, values in groups.items()}, result.quality)
+    groups = {name: persons[name].gather(rows) for name in ("county", "sex", "ethnicity")}
+    return quality_by(result.links.select("decision", "probability"), groups, result.quality)
 
 
 def _decided(
@@ -188,39 +227,70 @@ def _decided(
 
 def further_settings(settings: Settings) -> Settings:
     """How one more record of a linked child is recognised, by the same model."""
-    return replace(settings, keys=(), policy="many-to-one", repeats=False, near_misses=0)
+    return dataclasses.replace(settings, keys=(), policy="many-to-one", repeats=False, near_misses=0)
+
+
+def _linked(result: LinkResult) -> pl.DataFrame:
+    """The rows of the two sides that were linked."""
+    return result.links.lazy().filter(pl.col("decision") == LINKED).select("left_row", "right_row").collect()
 
 
 def _further_records(
-    connection: duckdb.DuckDBPyConnection, result: LinkResult, persons: pl.DataFrame, students: pl.DataFrame
+    connection: duckdb.DuckDBPyConnection,
+    linked: pl.DataFrame,
+    settings: Settings,
+    model: Model,
+    persons: Records,
+    students: Records,
 ) -> pl.DataFrame:
     """Records that are nobody's in the one-to-one result and are, or may be, one more of a linked child; columns as `matched.links`.
 
     A second enrolment under a damaged number, or the new school's record of a child whose old one was linked.
+    linked: `left_row`, `right_row` of the one-to-one result.
     """
-    linked = result.linked
-    holders = persons[linked["left_row"].to_numpy()]
-    nobodys = students.filter(~pl.int_range(pl.len()).is_in(linked["right_row"].implode()))
-    settings = further_settings(result.settings)
-    reviewed = _decided(connection, holders, nobodys, further=True)
-    found = link(holders, nobodys, settings, reviewed=reviewed, model=result.model)
-    return _with_rows(found, holders, nobodys).filter(pl.col("decision") != REJECTED)
+    holders = _rows_in(persons, linked["left_row"], how="semi")
+    nobodys = _rows_in(students, linked["right_row"], how="anti")
+    known = holders.select(_OF_A_PERSON).collect(), nobodys.select(_OF_A_PUPIL).collect()
+    reviewed = _decided(connection, *known, further=True)
+    found = link(holders, nobodys, further_settings(settings), reviewed=reviewed, model=model)
+    return _with_rows(found.links.filter(pl.col("decision") != REJECTED), *known)
 
 
-def _with_doubtful(links: pl.DataFrame, further: pl.DataFrame) -> pl.DataFrame:
-    """The links with the pairs that may be one more record of a linked child, each instead of what was said of it before.
+def _rows_in(records: Records, rows: pl.Series, *, how: Literal["semi", "anti"]) -> pl.LazyFrame:
+    places = rows.cast(pl.get_index_type()).alias("place").to_frame().lazy()
+    numbered = records.lazy().with_row_index("place")
+    return numbered.join(places, on="place", how=how, maintain_order="left").drop("place")
+
+
+def _note_doubtful(connection: duckdb.DuckDBPyConnection, doubtful: pl.DataFrame) -> None:
+    """Put the pairs that may be one more record of a linked child into `matched.links`, each instead of what was said of it before.
 
     Such a child may be in school under the record in doubt though the one it is linked to has ended: a person decides.
     """
-    doubtful = further.filter(pl.col("decision") == REVIEW)
-    others = links.join(
-        doubtful.select("person", "student"), on=["person", "student"], how="anti", maintain_order="left"
-    )
-    return pl.concat([others, doubtful]).sort("person", "student")
+    if doubtful.is_empty():
+        return
+    connection.register("doubtful", doubtful.to_arrow())
+    try:
+        replace(
+            connection,
+            "matched.links",
+            "SELECT * FROM matched.links WHERE (person, student) NOT IN (SELECT (person, student) FROM doubtful) "
+            "UNION ALL BY NAME SELECT * FROM doubtful ORDER BY person, student",
+        )
+    finally:
+        connection.unregister("doubtful")
 
 
-def _with_rows(result: LinkResult, persons: pl.DataFrame, students: pl.DataFrame) -> pl.DataFrame:
-    links = result.links
+_LINKS_AT_ONCE: Final = 1 << 18
+
+
+def _pieces(links: pl.DataFrame, persons: pl.DataFrame, students: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """The links with what they lead to, piece by piece: there are as many as children."""
+    for start in range(0, max(links.height, 1), _LINKS_AT_ONCE):
+        yield _with_rows(links.slice(start, _LINKS_AT_ONCE), persons, students)
+
+
+def _with_rows(links: pl.DataFrame, persons: pl.DataFrame, students: pl.DataFrame) -> pl.DataFrame:
     return links.select(
         persons["person"].gather(links["left_row"]),
         students["student"].gather(links["right_row"]),

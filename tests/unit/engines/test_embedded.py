@@ -3,12 +3,14 @@
 import os
 import subprocess
 import sys
+import weakref
 
 import duckdb
+import polars as pl
 import pytest
 
 from kcb_pipeline.engines import embedded
-from kcb_pipeline.engines.embedded import Limits, connect
+from kcb_pipeline.engines.embedded import Limits, connect, create_in_pieces, rows
 
 LIMITS = Limits(memory="200MB", threads=1)
 
@@ -87,3 +89,29 @@ def test_a_forked_process_makes_its_own(tmp_path):
         os._exit(0 if found == [(1,)] else 1)
 
     assert os.waitpid(child, 0)[1] == 0
+
+
+def test_a_table_is_made_of_pieces_in_their_order_with_no_two_of_them_held(tmp_path):
+    alive = []
+
+    def pieces():
+        for start in range(0, 50_000, 1000):
+            alive.append(sum(piece() is not None for piece in made))
+            piece = pl.DataFrame({"number": range(start, start + 1000), "text": ["甲"] * 1000})
+            made.append(weakref.ref(piece))
+            yield piece
+
+    made: list[weakref.ref] = []
+    with connect(tmp_path / "a.duckdb", LIMITS) as connection:
+        create_in_pieces(connection, "numbered", pieces())
+        found = [number for (number,) in rows(connection, "SELECT number FROM numbered")]
+
+    assert found == list(range(50_000))
+    assert max(alive) <= 2
+
+
+def test_a_table_is_made_of_one_piece_without_rows(tmp_path):
+    with connect(tmp_path / "a.duckdb", LIMITS) as connection:
+        create_in_pieces(connection, "numbered", iter([pl.DataFrame(schema={"number": pl.Int64})]))
+
+        assert rows(connection, "SELECT * FROM numbered") == []

@@ -213,7 +213,7 @@ def test_second_records_are_refused_and_given_by_people_too(decided, found):
 
     from kcb_pipeline.matching import KeyRule, Settings, block_on, link
     from kcb_pipeline.matching.comparisons import Date, Exact
-    from kcb_pipeline.matching.registers import _further_records
+    from kcb_pipeline.matching.registers import _further_records, _linked
 
     settings = Settings(
         (Exact("name"), Date("birth_date")),
@@ -236,7 +236,8 @@ def test_second_records_are_refused_and_given_by_people_too(decided, found):
         connection.execute(
             f"CREATE TABLE status.decided_pairs AS SELECT * FROM (VALUES {decided}) t(person, student, is_match, is_further)"
         )
-        further = _further_records(connection, link(persons, students, settings), persons, students)
+        result = link(persons, students, settings)
+        further = _further_records(connection, _linked(result), settings, result.model, persons, students)
 
     further = further.filter((pl.col("person") == 7) & (pl.col("decision") == "linked"))
     assert further["student"].sort().to_list() == found
