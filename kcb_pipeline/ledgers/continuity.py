@@ -48,6 +48,13 @@ JOIN previous_child_facts c ON c.id_number = l.id_number
 """
 """A number that the person bears on another of its rows: the one before a correction, or that of a second registration."""
 
+_NEW_PERSONS = f"SELECT * FROM ({_PERSONS}) p WHERE p.person NOT IN (SELECT person FROM standard.recognised)"
+_GONE = """
+SELECT child_id, id_number, name, birth_date, sex, household_id, guardian_name, guardian_phone, division_code
+FROM previous_child_facts WHERE child_id NOT IN (SELECT child_id FROM standard.recognised)
+"""
+"""Whom the numbers have left over, on both sides."""
+
 _STEPS = (
     ("name, birth date, sex, household", ("folded", "birth_date", "sex", "household_id")),
     ("name, birth date, sex, guardian's phone", ("folded", "birth_date", "sex", "guardian_phone")),
@@ -83,13 +90,10 @@ def recognise_children(connection: duckdb.DuckDBPyConnection, school_age: Window
     for key in ("person", "child_id"):
         earlier = _without(earlier, key, found)
     found.append(_unmistakable(earlier).with_columns(pl.lit("number of another row").alias("how")))
-    persons = frame(connection, _PERSONS).sort("person")
-    gone = frame(
-        connection,
-        "SELECT child_id, id_number, name, birth_date, sex, household_id, guardian_name, guardian_phone, division_code FROM previous_child_facts",
-    )
-    persons, gone = _without(persons, "person", found), _without(gone.sort("child_id"), "child_id", found)
-    if gone.height and persons.height:
+    create(connection, "standard.recognised", pl.concat(found).sort("person"))
+    gone = frame(connection, _GONE).sort("child_id")
+    # New persons are many the first night, and are looked at only for children who are missed.
+    if gone.height and (persons := frame(connection, _NEW_PERSONS).sort("person")).height:
         left, right = _with_folded(persons), _with_folded(gone)
         for how, keys in _STEPS:
             # Live rows first: an old row of a child must not keep its new one from being recognised.
@@ -101,7 +105,7 @@ def recognise_children(connection: duckdb.DuckDBPyConnection, school_age: Window
             step = _unmistakable(pairs.unique().sort("person", "child_id")).with_columns(pl.lit(how).alias("how"))
             found.append(step)
             left, right = _without(left, "person", [step]), _without(right, "child_id", [step])
-        persons, gone = _without(persons, "person", found), _without(gone, "child_id", found)
+        gone = _without(gone, "child_id", found)
     create(connection, "standard.recognised", pl.concat(found).sort("person"))
     connection.execute(_CHILDREN, {"born_from": school_age.born_from, "born_to": school_age.born_to})
     counts = {

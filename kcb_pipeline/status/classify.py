@@ -18,7 +18,7 @@ from kcb_pipeline.status.school_age import window
 def classify(
     connection: duckdb.DuckDBPyConnection, on: dt.date, config: Config, *, approvals_ever_sent: bool
 ) -> dict[str, int]:
-    """Fill `status.child_statuses`: everything of `status.child_facts`, with reason, status, severity; the counts by status.
+    """Fill `status.child_statuses`: the facts of each, with reason, status, severity; the counts by status.
 
     Wants `status.evidence` and its like, `status.verdicts`, and the `previous_` views.
     """
@@ -27,7 +27,6 @@ def classify(
     run_step(connection, PACKAGE, "school_age_persons", "status.school_age_persons", born)
     run_step(connection, PACKAGE, "enrolments", "status.enrolments")
     run_step(connection, PACKAGE, "candidates", "status.candidates")
-    run_step(connection, PACKAGE, "child_facts", "status.child_facts")
     create(connection, "status.reasons", reasons_frame())
     limits = {
         "today": on,
@@ -35,7 +34,6 @@ def classify(
         "approvals_never_sent": not approvals_ever_sent,
         "primary_years": PRIMARY_YEARS,
     }
-    run_step(connection, PACKAGE, "child_reasons", "status.child_reasons", limits)
-    run_step(connection, PACKAGE, "child_statuses", "status.child_statuses")
+    run_step(connection, PACKAGE, "child_statuses", "status.child_statuses", limits)
     counted = rows(connection, "SELECT status, count(*) FROM status.child_statuses GROUP BY status ORDER BY status")
     return {status: int(count) for status, count in counted}

@@ -5,17 +5,9 @@ SELECT r.person, r.method, r.probability, r.registry_row, r.registry_status, r.g
        n.live_rows, n.senior_rows, n.unattended_rows, n.suspended_rows, n.unknown_rows, n.graduated_row, n.home_teaching_row, n.special_row,
        n.special_placement AS special_placement_code, n.latest_live_change, n.present_on, n.present_row,
        d.registry_row AS dead_row, d.registry_status AS dead_status, d.grade AS dead_grade, d.status_date AS dead_on
-FROM (
-    SELECT p.*, row_number() OVER (
-               PARTITION BY p.person
-               ORDER BY p.is_live DESC,
-                        CASE WHEN t.is_absent OR t.is_on_long_leave OR t.is_not_in_headcount OR p.registry_status = '02' THEN 1 ELSE 0 END,
-                        p.is_primary DESC, p.status_date DESC NULLS LAST, p.registry_row
-           ) AS nth
-    FROM status.pupil_rows p LEFT JOIN status.attendance t ON t.registry_row = p.registry_row AND t.person = p.person
-) r
+FROM status.pupil_rows r
 JOIN (
-    SELECT p.person,
+    SELECT p.person, count(*) AS records,
            sum(CASE WHEN p.is_live THEN 1 ELSE 0 END) AS live_rows,
            sum(CASE WHEN p.is_live AND p.grade >= 10 THEN 1 ELSE 0 END) AS senior_rows,
            sum(CASE WHEN p.is_live AND (t.is_absent OR t.is_on_long_leave OR t.is_not_in_headcount) THEN 1 ELSE 0 END) AS unattended_rows,
@@ -34,8 +26,21 @@ JOIN (
     GROUP BY p.person
 ) n ON n.person = r.person
 LEFT JOIN (
+    -- Of several records of one person the one that is shown.
+    SELECT p.person, p.registry_row,
+           row_number() OVER (
+               PARTITION BY p.person
+               ORDER BY p.is_live DESC,
+                        CASE WHEN t.is_absent OR t.is_on_long_leave OR t.is_not_in_headcount OR p.registry_status = '02' THEN 1 ELSE 0 END,
+                        p.is_primary DESC, p.status_date DESC NULLS LAST, p.registry_row
+           ) AS nth
+    FROM status.pupil_rows p
+    LEFT JOIN status.attendance t ON t.registry_row = p.registry_row AND t.person = p.person
+    WHERE p.person IN (SELECT person FROM status.pupil_rows GROUP BY person HAVING count(*) > 1)
+) c ON c.person = r.person AND c.nth = 1
+LEFT JOIN (
     SELECT person, registry_row, registry_status, grade, status_date,
            row_number() OVER (PARTITION BY person ORDER BY status_date DESC NULLS LAST, registry_row DESC) AS nth
     FROM status.pupil_rows WHERE NOT is_live
 ) d ON d.person = r.person AND d.nth = 1
-WHERE r.nth = 1
+WHERE n.records = 1 OR r.registry_row = c.registry_row
