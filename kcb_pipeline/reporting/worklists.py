@@ -7,7 +7,9 @@ catalogue does not know, but for the case and the name, by which an answer is re
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import duckdb
@@ -17,6 +19,7 @@ from kcb_pipeline.engines.embedded import frame, scalar
 from kcb_pipeline.extracts.catalogue import code_lists, sources
 from kcb_pipeline.ledgers.cases import OPEN_STATES, STATES
 from kcb_pipeline.ledgers.verifications import MEASURES, RESULTS
+from kcb_pipeline.processes import shared_out
 from kcb_pipeline.reporting.paper import Paper, file_names
 from kcb_pipeline.reporting.workbook import Column, OfficeWorkbook, Value
 
@@ -61,29 +64,44 @@ def worklists(connection: duckdb.DuckDBPyConnection, version: int) -> Iterator[P
     day = scalar(connection, "SELECT comparison_date FROM ledger_versions WHERE version = ?", [version])
     open_states = ", ".join(f"'{state}'" for state in OPEN_STATES)
     cases = frame(connection, _CASES.format(version=version, open_states=open_states))
-    columns = _columns(day)
+    wanted: list[_List] = []
     for kind, code, name in (("乡镇", "township_code", "township_name"), ("学校", "school_code", "school_name")):
         area = pl.coalesce(code, "division_code") if kind == "乡镇" else pl.col(code)
         groups = cases.with_columns(area.alias("area")).filter(pl.col("area").is_not_null())
         lists = sorted(groups.partition_by("area", as_dict=True, maintain_order=True).items())
         named = [(str(area), _name(group[name])) for (area,), group in lists]
-        for (_, group), (_, place), file in zip(lists, named, file_names(kind, named), strict=True):
-            yield Paper(f"{FOLDER}/{file}", _worklist(place, day, version, columns, group))
+        wanted += [
+            _List(f"{FOLDER}/{file}", place, day, version, group)
+            for (_, group), (_, place), file in zip(lists, named, file_names(kind, named), strict=True)
+        ]
+    yield from shared_out(_worklist, wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class _List:
+    """One worklist to be written: its path, the place it is for, and its open cases."""
+
+    path: str
+    place: str
+    day: dt.date
+    version: int
+    cases: pl.DataFrame
 
 
 def _name(names: pl.Series) -> str:
     return str(names.drop_nulls().min() or "未分乡镇街道")
 
 
-def _worklist(place: str, day: dt.date, version: int, columns: list[Column], cases: pl.DataFrame) -> bytes:
-    book = OfficeWorkbook(f"控辍保学核查表　{place}", day, subject=f"台账第{version}版")
-    rows = [_row(case, columns) for case in cases.iter_rows(named=True)]
+def _worklist(wanted: _List) -> Paper:
+    day, version, columns = wanted.day, wanted.version, _columns(wanted.day)
+    book = OfficeWorkbook(f"控辍保学核查表　{wanted.place}", day, subject=f"台账第{version}版")
+    rows = [_row(case, columns) for case in wanted.cases.iter_rows(named=True)]
     note = f"比对日期 {day}　台账第 {version} 版　共 {len(rows)} 人　含个人信息，请妥善保管"
     form = sources()["verifications"].form
     assert form is not None
     book.table(form.sheet, columns, rows, note=note, protected=True, frozen_columns=2)
     book.text("填写说明", _instructions(day), widths=(20, 34, 44))
-    return book.content()
+    return Paper(wanted.path, book.content())
 
 
 # -- what we know --------------------------------------------------------------------------------------------------
@@ -163,6 +181,7 @@ _HINTS: Final = {
 _CONFIRMING: Final = tuple(name for name, result in RESULTS.items() if result.effect == "confirms")
 
 
+@functools.cache
 def _columns(day: dt.date) -> list[Column]:
     verifications = sources()["verifications"]
     answers = []
@@ -195,6 +214,7 @@ _EFFECTS: Final = {
 }
 
 
+@functools.cache
 def _instructions(day: dt.date) -> list[tuple[str, list[tuple[str, ...]]]]:
     verifications = sources()["verifications"]
     results: list[tuple[str, ...]] = [("核查结果", "此后", "必须填写")]
