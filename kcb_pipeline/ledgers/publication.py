@@ -155,12 +155,15 @@ def _apply(
 ) -> Published:
     with connect(aside, home.limits()) as connection:
         attach(connection, workspace.database, "work", read_only=True)
+        # Of the version before alone, and as large as the children: given back first, its place is taken by tonight's.
+        connection.execute("DROP TABLE IF EXISTS links")
+        connection.execute("CHECKPOINT")
         connection.execute("BEGIN")
         if number == 1:
             _create_tables(connection)
         changes = {table.name: _apply_table(connection, table, number) for table in TABLES}
         connection.execute(
-            "CREATE OR REPLACE TABLE links AS SELECT $version::INTEGER AS version, * FROM work.draft.links ORDER BY ALL",
+            "CREATE TABLE links AS SELECT $version::INTEGER AS version, * FROM work.draft.links ORDER BY ALL",
             {"version": number},
         )
         header = _header(connection, draft, number, previous_digest, engine)
@@ -229,6 +232,12 @@ def _apply_table(connection: duckdb.DuckDBPyConnection, table: Table, number: in
         )
         return 0, 0, 0
     stored = table.stored_as
+    order = ", ".join(f'"{name}" NULLS FIRST' for name in table.key)
+    if not rows(connection, f"SELECT 1 FROM {stored} WHERE valid_to_version IS NULL LIMIT 1"):  # nothing to differ from
+        [(entered,)] = connection.execute(
+            f"INSERT INTO {stored} ({listed}, valid_from_version, valid_to_version) SELECT {listed}, {number}, NULL FROM {source} ORDER BY {order}"
+        ).fetchall()
+        return int(entered), 0, 0
     on = " AND ".join(f'n."{name}" IS NOT DISTINCT FROM o."{name}"' for name in table.key)
     differs = (
         " OR ".join(f"n.{name} IS DISTINCT FROM o.{name}" for name in names if name.strip('"') not in table.key)
@@ -251,7 +260,6 @@ def _apply_table(connection: duckdb.DuckDBPyConnection, table: Table, number: in
     connection.execute(
         f"UPDATE {stored} SET valid_to_version = {number} FROM temp.moved m WHERE {stored}.rowid = m.old_row"
     )
-    order = ", ".join(f'"{name}" NULLS FIRST' for name in table.key)
     connection.execute(
         f"INSERT INTO {stored} ({listed}, valid_from_version, valid_to_version) "
         f"SELECT {listed}, {number}, NULL FROM temp.moved WHERE is_new ORDER BY {order}"

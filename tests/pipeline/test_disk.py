@@ -7,9 +7,11 @@ import pytest
 
 from kcb_pipeline import disk
 from kcb_pipeline.errors import KcbError
+from kcb_pipeline.gates import SUITES
 from kcb_pipeline.home import Home
 from kcb_pipeline.night import Night
 from tests.pipeline.micro import County
+from tests.pipeline.nights import STAGES, asking, publish
 
 DATE = dt.date(2026, 11, 20)
 
@@ -51,3 +53,25 @@ def test_what_spills_is_limited(night):
         [(limit,)] = connection.sql("SELECT current_setting('max_temp_directory_size')").fetchall()
 
     assert limit == "2.7 GiB"
+
+
+def test_tonights_links_take_the_place_of_those_before(tmp_path):
+    """They are kept of the latest version alone, so the published file holds their room once however many nights there are."""
+    sizes = []
+    for date in (DATE, DATE + dt.timedelta(days=1)):
+        county = County(date)
+        county.pupil(county.person("王一"))
+        county.write(tmp_path)
+        night = Night(Home(tmp_path), date)
+        for stage in STAGES.values():
+            stage(night, asking(SUITES))
+        with night.workspace.connect() as connection:
+            connection.execute(
+                "INSERT INTO matched.links SELECT l.* REPLACE ((hash(i) >> 1)::BIGINT AS registry_row, hash(i, 1)::DOUBLE AS match_weight) "
+                "FROM matched.links l, range(400000) t(i)"
+            )
+        publish(night)
+        sizes.append(night.home.ledgers.stat().st_size)
+
+    assert sizes[0] > 5 << 20
+    assert sizes[1] < 1.2 * sizes[0]
