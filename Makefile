@@ -5,6 +5,7 @@ DATE ?= $(shell TZ=Asia/Shanghai date +%F)
 PYTHON ?= python3
 VENV ?= .venv
 CHILDREN ?= 20000
+SIZES ?= 100k 1m
 
 BIN := $(VENV)/bin
 KCB := KCB_HOME=$(KCB_HOME) $(BIN)/kcb
@@ -13,7 +14,7 @@ KCB := KCB_HOME=$(KCB_HOME) $(BIN)/kcb
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help nightly ui test soak lint spark bench lock audit clean
+.PHONY: help nightly ui test soak lint spark bench bench-province lock audit clean
 
 help: ## Show this
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +49,9 @@ bench: $(VENV)/.dev ## Measure the matching beside Splink on the same data and w
 	test -x $(VENV)/rivals/bin/python || $(PYTHON) -m venv $(VENV)/rivals
 	$(VENV)/rivals/bin/pip install --quiet --disable-pip-version-check -r benchmarks/requirements.in
 	$(BIN)/python -m benchmarks --rivals $(VENV)/rivals/bin/python --febrl $(VENV)/rivals
+
+bench-province: $(VENV)/.dev ## Measure a province's night beside DuckDB's raw reading of the same files and write docs/benchmarks.md
+	$(BIN)/python -m benchmarks.province_night $(SIZES)
 
 lock: $(VENV)/.dev ## Pin all requirements anew, with hashes
 	cd requirements && for name in installer runtime postgres spark dev; do \
