@@ -92,6 +92,15 @@ def gates_of(suite: str, config: Config) -> list[Gate]:
                     f"at most {limits.cell_issue_share:.0%} of the rows of a source have a cell that broke a rule",
                     "look at cell_issues of the working database: a whole column in another form is a changed export", "warning",
                 ),
+                _at_most(
+                    "no_file_breaks_off", "breaks_off", limits.files_broken_off,
+                    f"of a source at most {limits.files_broken_off} file(s) end in the middle of a row, without a line end (gates.files_broken_off)",
+                    "a copy that was cut short, or is still being written, looks like this: have the file sent again, with SHA256SUMS",
+                ),
+                _at_most(
+                    "last_lines_end", "ends_open", 0, "the last line of every CSV file has a line end",
+                    "a whole row without one is landed; if this sender's files did end so until now, compare the file with the sender's", "warning",
+                ),
                 Gate(
                     "required_sources_came", "population and student_registry have rows", "ask the sender for the extract",
                     ("landed",), lambda gxe: gxe.ExpectColumnValuesToBeBetween(column="landed", min_value=1, row_condition='required==True', condition_parser="pandas"),

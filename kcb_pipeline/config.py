@@ -164,6 +164,8 @@ class Gates(_Rules):
     """so many rows pass whatever their share, unless they are more than half: three bad rows of fifty are no bad extract"""
     quarantined_share_by_source: dict[str, Share] = {}
     cell_issue_share: Share = 0.3
+    files_broken_off: Annotated[int, Field(ge=0)] = 0
+    """of a source: files that may end in the middle of a row, without a line end, as a copy does that was cut short"""
     volume_loss: Share = 0.2
     """of a required source's landed rows, against the latest version"""
     volume_loss_optional: Share = 0.9

@@ -72,9 +72,11 @@ SELECT s.source AS subject, s.required, s.sent, coalesce(f.read, 0) AS read, coa
        coalesce(f.landed, 0) + coalesce(f.quarantined, 0) + coalesce(f.duplicate_rows, 0) AS accounted,
        CASE WHEN f.read > 0 THEN f.quarantined / f.read ELSE 0 END AS quarantined_share,
        greatest(s.quarantined_limit, least(coalesce(s.passing_rows / nullif(f.read, 0), 0), 0.5)) AS quarantined_limit,
-       CASE WHEN f.landed > 0 THEN coalesce(i.rows, 0) / f.landed ELSE 0 END AS issue_share
+       CASE WHEN f.landed > 0 THEN coalesce(i.rows, 0) / f.landed ELSE 0 END AS issue_share,
+       coalesce(f.ends_open, 0) AS ends_open, CASE WHEN s.is_form THEN 0 ELSE coalesce(f.breaks_off, 0) END AS breaks_off
 FROM gates.contract_sources s
-LEFT JOIN (SELECT source, sum(read) AS read, sum(landed) AS landed, sum(quarantined) AS quarantined, sum(duplicate_rows) AS duplicate_rows
+LEFT JOIN (SELECT source, sum(read) AS read, sum(landed) AS landed, sum(quarantined) AS quarantined, sum(duplicate_rows) AS duplicate_rows,
+                  count(*) FILTER (WHERE ends_open) AS ends_open, count(*) FILTER (WHERE breaks_off) AS breaks_off
            FROM landed.files GROUP BY source) f ON f.source = s.source
 LEFT JOIN (SELECT source, count(DISTINCT row) AS rows FROM landed.cell_issues GROUP BY source) i ON i.source = s.source
 ORDER BY s.source

@@ -55,6 +55,11 @@ class Reader(Protocol):
         """How the file was read, for the run's metadata: `csv, gb18030, tab`."""
         ...
 
+    @property
+    def ends_open(self) -> bool:
+        """Whether the last line has no line end, once all stretches have been found: such a file may be the beginning of another."""
+        ...
+
     def line(self, row: int) -> int:
         """The line that a data row stands on, as a spreadsheet counts them: what an office is told to look at."""
         ...

@@ -27,6 +27,9 @@ DIGEST_SUFFIX: Final = ".sha256"
 MANIFEST: Final = "SHA256SUMS"
 """Where an agency writes it (`sha256sum * > SHA256SUMS`, last of all), it says what the delivery is: every file in it must be there and be so."""
 
+_LONGEST_DIGESTS: Final = 8 << 20
+"""Bytes of a file of digests: a hundred thousand files."""
+
 
 def sha256_of(path: Path) -> str:
     """sha-256 of a file's bytes."""
@@ -64,6 +67,10 @@ class ExtractFile:
         """Whether the file still has the size and time it had when its digest was taken."""
         now = self.path.stat()
         return (now.st_size, now.st_mtime_ns) == (self.size, self.modified_ns)
+
+    def is_the_same(self) -> bool:
+        """Whether it still has its digest too: there are copies that give a file its size and time before its bytes."""
+        return self.is_unchanged() and sha256_of(self.path) == self.sha256
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +115,10 @@ def find_delivery(
     """
     if not folder.is_dir():
         raise UsageError(f"no extracts for {comparison_date}: the folder {folder.name}/ is not there")
+    if folder.is_symlink() and not folder.resolve().is_relative_to(folder.parent.resolve()):
+        raise ContractError(
+            file=f"{folder.name}/", expected="a folder of the extracts folder", found="a link out of it"
+        )
     by_name = {name: source for source in sources().values() for name in (source.name, source.chinese)}
     found: dict[str, list[tuple[str, list[Path]]]] = {}
     strays: list[str] = []
@@ -279,15 +290,20 @@ def _extract_file(
     try:
         before = real.stat()
         sha256 = digest(real)
+        after = real.stat()
     except OSError as error:
         raise ContractError(
             file=told, source=source.name, expected="a readable file", found=type(error).__name__
         ) from None
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise ContractError(
+            file=told, source=source.name, expected="a file that is complete", found="one still being written"
+        )
     if before.st_size == 0:
         raise ContractError(file=told, source=source.name, expected="a header and data rows", found="an empty file")
     sent = path.with_name(path.name + DIGEST_SUFFIX)
     if sent.is_file():
-        _check_digest(sent, sha256, told, source)
+        _check_digest(_beginning(sent, folder, f"{told}{DIGEST_SUFFIX}"), sha256, told, source)
     if listed.get(shown, sha256) != sha256:
         raise ContractError(
             file=told, source=source.name, expected=f"sha-256 {listed[shown]}, as {MANIFEST} says", found=sha256
@@ -295,8 +311,16 @@ def _extract_file(
     return ExtractFile(real, shown, told, source, sha256, before.st_size, before.st_mtime_ns)
 
 
-def _check_digest(sent: Path, sha256: str, told: str, source: Source) -> None:
-    words = re.findall(r"\b[0-9a-fA-F]{64}\b", sent.read_text(encoding="utf-8-sig", errors="replace")[:4096])
+def _beginning(path: Path, folder: Path, told: str) -> str:
+    """What a file of digests says, however long it goes on. ContractError where it leads out of the folder: what it says is repeated."""
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise ContractError(file=told, expected="a file inside the extracts folder", found="a link out of it")
+    with path.open("rb") as stream:
+        return stream.read(_LONGEST_DIGESTS).decode("utf-8-sig", errors="replace")
+
+
+def _check_digest(sent: str, sha256: str, told: str, source: Source) -> None:
+    words = re.findall(r"\b[0-9a-fA-F]{64}\b", sent[:4096])
     if not words:
         raise ContractError(
             file=f"{told}{DIGEST_SUFFIX}",
@@ -314,7 +338,7 @@ def read_manifest(folder: Path) -> dict[str, str]:
     if not manifest.is_file():
         return {}
     listed: dict[str, str] = {}
-    for number, line in enumerate(manifest.read_text(encoding="utf-8-sig", errors="replace").splitlines(), start=1):
+    for number, line in enumerate(_beginning(manifest, folder, MANIFEST).splitlines(), start=1):
         if not line.strip() or line.startswith("#"):
             continue
         found = re.fullmatch(r"([0-9a-fA-F]{64}) [ *](?:\./)?(.+?)\s*", line)
@@ -325,6 +349,10 @@ def read_manifest(folder: Path) -> dict[str, str]:
                 found="another line",
             )
         path = found[2].replace("\\", "/")
+        if path.startswith("/") or ".." in path.split("/"):
+            raise ContractError(
+                file=f"{MANIFEST}, line {number}", expected="a file of the date's folder", found="a path that leads out"
+            )
         if path != MANIFEST:
             listed[path] = found[1].lower()
     return listed

@@ -1,6 +1,7 @@
 """Landing: an extract's rows in the working database under canonical names, and an account of every row that came.
 
-`landed.<source>` holds the rows that stay, as sent, with their data row number; `landed.files` the account of each file;
+`landed.<source>` holds the rows that stay, as sent, with their data row number; `landed.files` the account of each file, and whether its last
+line has no line end (`ends_open`) and is no row either (`breaks_off`), as where a copy was cut short;
 `landed.quarantined_rows` and `landed.cell_issues` what was wrong, by row, column and rule, never the value. Of a form of ours that
 comes back, `landed.form_rows` and `landed.form_columns` say where in its file a row and a column stand, so that an office is told
 which cell to mend.
@@ -24,11 +25,11 @@ from kcb_pipeline.engines.embedded import insert, scalar
 from kcb_pipeline.engines.embedded import rows as query
 from kcb_pipeline.engines.workspace import ParquetTable, Workspace
 from kcb_pipeline.errors import ContractError
-from kcb_pipeline.extracts.batches import Reader
+from kcb_pipeline.extracts.batches import MALFORMED_ROW, Reader
 from kcb_pipeline.extracts.catalogue import Source
 from kcb_pipeline.extracts.cells import arrow_type
 from kcb_pipeline.extracts.delivery import Delivery, ExtractFile, find_columns
-from kcb_pipeline.extracts.rows import LandedRows, Rules
+from kcb_pipeline.extracts.rows import TOO_LONG, LandedRows, Rules
 from kcb_pipeline.progress import SILENT, Progress
 from kcb_pipeline.threads import pipelined
 
@@ -89,7 +90,8 @@ def land(workspace: Workspace, delivery: Delivery, source: Source, *, progress: 
 _ACCOUNT_TABLES = """
 CREATE TABLE IF NOT EXISTS landed.files (
     source VARCHAR, file VARCHAR, form VARCHAR, sha256 VARCHAR, first_row BIGINT,
-    read BIGINT, landed BIGINT, quarantined BIGINT, duplicate_rows BIGINT, unanswered BIGINT, unknown_columns VARCHAR[]);
+    read BIGINT, landed BIGINT, quarantined BIGINT, duplicate_rows BIGINT, unanswered BIGINT, unknown_columns VARCHAR[],
+    ends_open BOOLEAN, breaks_off BOOLEAN);
 CREATE TABLE IF NOT EXISTS landed.quarantined_rows (source VARCHAR, file VARCHAR, row BIGINT, "column" VARCHAR, rule VARCHAR);
 CREATE TABLE IF NOT EXISTS landed.cell_issues (source VARCHAR, file VARCHAR, row BIGINT, "column" VARCHAR, rule VARCHAR);
 CREATE TABLE IF NOT EXISTS landed.duplicate_rows (source VARCHAR, row BIGINT);
@@ -120,6 +122,18 @@ class _WholeFile:
     unknown: tuple[str, ...]
 
 
+def _looked_at_again(whole: _WholeFile) -> _WholeFile:
+    """The same. ContractError where the file is not the one that was looked at before it was read."""
+    if not whole.file.is_the_same():
+        raise ContractError(
+            file=whole.file.told,
+            source=whole.file.source.name,
+            expected="a file that is complete",
+            found="one still being written",
+        )
+    return whole
+
+
 class _Lander:
     """Lands the files of one source after each other; rows are numbered through all of them.
 
@@ -140,6 +154,7 @@ class _Lander:
 
     def _begin_file(self) -> None:
         self._file_rows = self._file_kept = 0
+        self._ends_malformed = False
 
     def empty(self) -> pa.Table:
         """A table of no rows with the columns that the source lands with."""
@@ -155,8 +170,7 @@ class _Lander:
             positions, unknown = find_columns(reader.headers, self._source, shown=file.told)
             for stretch in reader.stretches(positions):
                 yield partial(self._rules.land, stretch)
-            whole = _WholeFile(file, reader, positions, unknown)
-            yield lambda whole=whole: whole  # type: ignore[misc]
+            yield partial(_looked_at_again, _WholeFile(file, reader, positions, unknown))
 
     def note(self, landed: LandedRows) -> pa.Table:
         """Note the next stretch; its rows that stay, under the numbers they have among all files."""
@@ -164,6 +178,9 @@ class _Lander:
         self.rows += landed.count
         self._file_rows += landed.count
         self._file_kept += landed.table.num_rows
+        if landed.count:
+            no_rows = {(landed.count, None, rule) for rule in (MALFORMED_ROW, TOO_LONG)}
+            self._ends_malformed = not no_rows.isdisjoint(landed.quarantined)
         self._quarantined += [(before + row, column, rule) for row, column, rule in landed.quarantined]
         self._issues += [
             pl.DataFrame({"row": before + rows}).with_columns(
@@ -178,18 +195,13 @@ class _Lander:
         return self._bytes_done + landed.position
 
     def note_file(self, whole: _WholeFile) -> None:
-        """Note that all stretches of a file have been. ContractError where it is not the file that was looked at."""
+        """Note that all stretches of a file have been."""
         file, first = whole.file, self.rows - self._file_rows + 1
-        if not file.is_unchanged():
-            raise ContractError(
-                file=file.told,
-                source=self._source.name,
-                expected="a file that is complete",
-                found="one still being written",
-            )
+        ends_open = whole.reader.ends_open
         self._files.append([
             self._source.name, file.shown, whole.reader.form, file.sha256, first,
             self._file_rows, self._file_kept, self._file_rows - self._file_kept, list(whole.unknown),
+            ends_open, ends_open and self._ends_malformed,
         ])  # fmt: skip
         if self._source.form is not None:
             self._form_rows += [
@@ -202,7 +214,7 @@ class _Lander:
     def write_account(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Write the account of each file, the quarantined rows and the cell issues."""
         for entry in self._files:
-            connection.execute("INSERT INTO landed.files VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?)", entry)
+            connection.execute("INSERT INTO landed.files VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?, ?)", entry)
         schema = {"row": pl.Int64, "column": pl.String, "rule": pl.String}
         quarantined = pl.DataFrame(self._quarantined, schema=schema, orient="row")
         issues = pl.concat([pl.DataFrame(schema=schema), *self._issues])

@@ -31,6 +31,8 @@ class ParquetFile:
     """One Parquet file of a source. Raises ContractError where it cannot be read."""
 
     form = "parquet"
+    ends_open = False
+    """its end is where its columns are listed: without it the file cannot be read"""
 
     def __init__(self, path: Path, source: Source, *, shown: str) -> None:
         self._path = path

@@ -33,6 +33,9 @@ SEPARATORS: Final = (",", "\t", "|")
 COMMON_SHARE: Final = 0.9
 """Share of Chinese characters that must be common ones before a file with ASCII headers is believed to be GB18030 (extracts.md, Encoding)."""
 
+_BLANK_END: Final = b" \t\r\x1a"
+"""What may stand behind the last line end and is no line: blanks, and the mark by which DOS ends a file."""
+
 _SEPARATOR_NAMES = {",": "comma", "\t": "tab", "|": "bar"}
 
 
@@ -43,6 +46,7 @@ class TextFile:
         self._path = path
         self._shown = shown
         self._is_packed = shown.lower().endswith(".gz")  # a link's own name says what it is
+        self.ends_open = False
         self._dialect = self._find_dialect(source)
 
     @property
@@ -103,6 +107,9 @@ class TextFile:
                     raise self._error("a whole file", f"a damaged one ({type(error).__name__})") from None
                 if block is None:
                     return
+                if not block.endswith(b"\n"):
+                    self.ends_open = bool(block.strip(_BLANK_END))
+                    block += b"\n"
                 yield block, file.tell()
 
     def _refuse_bomb(self, unpacked: int, packed: int) -> None:
@@ -228,7 +235,8 @@ class _Unpacking(gzip.GzipFile):
 
 
 def _whole_lines(stream: BinaryIO, size: int) -> Iterator[bytearray]:
-    """Blocks that end with a line end; a line too long to keep is stepped over and stands there as `TOO_LONG`."""
+    """Blocks that end with a line end, but for the last of a stream that does not; a line too long to keep is stepped over and stands there
+    as `TOO_LONG`."""
     rest = b""
     skipping = False
     while True:
@@ -253,6 +261,6 @@ def _whole_lines(stream: BinaryIO, size: int) -> Iterator[bytearray]:
         if block:
             yield block
     if skipping:
-        yield bytearray(TOO_LONG + b"\n")
+        yield bytearray(TOO_LONG)
     elif rest:
-        yield bytearray(rest + b"\n")
+        yield bytearray(rest)

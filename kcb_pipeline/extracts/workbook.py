@@ -32,6 +32,8 @@ class Workbook:
     """One XLSX file of a source. Raises ContractError where it cannot be read or has no header."""
 
     form = "xlsx"
+    ends_open = False
+    """its end is where its parts are listed: without it the file cannot be read"""
 
     def __init__(self, path: Path, source: Source, *, shown: str) -> None:
         self._shown = shown

@@ -126,6 +126,20 @@ def test_half_of_yesterdays_rows_gone_stops_the_night(first_night, tmp_path):
     assert home.ledgers.read_bytes() == before
 
 
+def test_a_copy_that_was_cut_short_in_a_row_stops_the_night_without_any_digest(first_night, tmp_path):
+    home = first_night.copy(tmp_path / "home")
+    path = home.extracts(DATES[1]) / "学籍.csv"
+    path.write_bytes(path.read_bytes().rstrip(b"\n")[:-60])
+    path.with_name("学籍.csv.sha256").unlink()
+    before = home.ledgers.read_bytes()
+
+    done = home.night(DATES[1], code=4)
+
+    assert "contract.no_file_breaks_off" in done.stderr
+    assert "student_registry" in done.stderr
+    assert home.ledgers.read_bytes() == before
+
+
 def test_too_many_bad_rows_stop_the_night_and_the_limit_can_be_raised(first_night, tmp_path):
     home = first_night.copy(tmp_path / "home")
     rewrite(home.extracts(DATES[1]) / "学籍.csv", lambda text: text + "坏,行\n" * 200, encoding="utf-8-sig")

@@ -20,6 +20,8 @@ SABOTAGE = {
     "contract.rows_add_up": "UPDATE landed.files SET landed = landed - 1 WHERE source = 'population'",
     "contract.few_rows_quarantined": "UPDATE landed.files SET quarantined = read, landed = 0 WHERE source = 'student_registry'",
     "contract.few_cells_in_doubt": "INSERT INTO landed.cell_issues SELECT 'in_school', '', row, 'present', 'unknown_code' FROM landed.in_school",
+    "contract.no_file_breaks_off": "UPDATE landed.files SET breaks_off = true WHERE source = 'population'",
+    "contract.last_lines_end": "UPDATE landed.files SET ends_open = true WHERE source = 'population'",
     "contract.required_sources_came": "UPDATE landed.files SET landed = 0, quarantined = read WHERE source = 'population'",
     "volumes.no_source_shrank": "UPDATE landed.files SET landed = landed // 3 WHERE source = 'population'",
     "identity.persons_are_unique": "INSERT INTO standard.persons SELECT * FROM standard.persons LIMIT 1",

@@ -283,6 +283,68 @@ def test_a_link_inside_the_folder_is_a_file_like_any_other(desk):
     assert [file.sha256 for file in desk.find(strict=True).files["absences"]] == [RIGHT]
 
 
+SECRET = "5" * 64
+
+
+@pytest.mark.parametrize("name", ["absences.csv.sha256", "SHA256SUMS"])
+def test_a_file_of_digests_that_leads_out_is_refused_and_what_it_says_is_not_repeated(desk, outside, name):
+    (outside / "a.key").write_text(f"{SECRET}  absences.csv\n", encoding="ascii")
+    desk.put("absences.csv", "some bytes")
+    (desk.extracts / name).symlink_to(outside / "a.key")
+
+    with pytest.raises(ContractError, match="a link out of it") as error:
+        desk.find()
+
+    assert error.value.file == name
+    assert SECRET not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "path", ["../outside/a.csv", "absences/../../outside/a.csv", "/etc/hostname", "..\\outside\\a.csv"]
+)
+def test_a_manifest_that_lists_what_lies_outside_is_refused(desk, outside, path):
+    desk.put("SHA256SUMS", [f"{RIGHT}  {path}"])
+
+    with pytest.raises(ContractError, match="a path that leads out"):
+        desk.find()
+
+
+def test_of_a_file_of_digests_that_never_ends_a_little_is_read(desk):
+    desk.put("absences.csv", "some bytes")
+    with (desk.extracts / "absences.csv.sha256").open("wb") as file:
+        file.write(f"{RIGHT}  absences.csv\n".encode())
+        file.truncate(1 << 40)
+
+    assert [file.sha256 for file in desk.find().files["absences"]] == [RIGHT]
+
+
+def test_a_date_that_is_a_link_out_of_the_extracts_is_refused(desk, outside):
+    desk.put("absences.csv", "some bytes")
+    desk.find()
+    place = desk.extracts.parent / "linked" / desk.extracts.name
+    place.parent.mkdir()
+    place.symlink_to(desk.extracts, target_is_directory=True)
+
+    with pytest.raises(ContractError, match="a link out of it"):
+        find_delivery(place, desk.workspace.comparison_date)
+
+
+@pytest.mark.parametrize("grows", ["size", "time"])
+def test_a_file_that_is_written_to_while_its_digest_is_taken_stops_the_night(desk, on, grows):
+    path = desk.put("absences.csv", "some bytes")
+    desk.find()
+
+    def digest(read):
+        sha256 = hashlib.sha256(read.read_bytes()).hexdigest()
+        if read.name == path.name:
+            path.write_bytes(b"some bytes" + (b"!" if grows == "size" else b""))
+            os.utime(path, ns=(0, read.stat().st_mtime_ns + (grows == "time")))
+        return sha256
+
+    with pytest.raises(ContractError, match=r"absences\.csv: expected a file that is complete; found one still being"):
+        find_delivery(desk.extracts, on, digest=digest)
+
+
 def test_a_pipe_is_no_file(desk):
     os.mkfifo(desk.extracts / "absences.csv")
 

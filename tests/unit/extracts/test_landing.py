@@ -1,6 +1,7 @@
 """Landing: row numbers, the account of every row, which rows leave and which cells are noted, and what a failed landing leaves."""
 
 import datetime as dt
+import os
 
 import polars as pl
 import pyarrow as pa
@@ -657,6 +658,65 @@ def test_a_file_that_changes_while_it_is_landed_stops_the_night(desk, on):
 
     with pytest.raises(ContractError, match=r"absences\.csv"):
         land(desk.workspace, delivery, sources()["absences"])
+
+
+def test_a_file_that_is_filled_in_while_it_is_landed_stops_the_night(desk, on):
+    """There are copies that give a file its size and time first, and its bytes one after the other."""
+    path = desk.put("absences.csv", [ABSENCES, "G1,20261118,无故"])
+    desk.find()
+    delivery = find_delivery(desk.extracts, on)
+    looked = path.stat()
+    path.write_bytes(path.read_bytes().replace(b"G1", b"G2"))
+    os.utime(path, ns=(looked.st_atime_ns, looked.st_mtime_ns))
+
+    with pytest.raises(ContractError, match=r"absences\.csv: expected a file that is complete"):
+        land(desk.workspace, delivery, sources()["absences"])
+
+
+WHOLE = f"{ABSENCES}\nG1,20261118,无故\nG2,20261118,无故\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "ends_open", "breaks_off"),
+    [
+        (WHOLE, False, False),
+        (WHOLE[:-1], True, False),  # the contract asks for no line end: nobody can say whether this is whole
+        (WHOLE[:-4], True, True),
+        (WHOLE[: WHOLE.rindex("20261118") + 3], True, True),
+        (WHOLE + 'G3,20261118,"无', True, True),
+        (WHOLE + "\0" * 5000, True, True),  # the copy has its size before its bytes
+        (WHOLE + "\0" * (2 << 20), True, True),
+        (WHOLE + "\x1a", False, False),  # as DOS ends a file
+        (WHOLE + "  ", False, False),
+        (WHOLE + "broken\n", False, False),
+        (ABSENCES, True, False),
+    ],
+)
+@pytest.mark.parametrize("name", ["absences.csv", "absences.csv.gz", "absences/1.csv"])
+def test_a_file_that_ends_in_the_middle_of_a_row_is_seen(desk, text, ends_open, breaks_off, name):
+    desk.put(name, text)
+
+    desk.land("absences")
+
+    assert desk.query("SELECT ends_open, breaks_off FROM landed.files") == [(ends_open, breaks_off)]
+
+
+@pytest.mark.parametrize("name", ["absences.csv.gz", "absences.xlsx", "absences.parquet"])
+def test_a_torn_file_of_a_kind_that_says_where_it_ends_is_refused_wherever_it_is_torn(desk, name):
+    frame = pl.DataFrame({"student_number": ["G1", "G2"], "absent_on": ["20261118"] * 2, "kind": ["无故"] * 2})
+    if name.endswith(".xlsx"):
+        frame.write_excel(desk.extracts / name)
+    elif name.endswith(".parquet"):
+        frame.write_parquet(desk.extracts / name)
+    else:
+        desk.put(name, WHOLE)
+    path = desk.extracts / name
+    whole = path.read_bytes()
+    for size in range(1, len(whole), max(len(whole) // 50, 1)):
+        for torn in {whole[:size], whole[:size] + bytes(len(whole) - size)} - {whole}:
+            path.write_bytes(torn)
+            with pytest.raises(ContractError, match=r"absences\."):
+                desk.land("absences")
 
 
 def test_what_lands_is_closed_to_others(desk):
