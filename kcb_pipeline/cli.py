@@ -533,6 +533,7 @@ def verify(home: Path) -> None:
     Says whether the published file and every file in versions/ is what was published, and whether the history of each case leads to where
     the case stands.
     """
+    from kcb_pipeline.analytics.seal import verify_analytics
     from kcb_pipeline.engines.embedded import connect
     from kcb_pipeline.home import Home
     from kcb_pipeline.ledgers.digest import verify as verify_chain
@@ -543,6 +544,7 @@ def verify(home: Path) -> None:
     with connect(place.ledgers, place.limits(), read_only=True) as connection:
         count, faults = verify_chain(connection)
         faults += verify_folders(connection, place)
+        faults += verify_analytics(connection, place)
         cases, lost = verify_replay(connection)
     for fault in faults:
         click.echo(f"version {fault.version}: {fault.what}" if fault.version else fault.what, err=True)

@@ -22,7 +22,8 @@ from kcb_pipeline.analytics import pseudonyms
 from kcb_pipeline.analytics.arrivals import shown_from
 from kcb_pipeline.analytics.descriptions import CELL, DESCRIPTION, describe
 from kcb_pipeline.analytics.risk import measure
-from kcb_pipeline.analytics.tables import ABOUT, CHILDREN, INTERVAL, RISK, TABLES, AnalyticTable, Column
+from kcb_pipeline.analytics.seal import seal
+from kcb_pipeline.analytics.tables import ABOUT, CHILDREN, INTERVAL, RISK, SEAL, TABLES, AnalyticTable, Column
 from kcb_pipeline.analytics.views import comment, create_views
 from kcb_pipeline.config import Config
 from kcb_pipeline.engines.embedded import attach, connect, frame, rows
@@ -75,10 +76,12 @@ def build(home: Home, config: Config, path: Path) -> int:
         connection.register("risk", measure(connection, config).to_arrow())
         connection.execute("BEGIN")
         _create(connection, "disclosure_risk", RISK, f"SELECT {_listed(RISK)} FROM risk r")
+        _create(connection, "seal", SEAL)
         comment(connection)
         connection.execute("COMMIT")
         connection.unregister("risk")
         connection.execute("CHECKPOINT analytics")
+    seal(path, home.limits())
     return int(version)
 
 
@@ -219,13 +222,14 @@ def _create(
     connection: duckdb.DuckDBPyConnection,
     name: str,
     columns: tuple[Column, ...],
-    select: str,
+    select: str | None = None,
     parameters: object = None,
 ) -> None:
-    """Create one table of the file with exactly the listed columns."""
+    """Create one table of the file with exactly the listed columns, and the rows that were selected."""
     listed = ", ".join(f'"{column.name}" {column.type}' for column in columns)
     connection.execute(f"CREATE TABLE analytics.{name} ({listed})")
-    connection.execute(f"INSERT INTO analytics.{name} {select}", parameters)
+    if select is not None:
+        connection.execute(f"INSERT INTO analytics.{name} {select}", parameters)
 
 
 def _listed(columns: tuple[Column, ...]) -> str:

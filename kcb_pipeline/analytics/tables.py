@@ -274,6 +274,13 @@ ABOUT: Final = _columns("""
 """)
 """What the file was made from."""
 
+SEAL: Final = _columns("""
+    digest VARCHAR = - := 除本表外全部内容（各表、视图与宏）的摘要（SHA-256）
+    signed_by VARCHAR = - := 签名公钥的名称（未签名的为空）
+    signature VARCHAR = - := 对摘要的签名（Ed25519，十六进制；未签名的为空）
+""")
+"""By what a changed cell of the file is found (`kcb_pipeline.analytics.seal`)."""
+
 RISK: Final = tuple(
     Column(name, "DOUBLE" if name in ("average_risk", "unique_in_ledgers") else "BIGINT", f"r.{name}", label)
     for name, label in {

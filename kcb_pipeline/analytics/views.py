@@ -6,7 +6,7 @@ from typing import Final
 
 import duckdb
 
-from kcb_pipeline.analytics.tables import ABOUT, CHILDREN, INTERVAL, RISK, TABLES, Column
+from kcb_pipeline.analytics.tables import ABOUT, CHILDREN, INTERVAL, RISK, SEAL, TABLES, Column
 from kcb_pipeline.reporting.statistics import STATISTICS_TREND, definitions_sql
 from kcb_pipeline.status.reasons import CATEGORIES
 
@@ -101,6 +101,7 @@ def documented() -> dict[str, tuple[str, tuple[Column, ...]]]:
     found = {
         "about": ("文件说明", ABOUT),
         "disclosure_risk": ("重识别风险", RISK),
+        "seal": ("封印", SEAL),
         "children": ("儿童的描述", CHILDREN),
     }
     for each in TABLES:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import duckdb
 
@@ -58,6 +59,36 @@ def rows_digest(connection: duckdb.DuckDBPyConnection, table: str, columns: Sequ
         """,
     )
     return str(digest)
+
+
+OBJECTS: Final = """
+SELECT 'view ' || view_name AS name, sql FROM duckdb_views() WHERE NOT internal AND database_name = current_database()
+UNION ALL
+SELECT 'macro ' || function_name, parameters::VARCHAR || macro_definition FROM duckdb_functions()
+WHERE NOT internal AND database_name = current_database()
+UNION ALL
+SELECT 'table ' || table_name, NULL FROM duckdb_tables() WHERE NOT internal AND database_name = current_database()
+"""
+"""What the database in use shows, and how a view or a macro comes to it."""
+
+
+def database_digest(connection: duckdb.DuckDBPyConnection, *, without: str) -> str:
+    """sha-256 over all that a database shows, but the rows of one table: its views and macros, its tables with their columns, every row.
+
+    Wants it opened read-only: DuckDB writes a view out otherwise once it has been stored.
+    """
+    digest = hashlib.sha256(repr(sorted(rows(connection, OBJECTS), key=str)).encode())
+    columns: dict[str, list[tuple[str, str]]] = {}
+    for table, name, kind in rows(
+        connection,
+        "SELECT c.table_name, c.column_name, c.data_type FROM duckdb_columns() c JOIN duckdb_tables() t ON t.table_oid = c.table_oid "
+        "AND t.database_name = c.database_name WHERE c.database_name = current_database() ORDER BY c.table_name, c.column_index",
+    ):
+        columns.setdefault(table, []).append((name, kind))
+    for table, found in columns.items():
+        held = "" if table == without else rows_digest(connection, f'"{table}"', [name for name, _ in found], "true")
+        digest.update(f"{table}\0{found}\0{held}\n".encode())
+    return digest.hexdigest()
 
 
 def seal(row: Mapping[str, object]) -> str:

@@ -21,7 +21,7 @@ import duckdb
 from kcb_pipeline import __version__
 from kcb_pipeline.engines.embedded import Limits, connect, frame, rows, scalar
 from kcb_pipeline.home import Home
-from kcb_pipeline.ledgers.digest import Fault, rows_digest
+from kcb_pipeline.ledgers.digest import OBJECTS, Fault, rows_digest
 from kcb_pipeline.ledgers.schema import TABLES, create_table_sql
 from kcb_pipeline.ledgers.views import create_views
 
@@ -63,20 +63,9 @@ def verify_folders(connection: duckdb.DuckDBPyConnection, home: Home) -> list[Fa
             faults.append(
                 Fault(int(folder.name), "its folder is there, but ledgers.duckdb does not hold it: an older file was put in its place")
             )  # fmt: skip
-    if home.analytics.exists() and _analysts_digest(home) not in set(table["content_digest"]):
-        faults.append(Fault(None, "analytics.duckdb was made from no version that there is"))
     if versions and versions[max(versions)]["code_version"] == __version__:
         faults += (Fault(max(versions), what) for what in _view_faults(connection, max(versions)))
     return faults
-
-
-def _analysts_digest(home: Home) -> str | None:
-    """The digest of the version that analysts' file says it was made from."""
-    try:
-        with connect(home.analytics, home.limits(), read_only=True) as connection:
-            return str(scalar(connection, "SELECT content_digest FROM about"))
-    except (duckdb.Error, ValueError):
-        return None
 
 
 def _folder_faults(connection: duckdb.DuckDBPyConnection, folder: Path, row: dict[str, Any]) -> Iterator[str]:
@@ -118,19 +107,9 @@ def _links_digest(connection: duckdb.DuckDBPyConnection, number: int) -> str | N
     return rows_digest(connection, "links", [name for (name,) in columns], "true")
 
 
-_OBJECTS: Final = """
-SELECT 'view ' || view_name AS name, sql FROM duckdb_views() WHERE NOT internal AND database_name = current_database()
-UNION ALL
-SELECT 'macro ' || function_name, parameters::VARCHAR || macro_definition FROM duckdb_functions()
-WHERE NOT internal AND database_name = current_database()
-UNION ALL
-SELECT 'table ' || table_name, NULL FROM duckdb_tables() WHERE NOT internal AND database_name = current_database()
-"""
-
-
 def _view_faults(connection: duckdb.DuckDBPyConnection, number: int) -> Iterator[str]:
     """Views, macros and tables that are not those which this program publishes: a view that leaves a child out changes no cell."""
-    there = dict(rows(connection, _OBJECTS))
+    there = dict(rows(connection, OBJECTS))
     columns = rows(
         connection,
         "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = 'links' AND database_name = current_database() ORDER BY column_index",
@@ -149,7 +128,7 @@ def _view_faults(connection: duckdb.DuckDBPyConnection, number: int) -> Iterator
         with connect(
             path, limits, read_only=True
         ) as fresh:  # DuckDB writes a view out otherwise once it has been stored
-            expected = dict(rows(fresh, _OBJECTS))
+            expected = dict(rows(fresh, OBJECTS))
     for name in sorted(expected.keys() - there.keys()):
         yield f"the {name} is gone"
     strange = len(there.keys() - expected.keys())

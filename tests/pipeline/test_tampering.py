@@ -6,6 +6,8 @@ import shutil
 import duckdb
 import pytest
 
+from kcb_pipeline.analytics.seal import faults_of as seal_faults
+from kcb_pipeline.analytics.views import documented
 from kcb_pipeline.home import Home
 from kcb_pipeline.ledgers.digest import verify
 from kcb_pipeline.ledgers.manifest import verify_folders
@@ -107,6 +109,79 @@ def test_what_is_made_again_is_listed_again(three_nights, tmp_path):
     home.kcb("report", "--version", "1")
 
     home.kcb("verify")
+
+
+@pytest.fixture(scope="module")
+def analysts(three_nights, tmp_path_factory):
+    """The analysts' file of three nights, open for changes that are taken back, with what verification finds in it."""
+    path = tmp_path_factory.mktemp("analysts") / "a copy.duckdb"  # whoever was given it calls it what they like
+    shutil.copy(three_nights.folder / "published" / "analytics.duckdb", path)
+
+    def found(change):
+        saved = path.read_bytes()
+        with duckdb.connect(str(path)) as connection:
+            connection.execute(change)
+        try:
+            with (
+                duckdb.connect(str(three_nights.ledgers), read_only=True) as ledgers,
+                duckdb.connect(str(path), read_only=True) as connection,
+            ):
+                return list(seal_faults(connection, ledgers))
+        finally:
+            path.write_bytes(saved)
+
+    return found
+
+
+def test_nothing_is_found_in_an_analysts_file_that_was_not_changed(analysts):
+    assert analysts("SELECT 1") == []
+
+
+@pytest.mark.parametrize("table", [name for name in documented() if name != "seal"])
+def test_one_changed_cell_of_any_table_of_analysts_is_found(analysts, three_nights, table):
+    columns = documented()[table][1]
+    column = columns[len(columns) // 2]
+    another = ANOTHER.get(column.type, f"coalesce(\"{column.name}\", '') || '?'").format(f'"{column.name}"')
+    with duckdb.connect(str(three_nights.folder / "published" / "analytics.duckdb"), read_only=True) as connection:
+        [(row,)] = connection.execute(f"SELECT min(rowid) FROM {table}").fetchall()
+    change = (
+        f'INSERT INTO {table} ("{column.name}") VALUES (NULL)' if row is None
+        else f'UPDATE {table} SET "{column.name}" = {another} WHERE rowid = {row}'
+    )  # fmt: skip
+
+    assert [what for what in analysts(change) if "was changed" in what], change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "DELETE FROM child_statuses_history WHERE rowid = (SELECT min(rowid) FROM child_statuses_history)",
+        "INSERT INTO children SELECT * FROM children LIMIT 1",
+        "CREATE OR REPLACE VIEW dropouts AS SELECT * FROM school_age_children WHERE false",
+        "CREATE OR REPLACE MACRO publishable(n) AS n",
+        "CREATE TABLE notes (text VARCHAR)",
+        "ALTER TABLE children DROP COLUMN sex",
+        "DELETE FROM seal",
+        "UPDATE seal SET digest = repeat('0', 64)",
+        "INSERT INTO seal SELECT * FROM seal",
+    ],
+)
+def test_what_else_is_changed_of_an_analysts_file_is_found(analysts, change):
+    assert [what for what in analysts(change) if "was changed" in what]
+
+
+def test_a_changed_cell_of_analysts_is_said_by_verify(three_nights, tmp_path):
+    home = three_nights.copy(tmp_path / "home")
+    path = home.folder / "published" / "analytics.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(
+            "UPDATE child_statuses_history SET status = 'enrolled' WHERE rowid = (SELECT min(rowid) FROM child_statuses_history WHERE status <> 'enrolled')"
+        )
+
+    assert "analytics.duckdb is not what was published" in home.kcb("verify", code=6).stderr
+
+    path.write_bytes(b"noise" * 1000)
+    assert "analytics.duckdb is damaged, or none of ours" in home.kcb("verify", code=6).stderr
 
 
 def test_a_removed_folder_is_found_and_a_file_of_analysts_from_elsewhere(three_nights, tmp_path):

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import duckdb
 
+from kcb_pipeline.analytics.seal import verify_analytics
 from kcb_pipeline.claim import claimed
 from kcb_pipeline.errors import KcbError, UsageError
 from kcb_pipeline.extracts.delivery import MANIFEST, sha256_of
@@ -120,7 +121,14 @@ def inspect(folder: Path, said: Path) -> None:
                 "SELECT content_digest FROM ledger_versions ORDER BY version"
             ).fetchall()
         ]
-        faults = [fault.what for fault in [*verify(connection)[1], *verify_folders(connection, home)]]
+        faults = [
+            fault.what
+            for fault in [
+                *verify(connection)[1],
+                *verify_folders(connection, home),
+                *verify_analytics(connection, home),
+            ]
+        ]
     with duckdb.connect(str(home.analytics), read_only=True) as connection:
         analytics = connection.execute("SELECT version FROM about").fetchall()[0][0]
     leftovers = [path.name for place in (home.published, home.work) for path in place.rglob("*") if path.name.startswith((".ledgers.next", ".analytics.next", "spill-")) or path.suffix == ".unfinished"]  # fmt: skip
