@@ -391,7 +391,7 @@ def export(
     from kcb_pipeline.encryption import AGE, Password, Recipients
     from kcb_pipeline.engines.embedded import connect
     from kcb_pipeline.home import Home
-    from kcb_pipeline.ledgers.manifest import write_manifest
+    from kcb_pipeline.ledgers.manifest import signing_key, write_manifest
     from kcb_pipeline.reporting.paper import encrypted, write_papers
     from kcb_pipeline.reporting.papers import papers
 
@@ -402,6 +402,7 @@ def export(
     place = _published(Home(home))
     number = _known_version(place, version)
     folder = out or place.version_folder(number)
+    signing = signing_key(folder) if out is None else None
     with connect(place.ledgers, place.limits(), read_only=True) as connection:
         smallest = place.config().disclosure.smallest_cell
         made = papers(connection, number, smallest_cell=smallest, kinds=[kind])
@@ -411,7 +412,7 @@ def export(
             made = encrypted(made, Password.read(password_file))
         written = write_papers(made, folder)
         if out is None:
-            write_manifest(connection, number, folder)
+            write_manifest(connection, number, folder, signing)
     click.echo(f"version {number}: {len(written)} workbook(s) in {written[0].parent if written else folder}")
 
 
@@ -422,17 +423,18 @@ def report(home: Path, version: int | None) -> None:
     """Make report.html and the data docs of a version again, and say where they are. The same version gives the same bytes."""
     from kcb_pipeline.engines.embedded import connect
     from kcb_pipeline.home import Home
-    from kcb_pipeline.ledgers.manifest import write_manifest
+    from kcb_pipeline.ledgers.manifest import signing_key, write_manifest
     from kcb_pipeline.reporting.paper import write_papers
     from kcb_pipeline.reporting.papers import SHOWN, papers
 
     place = _published(Home(home))
     number = _known_version(place, version)
     folder = place.version_folder(number)
+    signing = signing_key(folder)
     with connect(place.ledgers, place.limits(), read_only=True) as connection:
         smallest = place.config().disclosure.smallest_cell
         write_papers(papers(connection, number, smallest_cell=smallest, kinds=SHOWN), folder)
-        write_manifest(connection, number, folder)
+        write_manifest(connection, number, folder, signing)
     for path in place.shown(number).values():
         click.echo(str(place.folder / path))
 
@@ -448,11 +450,34 @@ def _known_version(place: Any, asked: int | None) -> int:
 
 @main.command(epilog="Example:  kcb key /root/kcb.key")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-def key(file: Path) -> None:
-    """Make a private key for whoever is to receive encrypted files, and show its public half, which goes to the sender."""
+@click.option(
+    "--signing", is_flag=True, help="A key by which this machine signs what it publishes (KCB_SIGNING_KEY_FILE)."
+)
+def key(file: Path, signing: bool) -> None:  # noqa: FBT001
+    """Make a private key for whoever is to receive encrypted files, and show its public half, which goes to the sender; with --signing, a
+    key to sign with, whose public half goes to whoever verifies."""
     from kcb_pipeline.encryption import Key
+    from kcb_pipeline.signatures import SigningKey
 
-    click.echo(Key.make(file))
+    click.echo((SigningKey if signing else Key).make(file).rstrip())
+
+
+@main.command(epilog="Example:  KCB_SIGNING_KEY_FILE=/root/office.sign kcb sign")
+@_with_home
+def sign(home: Path) -> None:
+    """Sign the versions that were published before this machine had a key, after verifying that they are what was published."""
+    from kcb_pipeline.engines.embedded import connect
+    from kcb_pipeline.home import Home
+    from kcb_pipeline.ledgers.manifest import sign_manifests
+    from kcb_pipeline.signatures import FILE_VARIABLE, SigningKey
+
+    signing = SigningKey.of_environment()
+    if signing is None:
+        raise UsageError(f"a private key is needed: {FILE_VARIABLE} (kcb key --signing makes one)")
+    place = _published(Home(home))
+    with connect(place.ledgers, place.limits(), read_only=True) as connection:
+        count = sign_manifests(connection, place, signing)
+    click.echo(f"{count} version(s) signed; analytics.duckdb is signed by the night that makes it")
 
 
 @main.command(epilog="Example:  kcb encrypt data/published/ledgers.duckdb --for office.pub --out /media/usb")
@@ -525,26 +550,35 @@ def gates(home: Path, comparison_date: dt.date) -> None:
         console.print(gates_table(recorded(connection)))
 
 
-@main.command(epilog="Example:  kcb verify")
+@main.command(epilog="Example:  kcb verify --signed-by /root/office.pub")
 @_with_home
-def verify(home: Path) -> None:
-    """Recompute the chain of digests over all versions, look through their folders, and replay every case from its events.
+@click.option(
+    "--signed-by",
+    type=_FILE,
+    multiple=True,
+    help="A public key: whatever is not signed by it is a fault (more than one may be given).",
+)
+def verify(home: Path, signed_by: tuple[Path, ...]) -> None:
+    """Recompute the chain of digests over all versions, look through their folders and analytics.duckdb, and replay every case from its events.
 
-    Says whether the published file and every file in versions/ is what was published, and whether the history of each case leads to where
-    the case stands.
+    Says whether the published files and every file in versions/ is what was published, and whether the history of each case leads to where
+    the case stands. With --signed-by, also whether all of it was signed by that key: what whoever can write files cannot do again.
     """
     from kcb_pipeline.analytics.seal import verify_analytics
     from kcb_pipeline.engines.embedded import connect
     from kcb_pipeline.home import Home
     from kcb_pipeline.ledgers.digest import verify as verify_chain
-    from kcb_pipeline.ledgers.manifest import verify_folders
+    from kcb_pipeline.ledgers.manifest import verify_folders, verify_signatures
     from kcb_pipeline.ledgers.replay import verify_replay
+    from kcb_pipeline.signatures import Signers
 
+    signers = Signers.read(signed_by) if signed_by else None
     place = _published(Home(home))
     with connect(place.ledgers, place.limits(), read_only=True) as connection:
         count, faults = verify_chain(connection)
         faults += verify_folders(connection, place)
-        faults += verify_analytics(connection, place)
+        faults += verify_analytics(connection, place, signers)
+        faults += verify_signatures(connection, place, signers) if signers else []
         cases, lost = verify_replay(connection)
     for fault in faults:
         click.echo(f"version {fault.version}: {fault.what}" if fault.version else fault.what, err=True)
@@ -556,6 +590,7 @@ def verify(home: Path) -> None:
         )
     click.echo(
         f"{count} version(s) verified: every row is what was published, the chain is whole, and so is every folder"
+        + (", each signed by a key that was given" if signers else "")
     )
     click.echo(f"{cases} case(s) replayed: the events of each lead to exactly where it stands")
 

@@ -35,7 +35,7 @@ class Recipients:
         import pyrage
 
         found = []
-        for number, line in enumerate(_text(path).splitlines(), start=1):
+        for number, line in enumerate(read_text(path).splitlines(), start=1):
             key = line.partition("#")[0].strip()
             if not key:
                 continue
@@ -70,8 +70,7 @@ class Password:
     @classmethod
     def read(cls, path: Path) -> Password:
         """The password in a file: its first line. UsageError where others could read it, or it is too short."""
-        _refuse_if_open(path)
-        password = (_text(path).splitlines() or [""])[0].strip()
+        password = (read_secret(path).splitlines() or [""])[0].strip()
         if len(password) < SHORTEST_PASSWORD:
             raise UsageError(f"{path.name}: a password has at least {SHORTEST_PASSWORD} characters")
         return cls(password)
@@ -115,9 +114,8 @@ class Key:
         """The keys in a file as `kcb key` or age-keygen writes it. UsageError where others could read it, or there is none in it."""
         import pyrage
 
-        _refuse_if_open(path)
         found = []
-        for number, line in enumerate(_text(path).splitlines(), start=1):
+        for number, line in enumerate(read_secret(path).splitlines(), start=1):
             key = line.partition("#")[0].strip()
             if not key:
                 continue
@@ -159,17 +157,19 @@ class Key:
                 ) from None
 
 
-def _text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """A file of keys. UsageError where it cannot be read."""
     try:
         return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path.name}: cannot be read ({type(error).__name__})") from None
 
 
-def _refuse_if_open(path: Path) -> None:
-    """A secret that others could have read is none (as ssh holds it)."""
+def read_secret(path: Path) -> str:
+    """A file of secrets. UsageError where it cannot be read, or where others could have read it (as ssh holds it)."""
     if path.is_file() and stat.S_IMODE(path.stat().st_mode) & OTHERS:
         raise UsageError(f"{path.name}: others may read it; close it first (chmod 600)")
+    return read_text(path)
 
 
 def _write_whole(out: Path, write: Callable[[BinaryIO], object]) -> None:

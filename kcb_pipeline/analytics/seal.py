@@ -14,24 +14,28 @@ import duckdb
 from kcb_pipeline.engines.embedded import Limits, connect, rows, scalar
 from kcb_pipeline.home import Home
 from kcb_pipeline.ledgers.digest import Fault, database_digest
+from kcb_pipeline.signatures import Signers, SigningKey
 
 
 def seal(path: Path, limits: Limits) -> None:
     """Seal a file that is otherwise finished; its table `seal` is there and empty."""
+    key = SigningKey.of_environment()
     with connect(path, limits, read_only=True) as connection:
         digest = database_digest(connection, without="seal")
     with connect(path, limits) as connection:
-        connection.execute("INSERT INTO seal (digest) VALUES (?)", [digest])
+        signed = [key.name, key.sign(digest.encode()).hex()] if key else [None, None]
+        connection.execute("INSERT INTO seal (digest, signed_by, signature) VALUES (?, ?, ?)", [digest, *signed])
         connection.execute("CHECKPOINT")
 
 
-def verify_analytics(ledgers: duckdb.DuckDBPyConnection, home: Home) -> list[Fault]:
-    """What is wrong with the file that analysts have, beside the ledgers in use; nothing where there is none."""
+def verify_analytics(ledgers: duckdb.DuckDBPyConnection, home: Home, signers: Signers | None = None) -> list[Fault]:
+    """What is wrong with the file that analysts have, beside the ledgers in use; nothing where there is none. With `signers`, also whether
+    it is signed by one of them."""
     if not home.analytics.exists():
         return []
     try:
         with connect(home.analytics, home.limits(), read_only=True) as connection:
-            return [Fault(None, f"analytics.duckdb {what}") for what in faults_of(connection, ledgers)]
+            return [Fault(None, f"analytics.duckdb {what}") for what in faults_of(connection, ledgers, signers)]
     except duckdb.Error as error:
         return [
             Fault(
@@ -41,11 +45,26 @@ def verify_analytics(ledgers: duckdb.DuckDBPyConnection, home: Home) -> list[Fau
         ]
 
 
-def faults_of(connection: duckdb.DuckDBPyConnection, ledgers: duckdb.DuckDBPyConnection) -> Iterator[str]:
+def faults_of(
+    connection: duckdb.DuckDBPyConnection, ledgers: duckdb.DuckDBPyConnection, signers: Signers | None = None
+) -> Iterator[str]:
     """What is wrong with a file, opened read-only, beside the ledgers."""
     digest = scalar(connection, "SELECT content_digest FROM about")
     if digest not in {known for (known,) in rows(ledgers, "SELECT content_digest FROM ledger_versions")}:
         yield "was made from no version that there is"
-    sealed = rows(connection, "SELECT digest FROM seal")
-    if sealed != [(database_digest(connection, without="seal"),)]:
+    sealed = rows(connection, "SELECT digest, signed_by, signature FROM seal")
+    found = database_digest(connection, without="seal")
+    if [digest for digest, _, _ in sealed] != [found]:
         yield "is not what was published: a cell, a view or a macro was changed"
+    elif signers is not None:
+        [(_, signed_by, signature)] = sealed
+        doubt = signers.doubt(found.encode(), None if signature is None else _bytes(signature), signed_by)
+        if doubt is not None:
+            yield doubt
+
+
+def _bytes(signature: str) -> bytes:
+    try:
+        return bytes.fromhex(signature)
+    except ValueError:
+        return b""

@@ -20,19 +20,24 @@ import duckdb
 
 from kcb_pipeline import __version__
 from kcb_pipeline.engines.embedded import Limits, connect, frame, rows, scalar
+from kcb_pipeline.errors import KeyRefusedError, UsageError, VerificationError
 from kcb_pipeline.home import Home
-from kcb_pipeline.ledgers.digest import OBJECTS, Fault, rows_digest
+from kcb_pipeline.ledgers.digest import OBJECTS, Fault, rows_digest, verify
 from kcb_pipeline.ledgers.schema import TABLES, create_table_sql
 from kcb_pipeline.ledgers.views import create_views
+from kcb_pipeline.signatures import ANOTHER_KEY, FILE_VARIABLE, Signers, SigningKey
 
 MANIFEST: Final = "manifest.json"
+SIGNATURE: Final = "manifest.json.sig"
 PAPERS: Final = ("worklists", "更正建议.xlsx", "待补正.xlsx")
 """What of a version's folder holds identities: retention erases it, `kcb export` makes it again."""
 
 
-def write_manifest(connection: duckdb.DuckDBPyConnection, number: int, folder: Path) -> None:
+def write_manifest(
+    connection: duckdb.DuckDBPyConnection, number: int, folder: Path, signing: SigningKey | None
+) -> None:
     """Write `manifest.json` of a version into its folder, which holds everything else already: the version's row, the files and their digests,
-    the digest of `links` where the version is the latest, and where the report and the data docs are."""
+    the digest of `links` where the version is the latest, and where the report and the data docs are; and its signature beside it, with a key."""
     row = frame(connection, f"SELECT * FROM ledger_versions WHERE version = {number}").row(0, named=True)
     checks = scalar(connection, f"SELECT count(*) FROM check_results WHERE version = {number}")
     said = _said(row) | {
@@ -42,13 +47,68 @@ def write_manifest(connection: duckdb.DuckDBPyConnection, number: int, folder: P
         "files": {name: _sha256(folder / name) for name in _files(folder)},
         "links_digest": _links_digest(connection, number),
     }
-    path = folder / MANIFEST
-    path.write_text(json.dumps(said, ensure_ascii=False, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    _write(said, folder, signing)
+
+
+def _write(said: dict[str, Any], folder: Path, signing: SigningKey | None) -> None:
+    if signing is not None:
+        said["signed_by"] = signing.name
+    content = (json.dumps(said, ensure_ascii=False, indent=1, sort_keys=True) + "\n").encode()
+    for name, written in ((MANIFEST, content), (SIGNATURE, signing.sign(content) if signing else None)):
+        if written is not None:
+            with (folder / name).open("wb") as file:
+                file.write(written)
+                file.flush()
+                os.fsync(file.fileno())
+
+
+def signing_key(folder: Path) -> SigningKey | None:
+    """The key by which the manifest of a version's folder is to be signed when it is written anew; None where this machine signs nothing.
+
+    UsageError where it is signed, and there is no key to sign it again.
+    """
+    key = SigningKey.of_environment()
+    if key is None and (folder / SIGNATURE).exists():
+        raise UsageError(
+            f"versions/{folder.name} is signed: {FILE_VARIABLE} has to name a key to sign what is made again"
+        )
+    return key
+
+
+def sign_manifests(connection: duckdb.DuckDBPyConnection, home: Home, signing: SigningKey) -> int:
+    """Sign the manifests of all versions that have no signature yet; how many. VerificationError where anything is not as it was published:
+    a signature says that it is."""
+    faults = [*verify(connection)[1], *verify_folders(connection, home)]
+    if faults:
+        raise VerificationError(f"{len(faults)} fault(s), see kcb verify: nothing was signed")
+    unsigned = [
+        folder
+        for (number,) in rows(connection, "SELECT version FROM ledger_versions ORDER BY version")
+        if not (folder := home.version_folder(number)).joinpath(SIGNATURE).exists()
+    ]
+    for folder in unsigned:
+        _write(json.loads((folder / MANIFEST).read_text(encoding="utf-8")), folder, signing)
+    return len(unsigned)
+
+
+def verify_signatures(connection: duckdb.DuckDBPyConnection, home: Home, signers: Signers) -> list[Fault]:
+    """The versions whose manifest is not signed by any of those who are believed. KeyRefusedError where none of those that are signed is."""
+    doubts: dict[int, str] = {}
+    numbers = [number for (number,) in rows(connection, "SELECT version FROM ledger_versions ORDER BY version")]
+    for number in numbers:
+        folder = home.version_folder(number)
+        try:
+            content = (folder / MANIFEST).read_bytes()
+            signed_by = json.loads(content).get("signed_by")
+            signature = (folder / SIGNATURE).read_bytes() if (folder / SIGNATURE).exists() else None
+        except (OSError, ValueError, AttributeError):  # said of its folder already
+            continue
+        doubt = signers.doubt(content, signature, signed_by)
+        if doubt is not None:
+            doubts[number] = doubt
+    if doubts and len(doubts) == len(numbers) and set(doubts.values()) == {ANOTHER_KEY}:
+        raise KeyRefusedError("none of the versions is signed by the key that was given: another key, or other ledgers")
+    return [Fault(number, f"versions/{number:06d}/{MANIFEST} {doubt}") for number, doubt in doubts.items()]
 
 
 def verify_folders(connection: duckdb.DuckDBPyConnection, home: Home) -> list[Fault]:
@@ -78,6 +138,8 @@ def _folder_faults(connection: duckdb.DuckDBPyConnection, folder: Path, row: dic
     except (OSError, ValueError, TypeError, AttributeError, KeyError):
         yield f"versions/{folder.name}/{MANIFEST} is gone, or lists no files (kcb report --version {row['version']} makes it again)"
         return
+    if (folder / SIGNATURE).exists() != ("signed_by" in said):
+        yield f"versions/{folder.name}/{MANIFEST} says otherwise than {SIGNATURE} whether it is signed"
     differing = [name for name, value in _said(row).items() if said.get(name) != value]
     if differing:
         yield f"versions/{folder.name}/{MANIFEST} says another {', '.join(differing)} than ledgers.duckdb"
@@ -150,7 +212,7 @@ def _inside(folder: Path, path: str) -> str | None:
 def _files(folder: Path) -> list[str]:
     """Every file below the folder but the manifest, by its path in it."""
     found = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file() or path.is_symlink())
-    return sorted(name for name in found if name != MANIFEST)
+    return sorted(name for name in found if name not in (MANIFEST, SIGNATURE))
 
 
 def _sha256(path: Path) -> str:

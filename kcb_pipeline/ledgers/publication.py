@@ -31,6 +31,7 @@ from kcb_pipeline.ledgers.manifest import write_manifest
 from kcb_pipeline.ledgers.previous import Version, base_of, standing, versions
 from kcb_pipeline.ledgers.schema import TABLES, VERSION_FIELDS, Table, create_table_sql
 from kcb_pipeline.ledgers.views import create_views
+from kcb_pipeline.signatures import SigningKey
 
 LOCK_NAME = ".publishing.lock"
 LOCK_WAIT_SECONDS = 3600
@@ -94,6 +95,7 @@ def publish(
     Raises GateError where a gate has not passed or has not spoken of this draft, StaleDraftError where the version it builds on
     has been superseded, KcbError where another publication holds the lock too long.
     """
+    SigningKey.of_environment()  # one that is none is said before anything is made
     home.published.mkdir(parents=True, exist_ok=True)
     lock = FileLock(home.published / LOCK_NAME, timeout=LOCK_WAIT_SECONDS)
     try:
@@ -360,7 +362,7 @@ def _make_folder(home: Home, database: Path, number: int, accompany: Accompany) 
     aside.mkdir()
     with connect(database, home.limits(), read_only=True) as connection:
         accompany(connection, number, aside)
-        write_manifest(connection, number, aside)
+        write_manifest(connection, number, aside, SigningKey.of_environment())
     for folder in (aside, *(path for path in aside.rglob("*") if path.is_dir())):
         _flush(folder)
     return aside
