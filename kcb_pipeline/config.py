@@ -8,18 +8,30 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import json
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from kcb_pipeline.errors import UsageError
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Days = Annotated[int, Field(ge=0, le=3660)]
 TimeOfDay = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+
+
+def _size(text: str) -> str:
+    if re.fullmatch(r"(?=[0-9.]*[1-9])[0-9]+(\.[0-9]+)? ?([KMGT]i?)?B", text, re.ASCII) is None:
+        message = "a size like 6GB or 500MB is wanted"
+        raise ValueError(message)
+    return text
+
+
+Size = Annotated[str, AfterValidator(_size)]
 
 
 class _Rules(BaseModel):
@@ -188,9 +200,9 @@ class Gates(_Rules):
 class Storage(_Rules):
     """What a night may use of the machine."""
 
-    memory_limit: str = "6GB"
+    memory_limit: Size = "6GB"
     """for each connection to a database; what does not fit is written to disk"""
-    spill_limit: str = "100GB"
+    spill_limit: Size = "100GB"
     """how much each connection may write there"""
     threads: Annotated[int, Field(ge=1, le=256)] = max(os.cpu_count() or 1, 1)
 
@@ -274,12 +286,19 @@ class Config(_Rules):
 
 
 def load_config(home: Path) -> Config:
-    """The rules in `home/kcb.toml`, the defaults where there is none. UsageError names the setting that cannot be."""
+    """The rules in `home/kcb.toml`, the defaults where there is none. UsageError names the setting that cannot be; nothing is made to fit."""
     path = home / "kcb.toml"
     if not path.is_file():
+        if path.exists() or path.is_symlink():  # somebody meant to have rules
+            raise UsageError(f"{path.name}: no file, or a link to none")
         return Config()
     try:
-        return Config.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        written = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors begin every file with a mark
+        return Config.model_validate_json(json.dumps(written, default=str), strict=True)
+    except UnicodeDecodeError:
+        raise UsageError(f"{path.name}: no UTF-8; save it as UTF-8") from None
+    except RecursionError:
+        raise UsageError(f"{path.name}: nested too deeply") from None
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path.name}: {error}") from None
     except ValidationError as error:

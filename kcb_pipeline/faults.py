@@ -98,6 +98,7 @@ NO_MEMORY: Final = (
 )
 DAMAGED: Final = "its working database is damaged: run the date from the beginning, which makes it anew; if that does not help, see kcb verify"
 TOO_MANY: Final = "too many open files or processes: raise the limit (ulimit) and run the date again"
+NO_THREADS: Final = "no further thread can be started: there is not enough memory, or too many processes run (ulimit -u); free some and run the date again"
 BROKEN: Final = "the disk cannot be read or written (input/output error): see the machine's log"
 
 _BY_NUMBER: Final = {
@@ -107,7 +108,8 @@ _BY_NUMBER: Final = {
 _BY_WORDS: Final = {
     "No space left on device": FULL, "Disk quota exceeded": FULL, "File too large": FULL, "Read-only file system": UNWRITABLE,
     "Permission denied": UNWRITABLE, "Cannot allocate memory": NO_MEMORY, "bad allocation": NO_MEMORY, "std::bad_alloc": NO_MEMORY,
-    "Too many open files": TOO_MANY, "can't start new thread": TOO_MANY, "Input/output error": BROKEN,
+    "Too many open files": TOO_MANY, "can't start new thread": NO_THREADS, "could not spawn threads": NO_THREADS,
+    "Resource temporarily unavailable": NO_THREADS, "memory allocation of": NO_MEMORY, "Input/output error": BROKEN,
     "Parquet magic bytes not found": DAMAGED,
 }  # fmt: skip
 """How DuckDB, Arrow and Polars, which keep no error numbers, repeat what the system said."""
@@ -116,7 +118,7 @@ _BY_WORDS: Final = {
 def machine_condition(error: BaseException) -> str | None:
     """What of the machine an error says, in words that quote nothing; None where it says nothing of it."""
     import duckdb
-    from polars.exceptions import PolarsError
+    from polars.exceptions import PanicException, PolarsError
 
     from kcb_pipeline.engines.embedded import is_damaged
 
@@ -128,7 +130,7 @@ def machine_condition(error: BaseException) -> str | None:
             return NO_MEMORY
         if isinstance(found, OSError) and found.errno in _BY_NUMBER:
             return _BY_NUMBER[found.errno]
-        if isinstance(found, OSError | RuntimeError | duckdb.Error | PolarsError):
+        if isinstance(found, OSError | RuntimeError | duckdb.Error | PolarsError | PanicException):
             text = str(found)
             if isinstance(found, duckdb.Error) and is_damaged(found):
                 return DAMAGED

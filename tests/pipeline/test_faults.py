@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from polars.exceptions import PanicException
 
 from kcb_pipeline.errors import MachineError
 from kcb_pipeline.extracts.arrival import Digests, look_for_arrivals
@@ -73,6 +74,11 @@ def test_a_fault_in_a_stage(copies, tmp_path, stage, fault, stood, said):
         (OSError(5, "Input/output error"), "input/output error"),
         (OSError(24, "Too many open files"), "too many open files"),
         (MemoryError("王小明"), "not enough memory"),
+        (RuntimeError("can't start new thread"), "no further thread"),
+        (
+            PanicException('could not spawn threads: Os { code: 11, message: "Resource temporarily unavailable" }'),
+            "no further thread",
+        ),
     ],
 )
 def test_what_the_machine_did_is_said_and_nothing_is_quoted(tmp_path, error, says):
