@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import os
 import re
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -122,13 +123,15 @@ def find_delivery(
     by_name = {name: source for source in sources().values() for name in (source.name, source.chinese)}
     found: dict[str, list[tuple[str, list[Path]]]] = {}
     strays: list[str] = []
-    for entry in sorted(folder.iterdir(), key=lambda path: path.name.encode()):
+    for entry in sorted(folder.iterdir(), key=os.fsencode):
         if entry.name.startswith(".") or entry.name.endswith(DIGEST_SUFFIX) or entry.name == MANIFEST:
             continue
+        if entry.is_dir() or _extension(entry.name):  # by another name it could be a source
+            _refuse_unless_written(entry, folder)
         stem = entry.name if entry.is_dir() else entry.name.removesuffix(_extension(entry.name) or "")
         source = by_name.get(stem)
         if source is None or (not entry.is_dir() and not _extension(entry.name)):
-            strays.append(entry.name + ("/" if entry.is_dir() else ""))
+            strays.append(os.fsencode(entry.name).decode(errors="replace") + ("/" if entry.is_dir() else ""))
             continue
         if entry.is_dir():
             files, others = _files_in(entry)
@@ -219,9 +222,20 @@ def _refuse_twice_and_missing(found: dict[str, list[tuple[str, list[Path]]]], co
             )
 
 
+def _refuse_unless_written(path: Path, folder: Path) -> None:
+    """ContractError for a name that is no text: an archive from Windows that was unpacked here without its encoding has such names."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise ContractError(
+            file=f"{folder.name}/", expected="names of files in UTF-8", found="one in another encoding"
+        ) from None
+
+
 def _files_in(folder: Path) -> tuple[list[Path], list[str]]:
     files, others = [], []
-    for path in sorted(folder.rglob("*"), key=lambda path: path.relative_to(folder).as_posix().encode()):
+    for path in sorted(folder.rglob("*"), key=os.fsencode):
+        _refuse_unless_written(path, folder.parent)
         relative = path.relative_to(folder).as_posix()
         if path.is_symlink() and path.is_dir():
             raise ContractError(
@@ -280,7 +294,10 @@ def _extract_file(
     folder: Path, source: Source, path: Path, told: str, digest: Callable[[Path], str], listed: dict[str, str]
 ) -> ExtractFile:
     shown = path.relative_to(folder).as_posix()
-    real = path.resolve()
+    try:
+        real = path.resolve()
+    except (OSError, RuntimeError):  # a link to itself: what of the two depends on the version of Python
+        real = path
     if not real.is_relative_to(folder.resolve()):
         raise ContractError(
             file=told, source=source.name, expected="a file inside the extracts folder", found="a link out of it"
@@ -302,7 +319,7 @@ def _extract_file(
     if before.st_size == 0:
         raise ContractError(file=told, source=source.name, expected="a header and data rows", found="an empty file")
     sent = path.with_name(path.name + DIGEST_SUFFIX)
-    if sent.is_file():
+    if os.path.lexists(sent):
         _check_digest(_beginning(sent, folder, f"{told}{DIGEST_SUFFIX}"), sha256, told, source)
     if listed.get(shown, sha256) != sha256:
         raise ContractError(
@@ -313,8 +330,14 @@ def _extract_file(
 
 def _beginning(path: Path, folder: Path, told: str) -> str:
     """What a file of digests says, however long it goes on. ContractError where it leads out of the folder: what it says is repeated."""
-    if not path.resolve().is_relative_to(folder.resolve()):
+    try:
+        is_inside = path.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError):
+        is_inside = True
+    if not is_inside:
         raise ContractError(file=told, expected="a file inside the extracts folder", found="a link out of it")
+    if not path.is_file():
+        raise ContractError(file=told, expected="a file of digests", found="a broken link or no regular file")
     with path.open("rb") as stream:
         return stream.read(_LONGEST_DIGESTS).decode("utf-8-sig", errors="replace")
 
@@ -335,7 +358,7 @@ def _check_digest(sent: str, sha256: str, told: str, source: Source) -> None:
 def read_manifest(folder: Path) -> dict[str, str]:
     """Path within the folder → sha-256, as the manifest lists them; empty where none was sent. ContractError for a line that is none."""
     manifest = folder / MANIFEST
-    if not manifest.is_file():
+    if not os.path.lexists(manifest):
         return {}
     listed: dict[str, str] = {}
     for number, line in enumerate(_beginning(manifest, folder, MANIFEST).splitlines(), start=1):

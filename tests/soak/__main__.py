@@ -1,6 +1,6 @@
 """The soak: every fault in every stage, kills by the hundred, load; what came of it goes to docs/reliability.json.
 
-python -m tests.soak [--kills 200] [--jobs 2] [--seconds 7200]
+python -m tests.soak [--kills 200] [--jobs 2] [--seconds 7200] [--fault killed --no-load --add]
 """
 
 import argparse
@@ -33,6 +33,7 @@ def main() -> None:
     options.add_argument("--rounds", type=int, default=1)
     options.add_argument("--seconds", type=float, default=7200)
     options.add_argument("--add", action="store_true", help="count on from what is kept")
+    options.add_argument("--fault", action="append", choices=FAULTS, help="only this one (may be given more than once)")
     options.add_argument("--no-load", action="store_true", help="faults only")
     options.add_argument("--seed", type=int, default=0)
     chosen = options.parse_args()
@@ -44,8 +45,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="kcb-soak-") as name:
         folder = Path(name)
         copies = stages_copied(folder)
-        plan = [(stage, fault) for _ in range(chosen.rounds) for stage in FIRST_TRIED for fault in FAULTS]
-        plan += random.Random(chosen.seed).choices([(stage, "killed") for stage in STAGES], k=chosen.kills)
+        faults = chosen.fault or list(FAULTS)
+        plan = [(stage, fault) for _ in range(chosen.rounds) for stage in FIRST_TRIED for fault in faults]
+        plan += random.Random(chosen.seed).choices(
+            [(stage, "killed") for stage in STAGES], k=chosen.kills if "killed" in faults else 0
+        )
 
         def attempt(nth: int) -> Trial | str | None:
             if time.monotonic() > until:

@@ -4,6 +4,7 @@ import datetime as dt
 import hashlib
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -269,8 +270,9 @@ def test_a_relative_link_that_climbs_out_is_refused(desk, outside):
         desk.find()
 
 
-def test_a_link_to_nothing_is_refused(desk):
-    (desk.extracts / "absences.csv").symlink_to(desk.extracts / "gone.csv")
+@pytest.mark.parametrize("target", ["gone.csv", "absences.csv"])
+def test_a_link_to_nothing_or_to_itself_is_refused(desk, target):
+    (desk.extracts / "absences.csv").symlink_to(desk.extracts / target)
 
     with pytest.raises(ContractError):
         desk.find()
@@ -343,6 +345,41 @@ def test_a_file_that_is_written_to_while_its_digest_is_taken_stops_the_night(des
 
     with pytest.raises(ContractError, match=r"absences\.csv: expected a file that is complete; found one still being"):
         find_delivery(desk.extracts, on, digest=digest)
+
+
+@pytest.mark.parametrize("name", ["absences.csv.sha256", "SHA256SUMS"])
+@pytest.mark.parametrize("what", ["a link to nothing", "a link to itself", "a pipe", "a folder"])
+def test_digests_that_cannot_be_read_are_not_taken_for_none(desk, name, what):
+    desk.put("absences.csv", "some bytes")
+    path = desk.extracts / name
+    match what:
+        case "a pipe":
+            os.mkfifo(path)
+        case "a folder":
+            path.mkdir()
+        case _:
+            path.symlink_to("gone" if what == "a link to nothing" else name)
+
+    with pytest.raises(ContractError, match="a file of digests"):
+        desk.find()
+
+
+@pytest.mark.parametrize("name", [b"\xd1\xa7\xbc\xae.csv", b"absences/\xbc\xae.csv", b"absences/\xbc\xae/1.csv"])
+def test_a_name_in_another_encoding_is_refused_and_not_repeated(desk, name):
+    path = os.path.join(os.fsencode(desk.extracts), name)  # noqa: PTH118
+    os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120
+    Path(os.fsdecode(path)).write_text("some bytes")
+
+    with pytest.raises(ContractError, match="expected names of files in UTF-8") as error:
+        desk.find()
+    str(error.value).encode()
+
+
+def test_a_stray_in_another_encoding_is_named_as_far_as_it_can_be(desk):
+    desk.put("absences.csv", "some bytes")
+    Path(os.fsdecode(os.fsencode(desk.extracts) + b"/\xd1.pdf")).write_bytes(b"%PDF")
+
+    assert desk.find().strays == ("\ufffd.pdf",)
 
 
 def test_a_pipe_is_no_file(desk):
