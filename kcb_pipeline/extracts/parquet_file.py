@@ -81,7 +81,9 @@ class ParquetFile:
 
     def _read(self, batch: pa.RecordBatch, names: dict[str, str], coded: set[str], position: int) -> RawBatch:
         try:
-            columns = {name: _texts(batch.column(header), is_coded=name in coded) for name, header in names.items()}
+            columns = {
+                name: _as_rows(_texts(batch.column(header), is_coded=name in coded)) for name, header in names.items()
+            }
             torn = _torn(columns.values(), batch.num_rows)
         except _UNREADABLE as error:
             raise self._damaged(error) from None
@@ -117,12 +119,17 @@ def _torn(columns: Iterable[pa.Array], size: int) -> NDArray[np.bool_]:
     """Which rows have a cell that is no text: bytes that are not UTF-8, or a NUL."""
     torn = np.zeros(size, dtype=bool)
     for cells in columns:
-        cells.validate()
-        is_coded = pa.types.is_dictionary(cells.type)
-        if not _are_texts(cells.dictionary if is_coded else cells):
-            texts = cells.dictionary_decode() if is_coded else cells
-            torn[[place for place, cell in enumerate(texts.cast(pa.binary())) if not _is_sound(cell.as_py())]] = True
+        if not pa.types.is_dictionary(cells.type) and not _are_texts(cells):
+            torn[[place for place, cell in enumerate(cells.cast(pa.binary())) if not _is_sound(cell.as_py())]] = True
     return torn
+
+
+def _as_rows(cells: pa.Array) -> pa.Array:
+    """The same, but a cell a row where any of the distinct ones is no text: the rows that have it leave, and it with them."""
+    cells.validate()
+    if pa.types.is_dictionary(cells.type) and not _are_texts(cells.dictionary):
+        return cells.dictionary_decode()
+    return cells
 
 
 def _are_texts(cells: pa.Array) -> bool:

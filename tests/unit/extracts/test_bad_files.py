@@ -177,6 +177,84 @@ def test_a_cell_at_the_end_of_the_sheet_is_no_bomb(desk, sheet):
     assert time.process_time() - began < 10
 
 
+@pytest.mark.parametrize("offset", [1 << 40, 1 << 63, (1 << 64) - 1])
+def test_a_part_that_is_said_to_stand_beyond_any_file_is_not_looked_for(desk, offset):
+    data = bytearray(KINDS["absences.xlsx"])
+    at = data.rindex(b"PK\x01\x02")
+    name, extra = struct.unpack_from("<HH", data, at + 28)
+    data[at + 42 : at + 46] = b"\xff" * 4
+    data[at + 46 + name : at + 46 + name] = struct.pack("<HHQ", 1, 8, offset)
+    struct.pack_into("<H", data, at + 30, extra + 12)
+    end = data.rindex(b"PK\x05\x06")
+    struct.pack_into("<I", data, end + 12, struct.unpack_from("<I", data, end + 12)[0] + 12)
+
+    assert land(desk, "absences.xlsx", bytes(data)) is None
+
+
+def test_entities_that_multiply_are_not_resolved(desk):
+    laughs = '<!DOCTYPE x [<!ENTITY a0 "aaaaaaaaaa">' + "".join(f'<!ENTITY a{n} "{f"&a{n - 1};" * 10}">' for n in range(1, 12)) + "]>"  # fmt: skip
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(KINDS["absences.xlsx"])) as whole, zipfile.ZipFile(out, "w") as made:
+        for part in whole.namelist():
+            text = whole.read(part).decode()
+            if part.startswith("xl/") and part.endswith(".xml"):
+                text = text.replace("?>", f"?>{laughs}", 1).replace("无故", "&a11;")
+            made.writestr(part, text)
+    began = time.process_time()
+
+    account = land(desk, "absences.xlsx", out.getvalue())
+
+    assert account is None or account.landed == 0
+    assert time.process_time() - began < 10
+
+
+@pytest.mark.parametrize("make", [workbook, parquet])
+def test_what_stands_inside_a_file_may_be_anything(desk, make):
+    """Not the packed bytes, whose checksum would be wrong, but what is in them."""
+    chance = random.Random(make.__name__)
+    for _ in range(30):
+        data = make()
+        if make is workbook:
+            out = io.BytesIO()
+            with zipfile.ZipFile(io.BytesIO(data)) as whole, zipfile.ZipFile(out, "w") as made:
+                spoilt = chance.choice(whole.namelist())
+                for part in whole.namelist():
+                    made.writestr(part, spoil(whole.read(part), chance) if part == spoilt else whole.read(part))
+            data = out.getvalue()
+        else:
+            out = io.BytesIO()
+            pq.write_table(pq.read_table(io.BytesIO(data)), out, compression="none", use_dictionary=False)
+            data = spoil(out.getvalue(), chance)
+        land(desk, f"absences.{'xlsx' if make is workbook else 'parquet'}", data)
+
+
+@pytest.mark.parametrize("use_dictionary", [True, False])
+@pytest.mark.parametrize("column", HEADERS)
+def test_a_cell_of_a_parquet_file_that_is_no_text_costs_its_row(desk, column, use_dictionary):
+    """The kind of an absence, and its day, are read once for all rows that have them."""
+    cells = {name: [row[place].encode() for row in ROWS] for place, name in enumerate(HEADERS)}
+    cells[column][3] = b"\xff\xfe"
+    table = pa.table({name: pa.array(texts, pa.binary()).view(pa.string()) for name, texts in cells.items()})
+    out = io.BytesIO()
+    pq.write_table(table, out, use_dictionary=use_dictionary)
+
+    account = land(desk, "absences.parquet", out.getvalue())
+
+    assert (account.landed, account.quarantined) == (len(ROWS) - 1, 1)
+    assert desk.quarantined("absences") == {4: "malformed_row"}
+
+
+def spoil(data, chance):
+    data = bytearray(data)
+    for _ in range(chance.choice([1, 2, 6])):
+        at = chance.randrange(len(data))
+        new = chance.choice(
+            [b"\xff" * 8, bytes(8), b"-1", b"99999999999999999999", b"<", b"&", bytes([chance.randrange(256)])]
+        )
+        data[at : at + len(new)] = new
+    return bytes(data)
+
+
 def test_a_text_that_many_cells_share_is_no_bomb(desk, monkeypatch):
     cells = "".join(f'<row r="{n}"><c r="A{n}" t="s"><v>0</v></c></row>' for n in range(2, 200))
     endless = with_sheet(cells, shared=f"<si><t>{'x' * 300_000}</t></si>")
