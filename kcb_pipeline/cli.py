@@ -176,6 +176,8 @@ def backfill(home: Path, dates: tuple[dt.date, dt.date] | None, stale: bool, job
 
     A date that builds on one still running waits for it where it needs it. After a date that fails no further one is begun.
     """
+    from rich.text import Text
+
     from kcb_pipeline.extracts.arrival import dates_in
     from kcb_pipeline.home import Home
     from kcb_pipeline.ledgers.previous import stale_dates
@@ -196,7 +198,7 @@ def backfill(home: Path, dates: tuple[dt.date, dt.date] | None, stale: bool, job
     ran = run_dates(home, chosen, jobs=jobs, start=start, say=click.echo)
     failed = [one for one in ran if one.code]
     for one in failed:
-        errors.print(f"\n[bold red]{one.date}[/bold red] (exit code {one.code})\n{one.said}")
+        errors.print(Text.assemble((f"\n{one.date}", "bold red"), f" (exit code {one.code})\n{one.said}"))
     left = [str(date) for date in chosen if date not in {one.date for one in ran}]
     if left:
         errors.print(f"not begun: {' '.join(left)}")
@@ -633,7 +635,7 @@ def check(extracts: Path, comparison_date: dt.date | None) -> None:
     from kcb_pipeline.engines.workspace import Workspace
     from kcb_pipeline.extracts.delivery import find_delivery
     from kcb_pipeline.extracts.landing import land
-    from kcb_pipeline.terminal import console, rows_table
+    from kcb_pipeline.terminal import console, rows_table, visible
 
     if comparison_date is None:
         try:
@@ -662,7 +664,7 @@ def check(extracts: Path, comparison_date: dt.date | None) -> None:
     for name in delivery.missing:
         console.print(f"not sent: {name}")
     for name in delivery.strays:
-        console.print(f"left alone: {name}")
+        console.print(f"left alone: {visible(name)}")
 
 
 @main.group(epilog="Example:  kcb review export --reviewer 张三")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
 from kcb_pipeline.engines.embedded import connect
 from kcb_pipeline.errors import UsageError
@@ -26,14 +27,16 @@ _WORDS = {
 }
 
 
-def explain_child(home: Home, child_id: str, *, identity: bool) -> Iterator[str | Table]:
+def explain_child(home: Home, child_id: str, *, identity: bool) -> Iterator[str | Text | Table]:
     """The parts of an explanation, in order. UsageError where no such child stands in the current version."""
     with connect(home.ledgers, home.limits(), read_only=True) as connection:
         found = _rows(connection, "SELECT * FROM school_age_children WHERE child_id = ?", child_id)
         if not found:
             raise UsageError(f"no child {child_id} in the current version")
         child = found[0]
-        yield f"[bold]{child_id}[/bold]  {STATUSES[child['status']]} ({child['status']}) since {child['status_since']}"
+        yield Text.assemble(
+            (child_id, "bold"), f"  {STATUSES[child['status']]} ({child['status']}) since {child['status_since']}"
+        )
         yield f"  because: {BY_CODE[child['status_reason']].words} ({child['status_reason']})"
         if identity:
             yield "  " + ", ".join(f"{name} {child[name]}" for name in _IDENTITY if child[name] is not None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import IO, Any
@@ -12,6 +13,7 @@ from typing import IO, Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from kcb_pipeline.engines.embedded import connect, rows
 from kcb_pipeline.gates import DISCLOSURE, GateResult, recorded
@@ -26,13 +28,26 @@ UNSEEN_WIDTH = 200
 
 
 def _console(*, stderr: bool = False, file: IO[str] | None = None) -> Console:
-    found = Console(stderr=stderr, file=file, highlight=False, soft_wrap=True)
+    # Without markup: "[storage]" is a word of ours, and a header or a name of a file is whatever its sender called it.
+    found = Console(stderr=stderr, file=file, markup=False, highlight=False, soft_wrap=True)
     if found.is_terminal:
         return found
-    return Console(stderr=stderr, file=file, highlight=False, soft_wrap=True, width=UNSEEN_WIDTH)
+    return Console(stderr=stderr, file=file, markup=False, highlight=False, soft_wrap=True, width=UNSEEN_WIDTH)
 
 
 console, errors = _console(stderr=False), _console(stderr=True)
+
+
+def visible(text: str) -> str:
+    """A text that came from elsewhere as it may stand on a terminal: what would move or colour it, or break the line, is written out.
+
+    >>> visible("幸福\\x1b[2J\\n学校")
+    '幸福\\\\x1b[2J\\\\n学校'
+    """
+    return "".join(repr(c)[1:-1] if unicodedata.category(c) in _UNSEEN else c for c in text)
+
+
+_UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
 SECONDS_BETWEEN_LINES = 30.0
@@ -183,7 +198,8 @@ def show_night(home: Home, night: Night, *, seconds: float) -> None:
             "SELECT links, false_links, false_links_low, false_links_high, missed, missed_low, missed_high, unblocked FROM linkage_quality "
             f"WHERE version = {number} AND grouping = 'all'",
         )
-    console.print(f"\n[bold]Night of {night.comparison_date}[/bold]  version {number}  ({seconds:.1f} s)")
+    heading = (f"\nNight of {night.comparison_date}", "bold")
+    console.print(Text.assemble(heading, f"  version {number}  ({seconds:.1f} s)"))
     console.print(
         f"  {accounts[0]} sources, {accounts[1]:,} rows read = {accounts[2]:,} landed + {accounts[3]:,} quarantined + {accounts[4]:,} duplicate"
     )
@@ -231,10 +247,10 @@ def _status_table(counts: dict[str, int], before: dict[str, int], eligible: int)
         table.add_row(*cells)
     total = sum(counts.values())
     table.add_row(
-        "  [bold]of school age",
-        "[bold]适龄儿童",
-        f"[bold]{total:,}",
-        "" if total == eligible else f"[red]expected {eligible:,}",
+        Text("  of school age", "bold"),
+        Text("适龄儿童", "bold"),
+        Text(f"{total:,}", "bold"),
+        "" if total == eligible else Text(f"expected {eligible:,}", "red"),
     )
     return table
 
@@ -250,9 +266,9 @@ def show_failed_gates(night: Night) -> bool:
         stopped, stays = "analytics.duckdb was not replaced", "The ledgers are out; analysts keep the file they had."
     else:
         stopped, stays = f"Nothing was published for {night.comparison_date}", "The published files are untouched."
-    errors.print(f"\n[bold red]{stopped}:[/bold red] {len(blocking)} gate(s) did not pass. {stays}\n")
+    errors.print(Text.assemble((f"\n{stopped}:", "bold red"), f" {len(blocking)} gate(s) did not pass. {stays}\n"))
     for suite, result in blocking:
-        errors.print(f"  [bold]{suite}.{result.name}[/bold]")
+        errors.print(Text(f"  {suite}.{result.name}", "bold"))
         errors.print(f"    observed  {result.observed}")
         errors.print(f"    expected  {result.expected}")
         errors.print(f"    to do     {result.advice}\n")
@@ -265,7 +281,8 @@ def gates_table(results: Sequence[tuple[str, GateResult]]) -> Table:
     for heading in ("gate", "", "observed", "expected"):
         table.add_column(heading)
     for suite, result in results:
-        mark = "passed" if result.passed else ("[red]failed" if result.severity == "error" else "[yellow]warning")
+        failed = Text("failed", "red") if result.severity == "error" else Text("warning", "yellow")
+        mark = "passed" if result.passed else failed
         table.add_row(f"{suite}.{result.name}", mark, result.observed, result.expected)
     return table
 
@@ -276,5 +293,5 @@ def rows_table(headings: Sequence[str], entries: Sequence[Sequence[Any]]) -> Tab
     for heading in headings:
         table.add_column(heading)
     for entry in entries:
-        table.add_row(*("" if cell is None else str(cell) for cell in entry))
+        table.add_row(*("" if cell is None else visible(str(cell)) for cell in entry))
     return table
