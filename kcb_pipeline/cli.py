@@ -24,7 +24,7 @@ import click
 
 from kcb_pipeline import __version__
 from kcb_pipeline.errors import KcbError, MachineError, UsageError, VerificationError
-from kcb_pipeline.faults import INTENDED, InternalError, machine_condition, trace, where
+from kcb_pipeline.faults import INTENDED, InternalError, machine_condition, only_python_is_heard, trace, where
 from kcb_pipeline.log import is_json, log
 from kcb_pipeline.permissions import owner_only
 
@@ -68,7 +68,8 @@ def _say(error: KcbError, *, debug: bool, original: BaseException | None = None)
 )
 @click.version_option(__version__, prog_name="kcb")
 @click.option("--debug", is_flag=True, help="Show where an error came from (files and lines, no values).")
-def main(debug: bool) -> None:  # noqa: FBT001
+@click.pass_context
+def main(ctx: click.Context, debug: bool) -> None:  # noqa: FBT001
     """控辍保学: compare the student registry with the population register, night by night.
 
     \b
@@ -77,6 +78,11 @@ def main(debug: bool) -> None:  # noqa: FBT001
     kcb ledgers                                          the versions published so far
     """
     owner_only()
+    if ctx.invoked_subcommand not in (
+        "run",
+        "backfill",
+    ):  # the stages of a night see to it themselves, and Dagster reads the stream
+        ctx.with_resource(only_python_is_heard())
 
 
 def _with_home(command: Callable[P, R]) -> Callable[P, R]:

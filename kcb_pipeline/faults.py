@@ -89,6 +89,35 @@ def _error_stream_kept(private: Path) -> Iterator[None]:
                 (private / "stderr.txt").unlink()
 
 
+@contextmanager
+def only_python_is_heard() -> Iterator[None]:
+    """Send what libraries write straight to the process's error stream nowhere meanwhile; what Python writes to its own goes where it went.
+
+    For commands that are no stage of a night and have no private folder. A panic in Rust quotes what it stumbled over.
+    """
+    before = sys.stderr
+    try:
+        descriptor = os.dup(2)
+    except OSError:  # there is none
+        yield
+        return
+    with suppress(OSError, ValueError, AttributeError):
+        before.flush()
+        if before.fileno() == 2:
+            sys.stderr = os.fdopen(os.dup(2), "w", encoding=before.encoding, errors=before.errors, buffering=1)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+    try:
+        yield
+    finally:
+        with suppress(OSError, ValueError):
+            sys.stderr.flush()
+        os.dup2(descriptor, 2)
+        os.close(descriptor)
+        sys.stderr = before
+
+
 FULL: Final = "the disk is full: make room and run the date again; what is published stands"
 UNWRITABLE: Final = (
     "a file or folder of the home cannot be read or written: see to its owner and mode, and run the date again"

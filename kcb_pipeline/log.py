@@ -6,6 +6,7 @@ import datetime as dt
 import functools
 import json
 import os
+import sys
 from typing import Literal
 
 VARIABLE = "KCB_LOG"
@@ -31,4 +32,7 @@ def log(level: Level, message: str, **fields: str | float | None) -> None:
 @functools.cache
 def _stream() -> int:
     """The error stream as it is when the first line is written: while a stage works, its own goes to a private file (`faults`)."""
-    return os.dup(2)
+    try:
+        return os.dup(sys.stderr.fileno())
+    except (OSError, ValueError, AttributeError):  # no stream of the system
+        return os.dup(2)
