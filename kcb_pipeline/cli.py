@@ -32,6 +32,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 SHANGHAI_HOURS = 8
+_NIGHTS = ("run", "backfill")
+"""Commands whose stages keep what libraries write to the error stream themselves (`kcb_pipeline.faults`), while Dagster reads it."""
 
 
 class _Group(click.Group):
@@ -78,10 +80,7 @@ def main(ctx: click.Context, debug: bool) -> None:  # noqa: FBT001
     kcb ledgers                                          the versions published so far
     """
     owner_only()
-    if ctx.invoked_subcommand not in (
-        "run",
-        "backfill",
-    ):  # the stages of a night see to it themselves, and Dagster reads the stream
+    if ctx.invoked_subcommand not in _NIGHTS:
         ctx.with_resource(only_python_is_heard())
 
 

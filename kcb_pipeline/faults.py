@@ -65,25 +65,13 @@ def quoting_nothing(stage: str, private: Path, work: Callable[[], T]) -> T:
 def _error_stream_kept(private: Path) -> Iterator[None]:
     """Send what is written to the process's error stream to `private`/stderr.txt meanwhile."""
     try:
-        before = os.dup(2)
-    except OSError:  # there is none: nothing can be said on it
-        yield
-        return
-    with suppress(OSError, ValueError):
-        sys.stderr.flush()
-    try:
-        descriptor = _append(private / "stderr.txt")
+        kept = _append(private / "stderr.txt")
     except OSError:  # nothing can be written there: better lost than said aloud
-        descriptor = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(descriptor, 2)
-    os.close(descriptor)
+        kept = os.open(os.devnull, os.O_WRONLY)
     try:
-        yield
+        with _error_stream_to(kept):
+            yield
     finally:
-        with suppress(OSError, ValueError):
-            sys.stderr.flush()
-        os.dup2(before, 2)
-        os.close(before)
         with suppress(OSError):
             if not (private / "stderr.txt").stat().st_size:
                 (private / "stderr.txt").unlink()
@@ -96,26 +84,36 @@ def only_python_is_heard() -> Iterator[None]:
     For commands that are no stage of a night and have no private folder. A panic in Rust quotes what it stumbled over.
     """
     before = sys.stderr
-    try:
-        descriptor = os.dup(2)
-    except OSError:  # there is none
-        yield
-        return
-    with suppress(OSError, ValueError, AttributeError):
-        before.flush()
+    with suppress(OSError, ValueError, AttributeError):  # no stream of the system: nothing else writes to it
         if before.fileno() == 2:
             sys.stderr = os.fdopen(os.dup(2), "w", encoding=before.encoding, errors=before.errors, buffering=1)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    os.close(nowhere)
+    try:
+        with _error_stream_to(os.open(os.devnull, os.O_WRONLY)):
+            yield
+    finally:
+        sys.stderr = before
+
+
+@contextmanager
+def _error_stream_to(descriptor: int) -> Iterator[None]:
+    """Send what is written to the process's error stream to an open file, which is closed at the end."""
+    try:
+        before = os.dup(2)
+    except OSError:  # there is none: nothing can be said on it
+        os.close(descriptor)
+        yield
+        return
+    with suppress(OSError, ValueError):
+        sys.stderr.flush()
+    os.dup2(descriptor, 2)
+    os.close(descriptor)
     try:
         yield
     finally:
         with suppress(OSError, ValueError):
             sys.stderr.flush()
-        os.dup2(descriptor, 2)
-        os.close(descriptor)
-        sys.stderr = before
+        os.dup2(before, 2)
+        os.close(before)
 
 
 FULL: Final = "the disk is full: make room and run the date again; what is published stands"

@@ -320,7 +320,7 @@ def _extract_file(
         raise ContractError(file=told, source=source.name, expected="a header and data rows", found="an empty file")
     sent = path.with_name(path.name + DIGEST_SUFFIX)
     if os.path.lexists(sent):
-        _check_digest(_beginning(sent, folder, f"{told}{DIGEST_SUFFIX}"), sha256, told, source)
+        _check_digest(_digests_in(sent, folder, f"{told}{DIGEST_SUFFIX}"), sha256, told, source)
     if listed.get(shown, sha256) != sha256:
         raise ContractError(
             file=told, source=source.name, expected=f"sha-256 {listed[shown]}, as {MANIFEST} says", found=sha256
@@ -328,8 +328,8 @@ def _extract_file(
     return ExtractFile(real, shown, told, source, sha256, before.st_size, before.st_mtime_ns)
 
 
-def _beginning(path: Path, folder: Path, told: str) -> str:
-    """What a file of digests says, however long it goes on. ContractError where it leads out of the folder: what it says is repeated."""
+def _digests_in(path: Path, folder: Path, told: str) -> str:
+    """What a file of digests says. ContractError where it leads out of the folder, for what it says is repeated, or goes on for ever."""
     try:
         is_inside = path.resolve().is_relative_to(folder.resolve())
     except (OSError, RuntimeError):
@@ -338,8 +338,9 @@ def _beginning(path: Path, folder: Path, told: str) -> str:
         raise ContractError(file=told, expected="a file inside the extracts folder", found="a link out of it")
     if not path.is_file():
         raise ContractError(file=told, expected="a file of digests", found="a broken link or no regular file")
-    with path.open("rb") as stream:
-        return stream.read(_LONGEST_DIGESTS).decode("utf-8-sig", errors="replace")
+    if path.stat().st_size > _LONGEST_DIGESTS:
+        raise ContractError(file=told, expected=f"at most {_LONGEST_DIGESTS >> 20} MiB of digests", found="more")
+    return path.read_text(encoding="utf-8-sig", errors="replace")
 
 
 def _check_digest(sent: str, sha256: str, told: str, source: Source) -> None:
@@ -361,7 +362,7 @@ def read_manifest(folder: Path) -> dict[str, str]:
     if not os.path.lexists(manifest):
         return {}
     listed: dict[str, str] = {}
-    for number, line in enumerate(_beginning(manifest, folder, MANIFEST).splitlines(), start=1):
+    for number, line in enumerate(_digests_in(manifest, folder, MANIFEST).splitlines(), start=1):
         if not line.strip() or line.startswith("#"):
             continue
         found = re.fullmatch(r"([0-9a-fA-F]{64}) [ *](?:\./)?(.+?)\s*", line)
