@@ -123,7 +123,7 @@ UNWRITABLE: Final = (
 NO_MEMORY: Final = (
     "there is not enough memory: lower [storage] memory_limit or threads, or free some, and run the date again"
 )
-DAMAGED: Final = "its working database is damaged: run the date from the beginning, which makes it anew; if that does not help, see kcb verify"
+DAMAGED: Final = "a database is damaged: kcb verify says whether it is a published one; if not, run the date from the beginning, which makes the working one anew"
 TOO_MANY: Final = "too many open files or processes: raise the limit (ulimit) and run the date again"
 NO_THREADS: Final = "no further thread can be started: there is not enough memory, or too many processes run (ulimit -u); free some and run the date again"
 BROKEN: Final = "the disk cannot be read or written (input/output error): see the machine's log"

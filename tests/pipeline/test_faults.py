@@ -55,6 +55,7 @@ def copies(tmp_path_factory):
         ("publication", "killed", "", "killed"),
         ("publication", "disk_full", "old", "MachineError"),
         ("publication", "damaged_ledgers", "old", "VerificationError"),
+        ("analytics", "damaged_ledgers", "new", "VerificationError"),
         ("delivery", "damaged_work", "new", ""),
         ("landing", "torn_extract", "old", "ContractError"),
     ],

@@ -88,7 +88,8 @@ def _count(said: dict[str, Any], came: Trial) -> None:
     counts[key] = counts.get(key, 0) + 1
     said["trials"] += 1
     if came.message:
-        text = came.message.removeprefix(f"{came.stage}: ")
+        stage, _, rest = came.message.partition(": ")  # the one it failed in, which may be a later one
+        text = rest if stage in STAGES else came.message
         said["messages"][came.fault] = sorted({*said["messages"].get(came.fault, []), text})
 
 
