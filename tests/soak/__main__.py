@@ -71,6 +71,7 @@ def main() -> None:
                     _keep(said)
         if not chosen.no_load:
             said["week"] = load.week(folder / "week")
+            _keep(said)
             said["backfill"] = load.backfill(folder / "backfill")
             _keep(said)
             broken += [
