@@ -28,7 +28,7 @@ from kcb_pipeline.analytics.views import comment, create_views
 from kcb_pipeline.config import Config
 from kcb_pipeline.engines.embedded import attach, connect, frame, rows
 from kcb_pipeline.home import Home
-from kcb_pipeline.ledgers.previous import versions
+from kcb_pipeline.ledgers.previous import damage_told
 from kcb_pipeline.ledgers.schema import table
 
 LOCK_WAIT_SECONDS = 3600
@@ -45,11 +45,15 @@ _MACROS: Final = (
 def build(home: Home, config: Config, path: Path) -> int:
     """Write the file at `path` for the latest published version, which is returned. VerificationError where the ledgers are damaged."""
     key = pseudonyms.read_key(home.folder)
-    latest = versions(home.ledgers, home.limits())[-1]
     for leftover in (path, path.with_name(path.name + ".wal")):
         leftover.unlink(missing_ok=True)
     with connect(None, replace(home.limits(), temporary=path.parent)) as connection:
-        attach(connection, home.ledgers, "ledgers", read_only=True)
+        with damage_told():
+            attach(connection, home.ledgers, "ledgers", read_only=True)
+            [(version, day, digest)] = rows(
+                connection,
+                "SELECT version, comparison_date, content_digest FROM ledgers.ledger_versions ORDER BY version DESC LIMIT 1",
+            )
         attach(connection, path, "analytics", read_only=False)
         os.chmod(path, 0o600)  # noqa: PTH101
         smallest = config.disclosure.smallest_cell
@@ -63,7 +67,7 @@ def build(home: Home, config: Config, path: Path) -> int:
             columns = found.columns + (INTERVAL if found.kind == "history" else ())
             _create(connection, stored, columns, _select(found))
         about = {
-            "version": latest.version, "comparison_date": latest.comparison_date, "content_digest": latest.content_digest, "key_id": pseudonyms.key_id(key),
+            "version": version, "comparison_date": day, "content_digest": digest, "key_id": pseudonyms.key_id(key),
             "smallest": smallest, "entry_age": config.school_age.entry_age,
         }  # fmt: skip
         _create(connection, "about", ABOUT, f"SELECT {_listed(ABOUT)}", about)
@@ -80,7 +84,7 @@ def build(home: Home, config: Config, path: Path) -> int:
         connection.unregister("risk")
         connection.execute("CHECKPOINT analytics")
     seal(path, home.limits())
-    return latest.version
+    return int(version)
 
 
 @contextmanager

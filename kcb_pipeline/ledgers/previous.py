@@ -7,6 +7,8 @@ a date again gives the same result, however often, and running an earlier date a
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,17 +38,23 @@ def versions(ledgers: Path, limits: Limits) -> list[Version]:
     VerificationError where the file is damaged."""
     if not ledgers.exists():
         return []
+    with damage_told(), connect(ledgers, limits, read_only=True) as connection:
+        refuse_other_schema(connection)
+        return [
+            Version(*row)
+            for row in rows(
+                connection,
+                "SELECT version, comparison_date, content_digest, inputs_digest, rules_digest, base_version, run_id "
+                "FROM ledger_versions ORDER BY version",
+            )
+        ]
+
+
+@contextmanager
+def damage_told() -> Iterator[None]:
+    """Says VerificationError of published ledgers that are damaged, where they are opened."""
     try:
-        with connect(ledgers, limits, read_only=True) as connection:
-            refuse_other_schema(connection)
-            return [
-                Version(*row)
-                for row in rows(
-                    connection,
-                    "SELECT version, comparison_date, content_digest, inputs_digest, rules_digest, base_version, run_id "
-                    "FROM ledger_versions ORDER BY version",
-                )
-            ]
+        yield
     except duckdb.Error as error:
         if is_damaged(error):
             raise VerificationError(
