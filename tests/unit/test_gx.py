@@ -19,11 +19,11 @@ from kcb_pipeline.config import Config
 
 statistics = sys.modules.get("scipy.stats")
 facts = pl.DataFrame({"subject": ["population"], "read": [3], "accounted": [3], "quarantined_share": [0.0], "quarantined_limit": [0.1],
-                      "issue_share": [0.0], "landed": [3], "required": [True]})
+                      "issue_share": [0.0], "breaks_off": [0], "ends_open": [0], "landed": [3], "required": [True]})
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     results = run_suite("contract", facts, Config())
-assert [result.passed for result in results] == [True] * 4, results
+assert [result.passed for result in results] == [True] * 6, results
 assert sys.modules.get("scipy.stats") is statistics
 assert "altair" not in sys.modules
 import altair, scipy.stats

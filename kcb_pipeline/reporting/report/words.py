@@ -288,6 +288,8 @@ GATE: Final = {
     "contract.rows_add_up": "各来源读入行数 = 入库 + 隔离 + 完全重复",
     "contract.few_rows_quarantined": "各来源隔离行数所占比例不超过限值",
     "contract.few_cells_in_doubt": "各来源有单元格问题的行所占比例不超过限值",
+    "contract.no_file_breaks_off": "各文件都没有在一行中间断开",
+    "contract.last_lines_end": "各 CSV 文件最后一行有行尾",
     "contract.required_sources_came": "户籍与学籍数据有行",
     "volumes.no_source_shrank": "各来源行数与上一版本相比没有大幅减少",
     "identity.persons_are_unique": "每名儿童、每名学生只出现一次",
