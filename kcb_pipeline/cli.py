@@ -469,7 +469,7 @@ def key(file: Path, signing: bool) -> None:  # noqa: FBT001
     click.echo((SigningKey if signing else Key).make(file).rstrip())
 
 
-@main.command(epilog="Example:  KCB_SIGNING_KEY_FILE=/root/office.sign kcb sign")
+@main.command(epilog="Example:  KCB_SIGNING_KEY_FILE=/etc/kcb/office.sign kcb sign")
 @_with_home
 def sign(home: Path) -> None:
     """Sign the versions that were published before this machine had a key, after verifying that they are what was published."""
@@ -557,7 +557,7 @@ def gates(home: Path, comparison_date: dt.date) -> None:
         console.print(gates_table(recorded(connection)))
 
 
-@main.command(epilog="Example:  kcb verify --signed-by /root/office.pub")
+@main.command(epilog="Example:  kcb verify --signed-by /etc/kcb/office.pub")
 @_with_home
 @click.option(
     "--signed-by",
