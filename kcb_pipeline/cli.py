@@ -455,7 +455,7 @@ def _known_version(place: Any, asked: int | None) -> int:
     return int(number)
 
 
-@main.command(epilog="Example:  kcb key /root/kcb.key")
+@main.command(epilog="Example:  kcb key /etc/kcb/office.key")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option(
     "--signing", is_flag=True, help="A key by which this machine signs what it publishes (KCB_SIGNING_KEY_FILE)."
@@ -504,7 +504,7 @@ def encrypt(files: tuple[Path, ...], recipients: Path, out: Path) -> None:
         click.echo(str(out / f"{file.name}{AGE}"))
 
 
-@main.command(epilog="Example:  KCB_KEY_FILE=/root/kcb.key kcb decrypt ledgers.duckdb.age --out restored")
+@main.command(epilog="Example:  KCB_KEY_FILE=/etc/kcb/office.key kcb decrypt ledgers.duckdb.age --out restored")
 @click.argument("files", nargs=-1, required=True, type=_FILE)
 @click.option(
     "--key-file", type=_FILE, envvar="KCB_KEY_FILE", default=None, help="A private key.  [default: $KCB_KEY_FILE]"

@@ -54,11 +54,6 @@ class Side:
         """The records of the sample."""
         return self.records if self.is_sampled.all() else self.records.filter(pl.Series(self.is_sampled))
 
-    @property
-    def sampled_share(self) -> float:
-        """The share of the whole table that the sample is."""
-        return int(self.is_sampled.sum()) / max(self.height, 1)
-
     def places(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Where rows of the whole table are among these records."""
         return rows if self.rows is None else np.searchsorted(self.rows, rows)
