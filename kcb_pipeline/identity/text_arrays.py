@@ -30,11 +30,14 @@ def byte_rows(texts: pa.Array, width: int) -> tuple[NDArray[np.bool_], NDArray[n
     bounds, data = bounds_and_bytes(texts)
     lengths = np.diff(bounds)
     right = lengths == width
+    # Nothing of PyArrow's own: it imports what it may compute with, and pandas where that is installed, for as long as all this takes.
     if texts.null_count:
-        right &= texts.is_valid().to_numpy(zero_copy_only=False)
-    if not (right | (lengths == 0)).all():
-        _, data = bounds_and_bytes(texts.filter(pa.array(right)))
-    return right, np.frombuffer(data, dtype=np.uint8).reshape(-1, width)
+        bits = np.frombuffer(texts.buffers()[0], dtype=np.uint8)
+        right &= np.unpackbits(bits, bitorder="little")[texts.offset : texts.offset + len(texts)].view(bool)
+    whole = np.frombuffer(data, dtype=np.uint8)
+    if (right | (lengths == 0)).all() or len(whole) < width:
+        return right, whole[: width * int(right.sum())].reshape(-1, width)
+    return right, np.lib.stride_tricks.sliding_window_view(whole, width)[bounds[:-1][right]]
 
 
 def code_points(texts: pl.Series, width: int | None = None) -> NDArray[np.uint32]:

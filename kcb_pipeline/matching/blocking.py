@@ -58,15 +58,18 @@ def candidates(
     width = max(right.height, 1)
     for number, rule in enumerate(rules):
         given_l, given_r = _alike(_given(left, rule.left), _given(right, rule.right))
-        a, b, largest, capped_blocks, capped_pairs = _join(_hashed(given_l), _hashed(given_r), largest_block)
-        if within:
-            earlier = a < b
-            a, b = a[earlier], b[earlier]
-        found.append(((a * width + b) << 6) | number)
+        with_itself = within and rule.left is rule.right
+        a, b, largest, capped_blocks, capped_pairs = _join(
+            _hashed(given_l), _hashed(given_r), largest_block, with_itself=with_itself
+        )
+        pair = a * width + b
+        if within and not with_itself:  # two columns crossed: the earlier record may have either
+            pair = np.unique((np.minimum(a, b) * width + np.maximum(a, b))[a != b])
+        found.append((pair << 6) | number)
         entries.append(
             {
                 "rule": rule.name,
-                "pairs": len(a),
+                "pairs": len(pair),
                 "largest_block": largest,
                 "capped_blocks": capped_blocks,
                 "capped_pairs": capped_pairs,
@@ -97,12 +100,10 @@ def key_hashes(
 
 
 def _given(records: pl.DataFrame, keys: tuple[Key, ...]) -> pl.DataFrame:
-    """The rows that have all the keys, with them; numbers of any width in one, categories as their texts."""
+    """The keys of the records; numbers of any width in one, categories as their texts."""
     columns = [(pl.col(key) if isinstance(key, str) else key).alias(f"k{place}") for place, key in enumerate(keys)]
-    there = records.select(*columns).with_row_index("row").drop_nulls()
-    return there.with_columns(
-        (cs.integer() - cs.by_name("row")).cast(pl.Int64, wrap_numerical=True),
-        (cs.categorical() | cs.enum()).cast(pl.String),
+    return records.select(*columns).with_columns(
+        cs.integer().cast(pl.Int64, wrap_numerical=True), (cs.categorical() | cs.enum()).cast(pl.String)
     )
 
 
@@ -116,32 +117,54 @@ def _alike(left: pl.DataFrame, right: pl.DataFrame) -> tuple[pl.DataFrame, pl.Da
     return (left.with_columns(types), right.with_columns(types)) if types else (left, right)
 
 
-def _hashed(there: pl.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
-    hashed = there.select(pl.struct(pl.exclude("row")).hash(seed=0).alias("hash"))["hash"]
-    return there["row"].to_numpy().astype(np.int64), hashed.to_numpy()
+def _hashed(given: pl.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+    """The rows that have all the keys, and one integer for the values of each."""
+    there, mixed = np.ones(given.height, dtype=bool), np.zeros(given.height, dtype=np.uint64)
+    for key in given.get_columns():
+        mixed = (mixed ^ key.hash(seed=0).to_numpy()) * MIXER
+        mixed ^= mixed >> np.uint64(31)
+        if key.null_count():
+            there &= key.is_not_null().to_numpy()
+    rows = np.flatnonzero(there)
+    return rows, mixed if len(rows) == len(mixed) else mixed[rows]
+
+
+MIXER: Final = np.uint64(0x9E3779B97F4A7C15)
+"""2^64 by the golden ratio, which spreads what is multiplied by it (Knuth, The Art of Computer Programming 3, 6.4)."""
 
 
 def _join(
     left: tuple[NDArray[np.int64], NDArray[np.uint64]],
     right: tuple[NDArray[np.int64], NDArray[np.uint64]],
     largest_block: int,
+    *,
+    with_itself: bool,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], int, int, int]:
-    """Equal keys joined: left rows, right rows, pairs of the largest block, blocks and pairs above the limit."""
+    """Equal keys joined: left rows, right rows, pairs of the largest block, blocks and pairs above the limit.
+
+    with_itself: both sides are one; of two records with a key the earlier is left, and none is joined with itself.
+    """
+    buckets = 1 << min(max(max(len(left[1]), len(right[1])).bit_length() + 1, 16), 22)
+    places = [(keys & np.uint64(buckets - 1)).astype(np.int64) for _, keys in (left, right)]
+    members = [np.bincount(of_side, minlength=buckets) for of_side in places]
+    # Most records meet nobody in a bucket, let alone under a key: what is left to join is a fraction.
+    met = members[0] > 1 if with_itself else (members[0] > 0) & (members[1] > 0)
     sides = [
-        pl.DataFrame({"key": keys, "row": rows}, schema={"key": pl.UInt64, "row": pl.Int64})
-        for rows, keys in (left, right)
+        pl.DataFrame({"key": keys[kept], "row": rows[kept]}, schema={"key": pl.UInt64, "row": pl.Int64})
+        for (rows, keys), kept in zip((left, right), (met[of_side] for of_side in places), strict=True)
     ]
     capped = pl.DataFrame(schema={"key": pl.UInt64, "pairs": pl.Int64})
-    if _may_exceed(left[1], right[1], largest_block):
-        members = [side.group_by("key").len("members") for side in sides]
+    if int((members[0] * members[1]).max()) > largest_block:
+        counted = [side.group_by("key").agg(pl.len().cast(pl.Int64).alias("members")) for side in sides]
+        mine, theirs = pl.col("members"), pl.col("members_right")
+        of_key = mine * (mine - 1) // 2 if with_itself else mine * theirs
         capped = (
-            members[0]
-            .join(members[1], on="key")
-            .select("key", pairs=pl.col("members").cast(pl.Int64) * pl.col("members_right").cast(pl.Int64))
-            .filter(pl.col("pairs") > largest_block)
+            counted[0].join(counted[1], on="key").select("key", pairs=of_key).filter(pl.col("pairs") > largest_block)
         )
         sides[0] = sides[0].join(capped, on="key", how="anti")
     pairs = sides[0].join(sides[1], on="key")
+    if with_itself:
+        pairs = pairs.filter(pl.col("row") < pl.col("row_right"))
     largest, capped_pairs = int(capped["pairs"].max() or 0), int(capped["pairs"].sum())  # type: ignore[arg-type]
     return (
         pairs["row"].to_numpy(),
@@ -150,17 +173,6 @@ def _join(
         capped.height,
         capped_pairs,
     )
-
-
-_BUCKETS: Final = 1 << 16
-
-
-def _may_exceed(left: NDArray[np.uint64], right: NDArray[np.uint64], largest_block: int) -> bool:
-    """Whether a block may be larger: no block is larger than all that share sixteen bits of its key."""
-    members = [
-        np.bincount((keys & np.uint64(_BUCKETS - 1)).astype(np.int64), minlength=_BUCKETS) for keys in (left, right)
-    ]
-    return bool((members[0] * members[1]).max() > largest_block)
 
 
 def _longest_run(values: NDArray[np.uint64]) -> int:

@@ -95,14 +95,14 @@ class ChineseName(Comparison):
 
     def keys(self, prepared: pl.DataFrame) -> list[pl.Series]:
         """Blocking keys: `folded`, `pinyin`, `sorted` and `given`, integers equal where the names share that much."""
-        given = prepared[self.text].is_not_null().arg_true()
         # Once a distinct name: a province has millions of children and far fewer names.
-        coded = prepared[self.text].gather(given).to_arrow().dictionary_encode()
-        table = NameTable.of(pl.Series(coded.dictionary, dtype=pl.String))
-        places = pl.Series(coded.indices)
-        nothing = pl.Series([None], dtype=pl.UInt64).new_from_index(0, prepared.height)
+        codes = prepared[self.code].to_frame("code")
+        distinct = codes.with_columns(prepared[self.text].alias("name")).unique("code", keep="any").drop_nulls("name")
+        table = NameTable.of(distinct["name"])
+        numbered = distinct.select("code").with_row_index("place")
+        places = codes.join(numbered, on="code", how="left", maintain_order="left")["place"]
         return [
-            self._column(part, nothing.clone().scatter(given, pl.Series(keys).gather(places)))
+            self._column(part, pl.Series(keys).gather(places))
             for part, keys in (
                 ("folded", table.folded_keys()),
                 ("pinyin", table.pinyin_keys()),

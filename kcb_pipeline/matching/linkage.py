@@ -30,7 +30,7 @@ from kcb_pipeline.matching.deciding import (
     decide,
     estimated_quality,
 )
-from kcb_pipeline.matching.looking import Looked, first_compared, first_look, in_two_looks, look_whole
+from kcb_pipeline.matching.looking import Looked, Side, first_compared, first_look, in_two_looks, look_whole
 from kcb_pipeline.matching.model import Kin, Lookalikes, Model, Patterns, estimate_m, estimate_u, silence
 from kcb_pipeline.matching.quality import Quality
 from kcb_pipeline.matching.settings import Settings
@@ -39,7 +39,6 @@ from kcb_pipeline.matching.weighing import (
     Rarities,
     Records,
     Weights,
-    blocking_keys,
     learn_inside,
     levels_of,
     near_by_chance,
@@ -47,6 +46,7 @@ from kcb_pipeline.matching.weighing import (
     prepare,
     u_evidence,
     weights_of,
+    with_keys,
     with_near,
 )
 from kcb_pipeline.progress import SILENT, Progress
@@ -158,11 +158,12 @@ def link(
     del seen
     sizes = looked.left.height, looked.right.height
     expected = expected_matches(settings, len(settled), *sizes)
+    keyed = side_by_side(partial(_keyed, side, settings) for side in (looked.left, looked.right))
     with ThreadPoolExecutor(1) as aside:
         every = float(max(sizes[0] * sizes[1], 1))
         if model is None:
-            learning = aside.submit(_different_people, settings, looked, expected / every)
-        pairs, rules, report = _candidates(looked, settings, reviewed)
+            learning = aside.submit(_different_people, settings, looked, keyed, expected / every)
+        pairs, rules, report = _candidates(looked, keyed, settings, reviewed)
         progress.update("block", 3, 5, rows=len(pairs))
         rows_l, rows_r = looked.left.whole_rows(pairs.rows_l), looked.right.whole_rows(pairs.rows_r)
         patterns = patterns_of(settings, levels_of(settings.comparisons, pairs), len(pairs))
@@ -209,17 +210,41 @@ _FEWEST_ORPHANS: Final = 0.02
 # -- the steps -----------------------------------------------------------------------------------------------------
 
 
+_ROW: Final = "__row"
+
+
+def _keyed(side: Side, settings: Settings) -> pl.DataFrame:
+    """What blocking looks at of the records that may be linked or are sampled, and their row among all that are looked at."""
+    wanted = ~side.is_settled | side.is_sampled
+    if settings.policy != "one-to-one":
+        wanted[:] = True
+    records = side.records if wanted.all() else side.records.filter(pl.Series(wanted))
+    keys = with_keys(settings, records, (*settings.blocking, *settings.families))
+    return keys.with_columns(pl.Series(_ROW, np.flatnonzero(wanted)))
+
+
+def _some(keyed: pl.DataFrame, chosen: NDArray[np.bool_]) -> pl.DataFrame:
+    """Those of the keyed records that are chosen among all."""
+    kept = chosen[keyed[_ROW].to_numpy()]
+    return keyed if kept.all() else keyed.filter(pl.Series(kept))
+
+
 def _different_people(
-    settings: Settings, looked: Looked, prior: float
+    settings: Settings, looked: Looked, keyed: list[pl.DataFrame], prior: float
 ) -> tuple[dict[str, tuple[float, ...]], Kin | None, Lookalikes]:
     """What strangers have in common, relatives, and others who look alike: none depends on which pairs are compared."""
-    samples = looked.left.sample, looked.right.sample
-    u = estimate_u(settings, *u_evidence(settings, *samples))
-    return u, *learn_inside(settings, samples, u, prior=prior)
+    left, right = (
+        side.sample.with_columns(
+            key for key in _some(keys, side.is_sampled).drop(_ROW).get_columns() if key.name not in side.records.columns
+        )
+        for side, keys in zip((looked.left, looked.right), keyed, strict=True)
+    )
+    u = estimate_u(settings, *u_evidence(settings, left, right))
+    return u, *learn_inside(settings, (left, right), u, prior=prior)
 
 
 def _candidates(
-    looked: Looked, settings: Settings, reviewed: pl.DataFrame | None
+    looked: Looked, keyed: list[pl.DataFrame], settings: Settings, reviewed: pl.DataFrame | None
 ) -> tuple[Pairs, NDArray[np.int64], pl.DataFrame]:
     """The pairs that blocking gives of what nothing settled, the rules (a bit each) that gave them, and blocking's report.
 
@@ -227,23 +252,11 @@ def _candidates(
     """
     left, right = looked.left, looked.right
     open_l = ~left.is_settled | (left.is_sampled if settings.policy == "one-to-one" else left.is_settled)
-    rests = side_by_side(
-        partial(_rest, side.records, is_open, settings)
-        for side, is_open in ((left, open_l), (right, ~right.is_settled))
-    )
+    rests = [_some(keys, is_open) for keys, is_open in zip(keyed, (open_l, ~right.is_settled), strict=True)]
     found = candidates(rests[0], rests[1], settings.blocking, largest_block=settings.largest_block)
-    rows_l, rows_r = (
-        rest["__row"].to_numpy()[rows] for rest, rows in zip(rests, (found.left, found.right), strict=True)
-    )
+    rows_l, rows_r = (rest[_ROW].to_numpy()[rows] for rest, rows in zip(rests, (found.left, found.right), strict=True))
     kept = not_refused(left.whole_rows(rows_l), right.whole_rows(rows_r), reviewed)
     return Pairs(left.records, right.records, rows_l[kept], rows_r[kept]), found.rules[kept], found.report
-
-
-def _rest(records: pl.DataFrame, is_open: NDArray[np.bool_], settings: Settings) -> pl.DataFrame:
-    """The records that may be linked, with the blocking keys of every comparison and their row among all of these."""
-    rest = records.with_columns(pl.Series("__row", np.arange(records.height)))
-    rest = rest if is_open.all() else rest.filter(pl.Series(is_open))
-    return rest.with_columns(blocking_keys(settings, rest, of=settings.blocking))
 
 
 def _and_settled(settings: Settings, patterns: Patterns, looked: Looked, settled: Settled) -> Patterns:

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from kcb_pipeline.matching.blocking import candidates
+from kcb_pipeline.matching.blocking import MIXER, candidates
 from kcb_pipeline.matching.comparisons import MISSING, Comparison, Levels, Pairs
 from kcb_pipeline.matching.model import Kin, Lookalikes, Model, Patterns, estimate_kin, estimate_lookalikes, silence
 from kcb_pipeline.matching.settings import BlockingRule, Settings, columns_named
@@ -44,7 +44,8 @@ def prepare(
     there = records.collect_schema().names()
     named = [name for name in (settings.columns if columns is None else columns) if name in there]
     read = {name for comparison in comparisons for name in comparison.reads}
-    wanted = records.select(sorted({*named, *read} & set(there)))
+    # Without any column a table has no rows either; those of the comparisons that it lacks are missing throughout.
+    wanted = records.select(sorted({*named, *read} & set(there)) or there[:1])
     prepared = []
     for batch in _batches(wanted, rows):
         made = [column for comparison in comparisons for column in comparison.prepare(batch)]
@@ -88,12 +89,18 @@ def columns_wanted(settings: Settings, there: list[str]) -> list[str]:
 
 
 def blocking_keys(settings: Settings, records: pl.DataFrame, of: tuple[BlockingRule, ...]) -> list[pl.Series]:
-    """The blocking keys of the comparisons that the rules name."""
+    """The blocking keys of the comparisons that the rules name, but for those that the records have already."""
     named = columns_named(of)
     wanted = [
         c for c in settings.comparisons if any(n.startswith(f"{c.name}.") and n not in records.columns for n in named)
     ]
     return [key for comparison in wanted for key in comparison.keys(records)]
+
+
+def with_keys(settings: Settings, records: pl.DataFrame, of: tuple[BlockingRule, ...]) -> pl.DataFrame:
+    """Nothing of the records but what the rules look at."""
+    keyed = records.with_columns(blocking_keys(settings, records, of=of))
+    return keyed.select(name for name in keyed.columns if name in columns_named(of))
 
 
 _SAMPLE: Final = 800
@@ -144,12 +151,9 @@ def content_hashes(records: pl.DataFrame, comparisons: tuple[Comparison, ...]) -
     mixed = np.zeros(records.height, dtype=np.uint64)
     for comparison in comparisons:
         if comparison.code in records.columns:
-            mixed = (mixed ^ records[comparison.code].to_numpy().astype(np.uint64)) * _MIXER
+            mixed = (mixed ^ records[comparison.code].to_numpy().astype(np.uint64)) * MIXER
             mixed ^= mixed >> np.uint64(31)
     return mixed
-
-
-_MIXER: Final = np.uint64(0x9E3779B97F4A7C15)
 
 
 def u_evidence(
@@ -213,9 +217,9 @@ def _levels_inside(
     settings: Settings, records: pl.DataFrame, rules: tuple[BlockingRule, ...], largest_block: int
 ) -> dict[str, Levels]:
     """The levels of the pairs of two records of one table that the rules bring together."""
-    keyed = records.with_columns(blocking_keys(settings, records, of=rules))
-    found = candidates(keyed, keyed, rules, largest_block=largest_block, within=True)
-    return levels_of(settings.comparisons, Pairs(keyed, keyed, found.left, found.right))
+    keys = with_keys(settings, records, rules)
+    found = candidates(keys, keys, rules, largest_block=largest_block, within=True)
+    return levels_of(settings.comparisons, Pairs(records, records, found.left, found.right))
 
 
 def _known(settings: Settings, records: pl.DataFrame) -> NDArray[np.float64]:

@@ -84,6 +84,34 @@ def test_within_one_table_each_pair_of_different_records_is_given_once(table):
     assert blocked.report["new_pairs"].sum() == len(blocked.left)
 
 
+@settings(max_examples=40)
+@given(TABLE, st.integers(1, 4))
+def test_within_one_table_the_report_counts_pairs_of_different_records(table, limit):
+    blocked = candidates(table, table, RULES[:1], largest_block=limit, within=True)
+    sizes = [
+        len(rows) * (len(rows) - 1) // 2
+        for rows in table["name"].drop_nulls().to_frame().with_row_index().group_by("name").agg("index")["index"]
+    ]
+    kept = [size for size in sizes if size <= limit]
+
+    assert blocked.report.row(0)[1:] == (
+        sum(kept),
+        sum(kept),
+        max(sizes, default=0),
+        len(sizes) - len(kept),
+        sum(sizes) - sum(kept),
+    )
+
+
+@settings(max_examples=40)
+@given(TABLE)
+def test_within_one_table_a_crossed_rule_brings_together_whichever_of_the_two_comes_first(table):
+    blocked = candidates(table, table, RULES[2:], largest_block=1000, within=True)
+    crossed = brute_force(table, table, RULES[2:])[0]
+
+    assert found(blocked) == {(min(pair), max(pair)): 1 for pair in crossed if pair[0] != pair[1]}
+
+
 def test_a_key_that_is_missing_on_either_side_gives_no_pair():
     left = pl.DataFrame({"name": [None, "王", None], "born": [2015, None, 2015]})
     right = pl.DataFrame({"name": [None, "王"], "born": [2015, None]})

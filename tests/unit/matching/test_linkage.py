@@ -497,3 +497,61 @@ def test_tables_of_one_record_are_linked_or_not_and_no_error(two_registers):
 
     assert link(left[:1], left[:1], WITH).linked.height == 1
     assert link(left[:1], right.filter(pl.col("county") != left["county"][0])[:1], WITH).linked.height == 0
+
+
+def test_linking_brings_in_no_library_that_it_does_not_use():
+    """PyArrow imports pandas, where it is installed, by the way: half a second and fifty megabytes of a program that links a million."""
+    program = """
+import datetime as dt, sys
+import polars as pl
+from kcb_pipeline.matching import KeyRule, Settings, block_on, link
+from kcb_pipeline.matching.chinese import ChineseIdNumber, ChineseName
+
+table = pl.DataFrame({"id_number": ["11010519491231002X", "1101051949123100", None, ""], "name": ["王明", "李红", "张jie", None]})
+settings = Settings(
+    (ChineseIdNumber("id_number", on=dt.date(2026, 9, 1)), ChineseName("name", former=None)),
+    (block_on("name.pinyin"),),
+    (KeyRule("id_number", "id_number.key", "id_number.key"),),
+)
+print(link(table, table, settings).links.height > 0, sorted({"pandas", "pyarrow.compute"} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "True []\n"
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_where_the_first_look_sees_everything_the_second_adds_nothing(lazy):
+    table = pl.DataFrame(
+        {"id_number": ["11010519491231002X", "1101051949123100", None], "name": ["王明", "李红", "张杰"]}
+    )
+    settings = Settings(
+        (ChineseIdNumber("id_number", on=dt.date(2026, 9, 1)), ChineseName("name", former=None)),
+        (block_on("name.folded"),),
+        (KeyRule("id_number", "id_number.key", "id_number.key"),),
+    )
+
+    found = link(*[table.lazy() if lazy else table] * 2, settings).links
+
+    assert found.select("left_row", "right_row").rows() == [(0, 0), (1, 1), (2, 2)]
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_columns_that_a_table_lacks_are_missing_throughout(lazy):
+    left = pl.DataFrame(
+        {"id_number": ["11010519491231002X", None], "name": ["王明", "李红"], "father": ["王刚", "李强"]}
+    )
+    settings = Settings(
+        (
+            ChineseIdNumber("id_number", on=dt.date(2026, 9, 1)),
+            ChineseName("name", former=None),
+            Guardians("guardians", names=("father",)),
+        ),
+        (block_on("name.folded"),),
+        (KeyRule("id_number", "id_number.key", "id_number.key"),),
+    )
+    tables = [left, left.drop("father")]
+
+    found = link(*[table.lazy() if lazy else table for table in tables], settings).links
+
+    assert found["level_guardians"].to_list() == [MISSING, MISSING]
