@@ -201,7 +201,7 @@ class Storage(_Rules):
     """What a night may use of the machine."""
 
     memory_limit: Size = "6GB"
-    """for each connection to a database; what does not fit is written to disk"""
+    """for each connection to a database; what does not fit is written to disk, which takes longer and is said of the stage"""
     spill_limit: Size = "100GB"
     """how much each connection may write there"""
     threads: Annotated[int, Field(ge=1, le=256)] = max(os.cpu_count() or 1, 1)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import errno
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -123,6 +124,7 @@ UNWRITABLE: Final = (
 NO_MEMORY: Final = (
     "there is not enough memory: lower [storage] memory_limit or threads, or free some, and run the date again"
 )
+TOO_LITTLE: Final = "a query needs more memory than [storage] memory_limit allows, and spill_limit on the disk: raise it, and run the date again"
 DAMAGED: Final = "a database is damaged: kcb verify says whether it is a published one; if not, run the date from the beginning, which makes the working one anew"
 TOO_MANY: Final = "too many open files or processes: raise the limit (ulimit) and run the date again"
 NO_THREADS: Final = "no further thread can be started: there is not enough memory, or too many processes run (ulimit -u); free some and run the date again"
@@ -142,6 +144,9 @@ _BY_WORDS: Final = {
 """How DuckDB, Arrow and Polars, which keep no error numbers, repeat what the system said."""
 
 
+_AT_THE_LIMIT: Final = re.compile(r"/[0-9.]+ [KMGT]?i?B used\)")
+
+
 def machine_condition(error: BaseException) -> str | None:
     """What of the machine an error says, in words that quote nothing; None where it says nothing of it."""
     import duckdb
@@ -154,7 +159,8 @@ def machine_condition(error: BaseException) -> str | None:
     while found is not None and id(found) not in seen:
         seen.add(id(found))
         if isinstance(found, MemoryError | duckdb.OutOfMemoryException):
-            return NO_MEMORY
+            # DuckDB says how much of its own limit is used where that ended it, and not the machine.
+            return TOO_LITTLE if _AT_THE_LIMIT.search(str(found)) else NO_MEMORY
         if isinstance(found, OSError) and found.errno in _BY_NUMBER:
             return _BY_NUMBER[found.errno]
         if isinstance(found, OSError | RuntimeError | duckdb.Error | PolarsError | PanicException):

@@ -50,6 +50,17 @@ _idle: list[_Instance] = []
 _MOST_IDLE: Final = 4
 _lending = threading.Lock()
 
+_spilled: set[Path] = set()
+"""Folders for what does not fit into memory into which something was written."""
+
+
+def take_spilled(*folders: Path) -> bool:
+    """Whether a connection, closed since this was last asked, wrote into one of these folders what did not fit into memory."""
+    with _lending:
+        found = bool(_spilled.intersection(folders))
+        _spilled.difference_update(folders)
+    return found
+
 
 def _close_idle() -> None:
     """An instance's threads do not come along when a process forks: none is taken along."""
@@ -80,7 +91,11 @@ def connect(path: Path | None, limits: Limits, *, read_only: bool = False) -> It
     finally:
         connection.close()
         # One without a file may hold tables of its own, and one that has spilled keeps its folder: neither is used again.
-        if path is not None and not (instance.spill and instance.spill.exists()) and _let_go(instance.itself):
+        has_spilled = instance.spill is not None and instance.spill.exists()
+        if has_spilled and limits.temporary:
+            with _lending:
+                _spilled.add(limits.temporary)
+        if path is not None and not has_spilled and _let_go(instance.itself):
             with _lending:
                 _idle.append(instance)
                 while len(_idle) > _MOST_IDLE:

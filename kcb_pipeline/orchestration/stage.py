@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import dagster as dg
 
 from kcb_pipeline.claim import wait_for_earlier
-from kcb_pipeline.engines.embedded import rows
+from kcb_pipeline.engines.embedded import rows, take_spilled
 from kcb_pipeline.faults import quoting_nothing
 from kcb_pipeline.night import Night
 from kcb_pipeline.orchestration.lineage import column_lineage, column_schema
@@ -104,7 +104,13 @@ def step(
     """What every step of a night does around its work: hold the date, say that it begins and how it ended, let nothing out that quotes a value."""
     hold(context, night)
     with told_in_log(context, night.home, name) as clock:
-        return quoting_nothing(name, night.workspace.files, lambda: work(clock))
+        found = quoting_nothing(name, night.workspace.files, lambda: work(clock))
+        if take_spilled(night.workspace.files, night.home.work):
+            limit = night.config.storage.memory_limit
+            note_of(context)(
+                f"{name}: more than [storage] memory_limit ({limit}) holds; the rest went by the disk, which takes longer"
+            )
+        return found
 
 
 def told(said: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

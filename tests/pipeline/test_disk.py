@@ -10,6 +10,10 @@ from kcb_pipeline.errors import KcbError
 from kcb_pipeline.gates import SUITES
 from kcb_pipeline.home import Home
 from kcb_pipeline.night import Night
+from kcb_pipeline.orchestration import progress
+from kcb_pipeline.orchestration import stage as stages
+from kcb_pipeline.orchestration.run import run_night
+from kcb_pipeline.progress import Silent
 from tests.pipeline.micro import County
 from tests.pipeline.nights import STAGES, asking, publish
 
@@ -75,3 +79,30 @@ def test_tonights_links_take_the_place_of_those_before(tmp_path):
 
     assert sizes[0] > 5 << 20
     assert sizes[1] < 1.2 * sizes[0]
+
+
+def test_a_stage_for_which_memory_did_not_suffice_says_so(night, monkeypatch):
+    asked, notes = [], []
+
+    class Watching(Silent):
+        def expect(self, steps, seconds):
+            pass
+
+        def note(self, text):
+            notes.append(text)
+
+    def take_spilled(*folders):
+        asked.append(folders)
+        return len(asked) == 2
+
+    monkeypatch.setattr(stages, "take_spilled", take_spilled)
+    monkeypatch.setattr(progress, "TERMINAL", [Watching()])
+    (night.home.folder / "kcb.toml").write_text('[storage]\nmemory_limit = "3GB"\n', encoding="utf-8")
+
+    run_night(night.home, DATE, start=None)
+
+    assert asked[0] == (night.workspace.files, night.home.work)
+    [said] = notes
+    assert said.endswith(
+        ": more than [storage] memory_limit (3GB) holds; the rest went by the disk, which takes longer"
+    )

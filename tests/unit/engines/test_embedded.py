@@ -9,6 +9,7 @@ import duckdb
 import polars as pl
 import pytest
 
+from kcb_pipeline import faults
 from kcb_pipeline.engines import embedded
 from kcb_pipeline.engines.embedded import Limits, connect, create_in_pieces, rows
 
@@ -115,3 +116,28 @@ def test_a_table_is_made_of_one_piece_without_rows(tmp_path):
         create_in_pieces(connection, "numbered", iter([pl.DataFrame(schema={"number": pl.Int64})]))
 
         assert rows(connection, "SELECT * FROM numbered") == []
+
+
+def test_it_is_known_whether_something_went_by_the_disk(tmp_path):
+    """Once for each folder, and of connections that have ended."""
+    spills, fits = (Limits(memory="30MB", threads=1, temporary=tmp_path / name) for name in ("spills", "fits"))
+    sizes = {spills: 3_000_000, fits: 1_000}
+    for limits in sizes:
+        limits.temporary.mkdir()
+    for limits, size in sizes.items():
+        with connect(tmp_path / "data.duckdb", limits) as connection:
+            connection.execute(f"CREATE OR REPLACE TEMP TABLE t AS SELECT md5(range::VARCHAR) AS h FROM range({size})")
+            connection.execute("SELECT max(h) FROM t")
+
+    assert not embedded.take_spilled(fits.temporary)
+    assert embedded.take_spilled(spills.temporary, fits.temporary)
+    assert not embedded.take_spilled(spills.temporary)
+
+
+def test_a_limit_of_our_own_is_told_from_a_machine_without_memory(tmp_path):
+    with pytest.raises(duckdb.OutOfMemoryException) as limited, connect(None, Limits(memory="20MB")) as connection:
+        connection.execute("CREATE TABLE t AS SELECT md5(range::VARCHAR) AS h FROM range(3000000)")
+
+    assert faults.machine_condition(limited.value) == faults.TOO_LITTLE
+    bad = duckdb.OutOfMemoryException("Out of Memory Error: Failed to allocate block of 262144 bytes (bad allocation)")
+    assert faults.machine_condition(bad) == faults.NO_MEMORY
