@@ -62,13 +62,17 @@ def take_spilled(*folders: Path) -> bool:
     return found
 
 
-def _close_idle() -> None:
-    """An instance's threads do not come along when a process forks: none is taken along."""
-    while _idle:
-        _idle.pop().itself.close()
+def close_idle() -> None:
+    """Close the instances that nobody uses. Each holds on to memory that it has used, as much as its limit: for what is large beside DuckDB."""
+    with _lending:
+        unused = list(_idle)
+        _idle.clear()
+    for instance in unused:
+        instance.itself.close()
 
 
-os.register_at_fork(before=_close_idle)
+# An instance's threads do not come along when a process forks: none is taken along.
+os.register_at_fork(before=close_idle)
 
 
 @contextmanager

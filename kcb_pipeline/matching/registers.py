@@ -11,14 +11,13 @@ import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, Literal
 
 import duckdb
 import polars as pl
 
 from kcb_pipeline.config import Matching
-from kcb_pipeline.engines.embedded import create, create_in_pieces, frame, replace
+from kcb_pipeline.engines.embedded import close_idle, create, create_in_pieces, frame
 from kcb_pipeline.engines.workspace import Workspace
 from kcb_pipeline.matching.chinese import (
     ID_BY_G_NUMBER,
@@ -135,15 +134,16 @@ def register_frames(connection: duckdb.DuckDBPyConnection) -> tuple[pl.DataFrame
 
 
 @contextmanager
-def register_files(connection: duckdb.DuckDBPyConnection, folder: Path) -> Iterator[tuple[pl.LazyFrame, pl.LazyFrame]]:
-    """The same as Parquet files in a folder, for as long as they are linked: `link` reads of them what it looks at, and a province is never
-    held whole."""
+def register_files(workspace: Workspace) -> Iterator[tuple[pl.LazyFrame, pl.LazyFrame]]:
+    """The same as Parquet files, for as long as they are linked: `link` reads of them what it looks at, and a province is never held whole."""
+    folder = workspace.files / "matched"
     folder.mkdir(parents=True, exist_ok=True)
     files = folder / "persons.parquet", folder / "students.parquet"
     try:
-        for file, sql in zip(files, _IN_ORDER, strict=True):
-            quoted = str(file).replace("'", "''")
-            connection.execute(f"COPY ({sql}) TO '{quoted}' (FORMAT parquet, COMPRESSION snappy)")
+        with workspace.connect() as connection:
+            for file, sql in zip(files, _IN_ORDER, strict=True):
+                quoted = str(file).replace("'", "''")
+                connection.execute(f"COPY ({sql}) TO '{quoted}' (FORMAT parquet, COMPRESSION snappy)")
         yield pl.scan_parquet(files[0]), pl.scan_parquet(files[1])
     finally:
         for file in files:
@@ -171,28 +171,27 @@ def match_registers(
     probability, runner_up_gap, w_<comparison> and level_<comparison>.
     """
     settings = register_settings(workspace.comparison_date, rule)
-    with (
-        workspace.connect() as connection,
-        register_files(connection, workspace.files / "matched") as (persons, students),
-    ):
+    with register_files(workspace) as (persons, students):
         numbers = persons.select("person").collect(), students.select("student").collect()
-        sizes, reviewed = (numbers[0].height, numbers[1].height), _decided(connection, *numbers, further=False)
+        sizes = numbers[0].height, numbers[1].height
+        with workspace.connect() as connection:
+            reviewed = _decided(connection, *numbers, further=False)
+        close_idle()  # DuckDB would hold on to what it has just read, as much as `memory_limit`, while records are linked
         result = link(persons, students, settings, reviewed=reviewed, model=frozen, progress=progress)
         known = persons.select(*_OF_A_PERSON, *_GROUPS).collect(), students.select(_OF_A_PUPIL).collect()
-        create_in_pieces(connection, "matched.links", _pieces(result.links, *known))
-        create(connection, "matched.blocking", result.blocking)
-        create(connection, "matched.quality", _quality(result, known[0]))
-        keep_model(connection, result.model, settings)
+        with workspace.connect() as connection:
+            create_in_pieces(connection, "matched.links", _pieces(result.links, *known))
+            create(connection, "matched.blocking", result.blocking)
+            create(connection, "matched.quality", _quality(result, known[0]))
+            keep_model(connection, result.model, settings)
         counts = dict(result.links["decision"].value_counts().iter_rows())
         linked, model = _linked(result), result.model
         del result, known  # as large as the registers, and what follows looks at most of them again
-        further = _further_records(connection, linked, settings, model, persons, students)
-        create(
-            connection,
-            "matched.further_records",
-            further.filter(pl.col("decision") == LINKED).select("person", "student", "match_weight", "probability"),
-        )
-        _note_doubtful(connection, further.filter(pl.col("decision") == REVIEW))
+        further = _further_records(workspace, linked, settings, model, persons, students)
+        found = further.filter(pl.col("decision") == LINKED).select("person", "student", "match_weight", "probability")
+        with workspace.connect() as connection:
+            create(connection, "matched.further_records", found)
+            _note_doubtful(connection, further.filter(pl.col("decision") == REVIEW))
     return Matched(*sizes, counts.get("linked", 0), counts.get("review", 0))
 
 
@@ -236,7 +235,7 @@ def _linked(result: LinkResult) -> pl.DataFrame:
 
 
 def _further_records(
-    connection: duckdb.DuckDBPyConnection,
+    workspace: Workspace,
     linked: pl.DataFrame,
     settings: Settings,
     model: Model,
@@ -251,7 +250,9 @@ def _further_records(
     holders = _rows_in(persons, linked["left_row"], how="semi")
     nobodys = _rows_in(students, linked["right_row"], how="anti")
     known = holders.select(_OF_A_PERSON).collect(), nobodys.select(_OF_A_PUPIL).collect()
-    reviewed = _decided(connection, *known, further=True)
+    with workspace.connect() as connection:
+        reviewed = _decided(connection, *known, further=True)
+    close_idle()
     found = link(holders, nobodys, further_settings(settings), reviewed=reviewed, model=model)
     return _with_rows(found.links.filter(pl.col("decision") != REJECTED), *known)
 
@@ -271,12 +272,11 @@ def _note_doubtful(connection: duckdb.DuckDBPyConnection, doubtful: pl.DataFrame
         return
     connection.register("doubtful", doubtful.to_arrow())
     try:
-        replace(
-            connection,
-            "matched.links",
-            "SELECT * FROM matched.links WHERE (person, student) NOT IN (SELECT (person, student) FROM doubtful) "
-            "UNION ALL BY NAME SELECT * FROM doubtful ORDER BY person, student",
+        # A few pairs of a table that is as long as the registers: it is changed where it stands.
+        connection.execute(
+            "DELETE FROM matched.links WHERE (person, student) IN (SELECT (person, student) FROM doubtful)"
         )
+        connection.execute("INSERT INTO matched.links BY NAME SELECT * FROM doubtful ORDER BY person, student")
     finally:
         connection.unregister("doubtful")
 

@@ -141,3 +141,22 @@ def test_a_limit_of_our_own_is_told_from_a_machine_without_memory(tmp_path):
     assert faults.machine_condition(limited.value) == faults.TOO_LITTLE
     bad = duckdb.OutOfMemoryException("Out of Memory Error: Failed to allocate block of 262144 bytes (bad allocation)")
     assert faults.machine_condition(bad) == faults.NO_MEMORY
+
+
+def test_what_idle_instances_hold_of_memory_is_given_back(tmp_path):
+    program = f"""
+from pathlib import Path
+from kcb_pipeline.engines.embedded import Limits, close_idle, connect
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 >> 20
+
+with connect(Path({str(tmp_path / "data.duckdb")!r}), Limits(memory="2GB", threads=1)) as connection:
+    connection.execute("CREATE TEMP TABLE t AS SELECT md5(range::VARCHAR) AS h FROM range(4000000)")
+held = resident()
+close_idle()
+print(held - resident())
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert int(done.stdout) > 100

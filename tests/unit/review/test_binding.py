@@ -6,6 +6,7 @@ import datetime as dt
 import pytest
 
 from kcb_pipeline.engines.embedded import Limits, connect
+from kcb_pipeline.engines.workspace import Workspace
 from kcb_pipeline.errors import KcbError
 from kcb_pipeline.ledgers.previous import show_previous
 from kcb_pipeline.review.answers import Answer
@@ -207,7 +208,7 @@ def test_of_many_records_of_one_person_each_can_be_decided():
     ("decided", "found"),
     [("(7, 11, false, false)", []), ("(7, 12, true, true)", [11, 12]), ("(8, 11, false, false)", [11])],
 )
-def test_second_records_are_refused_and_given_by_people_too(decided, found):
+def test_second_records_are_refused_and_given_by_people_too(decided, found, tmp_path):
     """Person 7 holds record 10 by its key; record 11 looks like it, record 12 does not."""
     import polars as pl
 
@@ -231,13 +232,13 @@ def test_second_records_are_refused_and_given_by_people_too(decided, found):
     )
     students = students.with_columns(pl.lit(1).alias("registry_row"))
     persons, students = (side.with_columns(pl.nth(0).cast(pl.Int64)) for side in (persons, students))
-    with connect(None, Limits(memory="500MB", threads=1)) as connection:
-        connection.execute("CREATE SCHEMA status")
+    workspace = Workspace(tmp_path, dt.date(2026, 11, 20), Limits(memory="500MB", threads=1))
+    with workspace.connect() as connection:
         connection.execute(
             f"CREATE TABLE status.decided_pairs AS SELECT * FROM (VALUES {decided}) t(person, student, is_match, is_further)"
         )
-        result = link(persons, students, settings)
-        further = _further_records(connection, _linked(result), settings, result.model, persons, students)
+    result = link(persons, students, settings)
+    further = _further_records(workspace, _linked(result), settings, result.model, persons, students)
 
     further = further.filter((pl.col("person") == 7) & (pl.col("decision") == "linked"))
     assert further["student"].sort().to_list() == found
