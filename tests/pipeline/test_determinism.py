@@ -1,6 +1,7 @@
 """The same inputs give the same bytes: whatever the thread count, the seed of hashes, and the order the agencies' rows come in."""
 
 import random
+import shutil
 
 from tests.pipeline.conftest import DATES
 
@@ -42,3 +43,14 @@ def test_row_order_does_not_matter(first_night, county, tmp_path):
     assert home.query(
         "SELECT source, rule, count(*) FROM quarantined_rows GROUP BY ALL ORDER BY ALL"
     ) == first_night.query("SELECT source, rule, count(*) FROM quarantined_rows GROUP BY ALL ORDER BY ALL")
+
+
+def test_a_quiet_night_says_what_a_run_of_everything_anew_says(first_night, three_nights, tmp_path):
+    """Nothing that a night leaves behind but its published version has a part in the next: neither working files nor Dagster's storage."""
+    home = first_night.copy(tmp_path / "home")
+    for left_behind in ("work", "dagster"):
+        shutil.rmtree(home.folder / left_behind)
+
+    home.night(DATES[1])
+
+    assert digests(home) == digests(three_nights)[:2]
