@@ -62,7 +62,7 @@ class ExtractFile:
             return Workbook(self.path, self.source, shown=self.told)
         if suffix == ".parquet":
             return ParquetFile(self.path, self.source, shown=self.told)
-        return TextFile(self.path, self.source, shown=self.told)
+        return TextFile(self.path, self.source, shown=self.told, is_packed=suffix == ".csv.gz")
 
     def is_unchanged(self) -> bool:
         """Whether the file still has the size and time it had when its digest was taken."""

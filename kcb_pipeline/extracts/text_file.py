@@ -42,10 +42,10 @@ _SEPARATOR_NAMES = {",": "comma", "\t": "tab", "|": "bar"}
 class TextFile:
     """One CSV file of a source. Raises ContractError where its encoding or its header line cannot be read."""
 
-    def __init__(self, path: Path, source: Source, *, shown: str) -> None:
+    def __init__(self, path: Path, source: Source, *, shown: str, is_packed: bool) -> None:
         self._path = path
         self._shown = shown
-        self._is_packed = shown.lower().endswith(".gz")  # a link's own name says what it is
+        self._is_packed = is_packed
         self.ends_open = False
         self._dialect = self._find_dialect(source)
 

@@ -157,6 +157,16 @@ def test_a_folder_of_different_kinds_lands_the_same_rows_as_one_file(desk, conte
     assert_landed_from_folder(desk, assert_landed)
 
 
+def test_a_file_whose_name_messages_hide_is_read_by_its_kind_all_the_same(desk, content, assert_landed):
+    """A township's code is as long as a telephone number, and a place may be called like a child."""
+    desk.put("常住人口/1 王小明.csv", separated([VOCABULARIES["pinyin"], *content[:2]], "|"), encoding="utf-8-sig")
+    desk.put("常住人口/2 龙泉镇.xlsx", workbook([[VOCABULARIES["Chinese"], content[2]]]))
+    desk.put("常住人口/3 龙泉镇.PARQUET", parquet(CANONICAL, [[cell] for cell in content[3]]))
+    desk.put("常住人口/522636100.CSV.gz", separated([VOCABULARIES["Chinese"], *content[4:]]), encoding="gb18030")
+
+    assert_landed_from_folder(desk, assert_landed)
+
+
 def assert_landed_from_folder(desk, assert_landed):
     assert_landed()
     files = desk.query("SELECT file, first_row, read FROM landed.files ORDER BY first_row")

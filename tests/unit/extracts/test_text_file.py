@@ -18,7 +18,7 @@ HEADER = "student_number,name,school_code,counted_on,present"
 
 def read(path, source=SOURCE):
     """All records of a file as {row: tuple of cells}, and the refused rows."""
-    reader = TextFile(path, source, shown=path.name)
+    reader = TextFile(path, source, shown=path.name, is_packed=path.suffix == ".gz")
     positions, _ = find_columns(reader.headers, source, shown=path.name)
     records, refused, before = {}, {}, 0
     for stretch in reader.stretches(positions):
