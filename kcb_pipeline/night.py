@@ -225,7 +225,7 @@ class Night:
     def compare_attendance(self) -> dict[str, int]:
         """Comparison ②, 学籍 × 在校."""
         with self._connected() as connection, self._steps():
-            compare_registry_with_attendance(connection, self.comparison_date, self.config)
+            compare_registry_with_attendance(connection, self.comparison_date, self.config, self._sent(connection))
             [counts] = rows(
                 connection,
                 "SELECT count(*), count(*) FILTER (WHERE is_absent), count(*) FILTER (WHERE is_on_long_leave), "
@@ -236,7 +236,7 @@ class Night:
     def classify(self) -> dict[str, int]:
         """The one status of every child of school age; counts by status."""
         with self._connected() as connection, self._steps():
-            gather_evidence(connection, self.comparison_date, self.config, self._sent(connection))
+            gather_evidence(connection, self.comparison_date, self.config)
             ever = scalar(connection, "SELECT count(*) FROM previous_sources WHERE source = 'approvals'")
             ever_sent = bool(ever) or "approvals" in self._sent(connection)
             return classify(connection, self.comparison_date, self.config, approvals_ever_sent=ever_sent)

@@ -42,6 +42,10 @@ _EVIDENCE_COLUMNS = {
 }
 
 
+_BELOW_ALL_PERSONS: Final = -(1 << 40)
+"""The numbers of persons are those of their rows, twice; carried residents have them below zero."""
+
+
 @dataclass(frozen=True, slots=True)
 class Attributed:
     """For one source: rows landed, rows that speak of one person, and rows that could mean two."""
@@ -53,7 +57,11 @@ class Attributed:
 
 
 def attribute_evidence(connection: duckdb.DuckDBPyConnection, on: dt.date) -> list[Attributed]:
-    """Fill `standard.evidence_keys` and `status.attributed` (source, row, person, rank)."""
+    """Fill `standard.evidence_keys` and `status.attributed` (source, row, person, rank). Wants the `previous_` views.
+
+    And `standard.gone_children`: those of the version before whom no row of the population side is any more, each with a number that stands
+    for its person.
+    """
     selects = [
         f"SELECT '{source}' AS source, row, id_number, id_valid, name, NULL::VARCHAR AS former_name, {columns} FROM landed.{source}"
         for source, columns in _EVIDENCE_COLUMNS.items()
@@ -65,6 +73,9 @@ def attribute_evidence(connection: duckdb.DuckDBPyConnection, on: dt.date) -> li
         "standard.evidence_keys",
         landed.select("source", "row", "student_number", second, *person_keys(landed)),
     )
+    gone = frame(connection, _GONE)
+    gone = gone.with_columns(id_number.valid(gone["id_number"], on=on).alias("id_valid"))
+    create(connection, "standard.gone_children", gone.select("person", "child_id", *person_keys(gone)))
     found = step_rows(connection, PACKAGE, "attribution_candidates")
     level = name_levels(found["name_key"].fill_null(""), found["their_name"].fill_null(""))
     nameless = pl.col("name_key").is_null() | pl.col("their_name").is_null()
@@ -86,6 +97,15 @@ def attribute_evidence(connection: duckdb.DuckDBPyConnection, on: dt.date) -> li
     return [Attributed(*row) for row in counted]
 
 
+_GONE = f"""
+SELECT {_BELOW_ALL_PERSONS} - row_number() OVER (ORDER BY f.child_id) AS person, f.child_id, f.id_number, f.name,
+       NULL::VARCHAR AS former_name, f.sex, f.birth_date
+FROM previous_child_facts f
+WHERE f.child_id NOT IN (SELECT child_id FROM standard.children)
+ORDER BY f.child_id
+"""
+
+
 def build_calendar(connection: duckdb.DuckDBPyConnection, on: dt.date, config: Config) -> None:
     """Fill `status.school_days` of the current school year up to the day, and `status.school_years` around it."""
     create(connection, "status.school_days", school_days(school_year_start(on), on, config.calendar))
@@ -99,11 +119,18 @@ def build_calendar(connection: duckdb.DuckDBPyConnection, on: dt.date, config: C
     )
 
 
-def compare_registry_with_attendance(connection: duckdb.DuckDBPyConnection, on: dt.date, config: Config) -> None:
-    """Comparison ②, 学籍 × 在校: fill `status.attendance`, one row a live record of a linked person."""
+def compare_registry_with_attendance(
+    connection: duckdb.DuckDBPyConnection, on: dt.date, config: Config, sent: tuple[str, ...]
+) -> None:
+    """Comparison ②, 学籍 × 在校: fill `status.attendance`, one row a live record of a linked person, and `status.sources_tonight`.
+
+    What a source that did not come said last stands. Wants the `previous_` views.
+    """
     rule = config.attendance
-    for step in ("presences", "headcounts", "absence_streaks", "school_reports"):
+    create(connection, "status.sources_tonight", pl.DataFrame({"source": list(sent)}, schema={"source": pl.String}))
+    for step in ("presences", "named_presences", "headcounts", "absence_streaks", "school_reports"):
         run_step(connection, PACKAGE, step, f"status.{step}")
+    run_step(connection, PACKAGE, "standing_attendance", "status.standing_attendance", {"today": on})
     run_step(
         connection, PACKAGE, "long_leaves", "status.long_leaves", {"today": on, "long_leave_days": rule.long_leave_days}
     )
@@ -111,9 +138,8 @@ def compare_registry_with_attendance(connection: duckdb.DuckDBPyConnection, on: 
     run_step(connection, PACKAGE, "attendance", "status.attendance", limits)
 
 
-def gather_evidence(connection: duckdb.DuckDBPyConnection, on: dt.date, config: Config, sent: tuple[str, ...]) -> None:
+def gather_evidence(connection: duckdb.DuckDBPyConnection, on: dt.date, config: Config) -> None:
     """Fill `status.evidence`: tonight's, and the standing evidence of the sources that did not come. Wants the `previous_` views."""
-    create(connection, "status.sources_tonight", pl.DataFrame({"source": list(sent)}, schema={"source": pl.String}))
     run_step(connection, PACKAGE, "evidence_tonight", "status.evidence_tonight")
     run_step(connection, PACKAGE, "evidence", "status.evidence", {"today": on})
     limits = {"today": on, "headcount_days": config.attendance.headcount_days}

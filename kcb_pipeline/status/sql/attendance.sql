@@ -1,23 +1,37 @@
 -- Comparison ②, 学籍 × 在校: every live record of a linked person, and what says that the pupil is not there: current, and not
 -- undone by later evidence (a headcount that shows the pupil later, a record dated after the headcount). A pupil suspended in the
--- registry (02) is not expected there: the approval decides.
-SELECT p.person, p.registry_row, p.student_number, p.school_code, p.registry_status, p.status_date, p.is_primary,
-       s.present_on, s.present_row, h.counted_on,
-       CASE WHEN coalesce(p.registry_status, '') <> '02' AND a.days >= $absent_days AND a.ordinal_to = q.reported_ordinal
-                 AND (s.present_on IS NULL OR s.present_on <= a.day_to)
-                 AND (p.status_date IS NULL OR p.status_date <= a.day_to) THEN true ELSE false END AS is_absent,
-       a.days AS absent_days, a.day_from AS absent_from, a.day_to AS absent_to, a.last_row AS absent_row,
-       CASE WHEN coalesce(p.registry_status, '') <> '02' AND l.student_number IS NOT NULL AND (s.present_on IS NULL OR s.present_on <= l.absent_on)
+-- registry (02) is not expected there: the approval decides. A pupil without a student number cannot be counted by it: that no headcount
+-- shows it says nothing.
+SELECT f.person, f.registry_row, f.student_number, f.school_code, f.registry_status, f.status_date, f.is_primary,
+       f.present_on, f.present_row, f.counted_on,
+       CASE WHEN f.is_expected AND f.missed_to IS NOT NULL AND (f.present_on IS NULL OR f.present_on <= f.missed_to)
+                 AND (f.status_date IS NULL OR f.status_date <= f.missed_to) THEN true ELSE false END AS is_absent,
+       f.absent_days, f.absent_from, f.absent_to, f.absent_row,
+       CASE WHEN f.is_expected AND f.leave_said_on IS NOT NULL AND (f.present_on IS NULL OR f.present_on <= f.leave_said_on)
             THEN true ELSE false END AS is_on_long_leave,
-       l.leave_from, l.leave_to, l.leave_row,
-       CASE WHEN coalesce(p.registry_status, '') <> '02' AND h.counted_on IS NOT NULL AND h.counted_on + $headcount_days >= $today
-                 AND (s.present_on IS NULL OR s.present_on < h.counted_on)
-                 AND (p.status_date IS NULL OR p.status_date <= h.counted_on)
-                 AND (p.enrolled_month IS NULL OR p.enrolled_month <= h.counted_on) THEN true ELSE false END AS is_not_in_headcount
-FROM status.pupil_rows p
-LEFT JOIN status.presences s ON s.student_number = p.student_number
-LEFT JOIN status.absence_streaks a ON a.student_number = p.student_number
-LEFT JOIN status.school_reports q ON q.school_code = p.school_code
-LEFT JOIN status.long_leaves l ON l.student_number = p.student_number
-LEFT JOIN status.headcounts h ON h.school_code = p.school_code
-WHERE p.is_live
+       f.leave_from, f.leave_to, f.leave_row,
+       CASE WHEN f.is_expected AND f.counted_without_on IS NOT NULL AND f.counted_without_on + $headcount_days >= $today
+                 AND (f.present_on IS NULL OR f.present_on < f.counted_without_on)
+                 AND (f.status_date IS NULL OR f.status_date <= f.counted_without_on)
+                 AND (f.enrolled_month IS NULL OR f.enrolled_month <= f.counted_without_on) THEN true ELSE false END AS is_not_in_headcount
+FROM (
+    SELECT p.person, p.registry_row, p.student_number, p.school_code, p.registry_status, p.status_date, p.enrolled_month, p.is_primary,
+           coalesce(p.registry_status, '') <> '02' AS is_expected,
+           coalesce(s.present_on, n.present_on, l.present_on) AS present_on, coalesce(s.present_row, n.present_row) AS present_row,
+           coalesce(h.counted_on, l.missed_on) AS counted_on,
+           CASE WHEN h.counted_on IS NULL THEN l.missed_on WHEN p.student_number IS NOT NULL THEN h.counted_on END AS counted_without_on,
+           CASE WHEN a.days IS NULL THEN l.absent_to WHEN a.days >= $absent_days AND a.ordinal_to = q.reported_ordinal THEN a.day_to END AS missed_to,
+           a.days AS absent_days, coalesce(a.day_from, l.absent_from) AS absent_from, coalesce(a.day_to, l.absent_to) AS absent_to,
+           a.last_row AS absent_row,
+           coalesce(g.absent_on, l.leave_from) AS leave_said_on, coalesce(g.leave_from, l.leave_from) AS leave_from,
+           coalesce(g.leave_to, l.leave_to) AS leave_to, g.leave_row
+    FROM status.pupil_rows p
+    LEFT JOIN status.presences s ON s.student_number = p.student_number
+    LEFT JOIN status.named_presences n ON n.registry_row = p.registry_row
+    LEFT JOIN status.absence_streaks a ON a.student_number = p.student_number
+    LEFT JOIN status.school_reports q ON q.school_code = p.school_code
+    LEFT JOIN status.long_leaves g ON g.student_number = p.student_number
+    LEFT JOIN status.headcounts h ON h.school_code = p.school_code
+    LEFT JOIN status.standing_attendance l ON l.registry_row = p.registry_row AND l.person = p.person
+    WHERE p.is_live
+) f

@@ -6,4 +6,4 @@ JOIN (SELECT source, row, min(rank) AS rank FROM status.attribution_accepted GRO
 JOIN (SELECT source, row, rank FROM (SELECT DISTINCT source, row, person, rank FROM status.attribution_accepted) d
       GROUP BY source, row, rank HAVING count(*) = 1) u
   ON u.source = a.source AND u.row = a.row AND u.rank = a.rank
-JOIN standard.persons p ON p.person = a.person
+JOIN (SELECT person FROM standard.persons UNION ALL SELECT person FROM standard.gone_children) p ON p.person = a.person

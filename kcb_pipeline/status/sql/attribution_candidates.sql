@@ -1,4 +1,5 @@
--- For every row of evidence, the persons it may speak of: by number, by student number, by the number after a G, by name and birth date.
+-- For every row of evidence, the persons it may speak of: by number, by student number, by the number after a G, by name and birth date;
+-- the children of the version before who have left the population side among them: what struck them off often comes the night they leave.
 SELECT e.source, e.row, coalesce(g.person, k.ref) AS person, 1 AS rank, e.name_key, k.name_key AS their_name,
        e.birth_date = k.birth_date AS same_birth
 FROM standard.evidence_keys e
@@ -22,3 +23,15 @@ UNION ALL
 SELECT e.source, e.row, k.person, 5, e.name_key, k.name_key, true
 FROM standard.evidence_keys e
 JOIN standard.persons k ON k.pinyin = e.pinyin AND k.birth_date = e.birth_date AND (e.sex IS NULL OR k.sex IS NULL OR k.sex = e.sex)
+UNION ALL
+SELECT e.source, e.row, c.person, 1, e.name_key, c.name_key, e.birth_date = c.birth_date
+FROM standard.evidence_keys e
+JOIN standard.gone_children c ON c.id_key = e.id_key
+UNION ALL
+SELECT e.source, e.row, c.person, 4, e.name_key, c.name_key, true
+FROM standard.evidence_keys e
+JOIN standard.gone_children c ON c.folded = e.folded AND c.birth_date = e.birth_date AND (e.sex IS NULL OR c.sex IS NULL OR c.sex = e.sex)
+UNION ALL
+SELECT e.source, e.row, c.person, 5, e.name_key, c.name_key, true
+FROM standard.evidence_keys e
+JOIN standard.gone_children c ON c.pinyin = e.pinyin AND c.birth_date = e.birth_date AND (e.sex IS NULL OR c.sex IS NULL OR c.sex = e.sex)

@@ -30,10 +30,7 @@ SELECT e.child_id,
        max(CASE WHEN e.kind = 'long_leave' AND e.to_date >= $today THEN e.from_date END) AS long_leave_from,
        max(CASE WHEN e.kind = 'long_leave' AND e.to_date >= $today THEN e.to_date END) AS long_leave_to,
        max(CASE WHEN e.kind = 'long_leave' AND e.to_date >= $today THEN e.source_row END) AS long_leave_row,
-       max(CASE WHEN e.kind = 'not_in_headcount' AND e.from_date + $headcount_days >= $today THEN e.from_date END) AS missed_headcount_on,
-       max(CASE WHEN e.said_on < $today AND e.kind = 'absent' THEN e.to_date
-                WHEN e.said_on < $today AND e.kind = 'long_leave' AND e.to_date >= $today THEN e.from_date
-                WHEN e.said_on < $today AND e.kind = 'not_in_headcount' AND e.from_date + $headcount_days >= $today THEN e.from_date
-           END) AS carried_since
+       max(CASE WHEN e.kind = 'not_in_headcount' AND e.from_date + $headcount_days >= $today THEN e.from_date END) AS missed_headcount_on
 FROM status.evidence e
+WHERE e.kind <> 'present'
 GROUP BY e.child_id

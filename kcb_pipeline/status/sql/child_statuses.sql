@@ -11,7 +11,6 @@ WITH facts AS (
            e.deferred_until, e.deferral_row, e.deferral_ended_on, e.deferral_ended_row, e.exempted_until, e.exemption_row, e.elsewhere_on, e.elsewhere_row,
            e.specialised_since, e.specialised_row, e.is_disabled, e.disability_placement, e.disability_row, e.is_poor,
            e.absent_from, e.absent_to, e.absent_row, e.long_leave_from, e.long_leave_to, e.long_leave_row, e.missed_headcount_on,
-           e.carried_since, coalesce(n.present_on > e.carried_since OR n.latest_live_change > e.carried_since, false) AS is_carried_undone,
            r.candidates, r.candidate_row,
            v.result AS verdict, v.verified_on AS verdict_on, v.until AS verdict_until, v.reason AS verdict_reason,
            v.source_row AS verdict_row, v.landed_on AS verdict_landed_on, y.school_year_end AS verdict_year_end,
@@ -29,15 +28,15 @@ FROM (
     SELECT c.*,
            CASE
              -- 1 departed
-             WHEN NOT is_live AND duplicate_of IS NOT NULL THEN 'duplicate_registration'
+             WHEN duplicate_of IS NOT NULL THEN 'duplicate_registration'
              WHEN NOT is_live AND state = 'dead' THEN 'registered_dead'
              WHEN NOT is_live AND state = 'emigrated' THEN 'registered_emigrated'
              WHEN NOT is_live AND state = 'moved_out' THEN 'moved_out'
-             WHEN NOT is_live THEN 'no_longer_live'
              WHEN struck_off_on IS NOT NULL THEN 'struck_off'
              WHEN live_rows = 0 AND dead_status IN ('出国', '13') THEN 'registry_abroad'
              WHEN live_rows = 0 AND abroad_since + $abroad_days <= $today THEN 'abroad'
              WHEN verdict IN ('户籍死亡', '空挂户', '双重户籍', '出国(境)') AND NOT is_enrolled_since THEN 'verified_departed'
+             WHEN NOT is_live THEN 'no_longer_live'
              -- 2 dropout
              WHEN verdict = '确认失学' AND NOT is_enrolled_since AND NOT is_present_since THEN 'confirmed_never_enrolled'
              WHEN verdict = '确认辍学' AND NOT is_enrolled_since AND NOT is_present_since THEN 'confirmed_dropped_out'
@@ -56,7 +55,7 @@ FROM (
              WHEN live_rows > 0 AND leave_until IS NOT NULL THEN 'leave_approved'
              WHEN live_rows > 0 AND verdict = '休学' AND verdict_until >= $today THEN 'leave_verified'
              WHEN live_rows > 0 AND live_rows = unknown_rows AND present_on IS NULL THEN 'registry_status_unknown'
-             WHEN live_rows > unattended_rows + suspended_rows AND (carried_since IS NULL OR is_carried_undone) THEN 'live_enrolment'
+             WHEN live_rows > unattended_rows + suspended_rows THEN 'live_enrolment'
              WHEN live_rows > 0 AND verdict IN ('在校已有学籍', '随班就读') AND suspended_rows = 0
                   AND verdict_on >= coalesce(absent_to, DATE '1900-01-01') AND verdict_on >= coalesce(long_leave_from, DATE '1900-01-01')
                   AND verdict_on >= coalesce(missed_headcount_on, DATE '1900-01-01') THEN 'live_enrolment'

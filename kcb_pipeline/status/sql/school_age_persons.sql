@@ -1,7 +1,21 @@
 -- Who is counted: live persons of compulsory-education age tonight, and the children of the version before who are no longer live,
--- until past school age.
-SELECT c.child_id, c.person, p.population_type, p.row AS population_row, true AS is_live, p.state, p.birth_date, p.sex, cast(NULL AS STRING) AS duplicate_of
-FROM standard.children c JOIN standard.persons p ON p.person = c.person
+-- until past school age. `duplicate_of`: the child that one is counted as, where it is the same person under another number.
+SELECT c.child_id, c.person, p.population_type, p.row AS population_row, true AS is_live, p.state, p.birth_date, p.sex, w.child_id AS duplicate_of
+FROM standard.children c
+JOIN standard.persons p ON p.person = c.person
+LEFT JOIN (
+    -- 重户: struck off under one number and kept under another, and the row under the first is still there
+    SELECT a.person, min(o.child_id) AS child_id
+    FROM landed.deregistrations v
+    JOIN status.attributed a ON a.source = 'deregistrations' AND a.row = v.row
+    JOIN standard.persons s ON s.person = a.person
+    JOIN landed.population k ON k.id_number = v.kept_id_number AND k.id_valid
+    LEFT JOIN standard.person_groups g ON g.ref = 2 * k.row
+    JOIN standard.persons t ON t.person = coalesce(g.person, 2 * k.row) AND t.is_live AND t.birth_date = s.birth_date
+    JOIN standard.children o ON o.person = t.person
+    WHERE v.kind = '重户' AND coalesce(v.reversal_flag, '0') = '0' AND v.id_number <> v.kept_id_number AND t.person <> s.person
+    GROUP BY a.person
+) w ON w.person = c.person
 WHERE p.is_live AND p.birth_date BETWEEN $born_from AND $born_to
 UNION ALL
 SELECT f.child_id, c.person, f.population_type, CASE WHEN p.row > 0 THEN p.row END, false, coalesce(p.state, 'gone'), f.birth_date, f.sex,

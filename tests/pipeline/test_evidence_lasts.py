@@ -1,0 +1,171 @@
+"""What a source said last holds while it does not come, and what struck a child off closes its case though its row left with it."""
+
+import datetime as dt
+
+import pytest
+
+from tests.pipeline.micro import County
+from tests.pipeline.nights import query, run_night
+
+FIRST, SECOND, THIRD = dt.date(2026, 11, 18), dt.date(2026, 11, 19), dt.date(2026, 11, 20)
+ASKED = ("identity", "matching", "status", "ledgers")
+"""The other gates speak of how much came, and half of what comes here is left out."""
+TOWN, OTHER = "3153290101", "3153290102"
+
+
+def statuses(folder):
+    return dict(query(folder, "SELECT name, status || ' ' || status_reason FROM school_age_children"))
+
+
+# -- a night without the headcount -----------------------------------------------------------------------------------
+
+
+EXPECTED = {
+    "到校甲": "enrolled live_enrolment",
+    "两校其一": "enrolled live_enrolment",
+    "缺勤后到校": "enrolled live_enrolment",
+    "缺勤未到校": "suspected absent",
+    "登记休学到校": "enrolled live_enrolment",
+    "状态不明到校": "enrolled live_enrolment",
+    "清点不在": "suspected not_in_headcount",
+    "无学籍号": "enrolled live_enrolment",
+    "无学籍号同名": "enrolled live_enrolment",
+    "换号前清点": "enrolled live_enrolment",
+}
+
+
+def registers(date, *, with_headcount):
+    """Pupils of two schools, some absent early in November, and the headcount of the thirteenth."""
+    c = County(date)
+    counted = {"counted_on": "20261113"}
+
+    def present(who, school=TOWN, **cells):
+        c.add("in_school", **{"student_number": who["student_number"], "school_code": school, "present": "1", **counted, **cells})  # fmt: skip
+
+    def missed(who):
+        for day in ("20261109", "20261110", "20261111", "20261112"):
+            c.add("absences", student_number=who["student_number"], school_code=TOWN, absent_on=day, kind="无故")
+
+    c.pupil(who := c.person("到校甲"))
+    present(who)
+    c.pupil(who := c.person("两校其一"))
+    c.pupil(who, school=OTHER, student_number="L" + who["id_number"])
+    present(who)
+    c.pupil(who := c.person("缺勤后到校"))
+    missed(who)
+    present(who)
+    c.pupil(who := c.person("缺勤未到校"))
+    missed(who)
+    present(who, present="0", counted_on="20261101")
+    c.pupil(who := c.person("登记休学到校"), status="02", status_date="20261001")
+    present(who)
+    c.pupil(who := c.person("状态不明到校"), status="")
+    present(who)
+    c.pupil(who := c.person("清点不在"), school=OTHER)
+    c.pupil(someone := c.person("到校乙"), school=OTHER)
+    present(someone, school=OTHER)
+    c.pupil(c.person("无学籍号"), student_number="")
+    c.pupil(c.person("无学籍号同名"), student_number="")
+    c.add(
+        "in_school", student_number="L53290120160312001X", name="无学籍号同名", school_code=TOWN, present="1", **counted
+    )
+    c.pupil(who := c.person("换号前清点"))
+    c.add(
+        "in_school", student_number="L53290120160312002X", name="换号前清点", school_code=TOWN, present="1", **counted
+    )
+    c.add("approvals", name="某某", kind="免学", from_date="20200101", to_date="20200102", birth_date="20100101")
+    if not with_headcount:
+        del c.rows["in_school"]
+    return c
+
+
+@pytest.fixture(scope="module")
+def nights(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("lasting") / "home"
+    seen = []
+    for date, with_headcount in ((FIRST, True), (SECOND, False), (THIRD, True)):
+        registers(date, with_headcount=with_headcount).write(folder)
+        run_night(folder, date, gates=ASKED)
+        seen.append({name: said for name, said in statuses(folder).items() if name in EXPECTED})
+    return folder, seen
+
+
+def test_presence_is_told_by_number_or_else_by_school_and_name(nights):
+    _, (first, *_) = nights
+
+    assert first == EXPECTED
+
+
+def test_a_night_without_the_headcount_changes_nobody(nights):
+    folder, (_, second, third) = nights
+
+    assert second == EXPECTED
+    assert third == EXPECTED
+    assert query(folder, "SELECT count(*) FROM case_events WHERE version > 1") == [(0,)]
+
+
+# -- children who leave the population side ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def gone(tmp_path_factory):
+    """Children without an enrolment, who have left the second night, each with what says why."""
+    folder = tmp_path_factory.mktemp("gone") / "home"
+    for date in (FIRST, SECOND):
+        c = County(date)
+        people = {
+            name: c.person(name) for name in ("死亡注销", "号码有误", "出国", "重户一", "重户二", "另一同名", "查无")
+        }
+        for who in people.values():
+            if who["name"] == "重户二":
+                c.pupil(who)
+        if date == SECOND:
+            left = ("死亡注销", "号码有误", "出国", "查无")
+            c.rows["population"] = [row for row in c.rows["population"] if row["name"] not in left]
+            who = people["死亡注销"]
+            struck = {"kind": "死亡", "occurred_on": "20261118", "birth_date": who["birth_date"]}
+            c.add("deregistrations", id_number=who["id_number"], name=who["name"], **struck)
+            c.add("deregistrations", id_number="", name="号码有误", **struck)
+            c.add("deregistrations", id_number=people["重户一"]["id_number"], name="重户一", kind="重户", occurred_on="20261118",
+                  kept_id_number=people["重户二"]["id_number"])  # fmt: skip
+            who = people["出国"]
+            c.add("exit_entry", name=who["name"], sex="1", birth_date=who["birth_date"], id_number=who["id_number"], direction="出",
+                  crossed_on="20260901", destination="缅甸")  # fmt: skip
+        c.write(folder)
+        run_night(folder, date, gates=ASKED)
+    return folder
+
+
+def test_what_struck_a_child_off_is_its_reason_though_its_row_left_with_it(gone):
+    assert statuses(gone) == {
+        "死亡注销": "departed struck_off",
+        "号码有误": "departed struck_off",
+        "出国": "departed abroad",
+        "重户一": "departed duplicate_registration",
+        "重户二": "enrolled live_enrolment",
+        "另一同名": "unenrolled no_record",
+        "查无": "departed no_longer_live",
+    }
+
+
+def test_its_case_closes_on_the_row_that_says_so_and_never_on_its_going(gone):
+    closed = query(
+        gone,
+        "SELECT c.name, k.state, e.source FROM school_age_children c JOIN cases k USING (child_id) "
+        "LEFT JOIN case_events e ON e.case_id = k.case_id AND e.to_state = 'closed' ORDER BY 1",
+    )
+
+    assert {name: (state, source and source.split(":")[0]) for name, state, source in closed} == {
+        "死亡注销": ("closed", "deregistrations"),
+        "号码有误": ("closed", "deregistrations"),
+        "出国": ("closed", "exit_entry"),
+        "重户一": ("closed", "population"),
+        "另一同名": ("suspected", None),
+        "查无": ("suspected", None),
+    }
+
+
+def test_whether_a_child_is_disabled_is_always_said(nights):
+    folder, _ = nights
+
+    assert query(folder, "SELECT DISTINCT disabled FROM school_age_children") == [(False,)]
