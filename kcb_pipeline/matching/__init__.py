@@ -6,10 +6,11 @@
 from kcb_pipeline.matching.deduplication import Deduplication, deduplicate
 from kcb_pipeline.matching.linkage import LinkResult, link
 from kcb_pipeline.matching.model import Model
-from kcb_pipeline.matching.settings import BlockingRule, Implied, KeyRule, Settings, block_on
+from kcb_pipeline.matching.settings import BlockingRule, Contradiction, Implied, KeyRule, Settings, block_on
 
 __all__ = [
     "BlockingRule",
+    "Contradiction",
     "Deduplication",
     "Implied",
     "KeyRule",

@@ -154,7 +154,7 @@ def _against_rivals(
         together = np.minimum(together, weights - second_best(records, weights - held, left_out))
     # Where others would be better off too without the pair (twins), the gap says by how much all of them together; but a further
     # record of the same person, which is no rival, is an alternative to the gap.
-    together = np.where(gap < weights, np.minimum(together, gap), together)
+    together = np.where(gap < weights - TIE, np.minimum(together, gap), together)
     has_further = second_best(left, weights, chosen) >= own
     return np.where(chosen, np.where(has_further, alone, together), gap)
 

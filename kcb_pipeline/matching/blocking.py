@@ -100,7 +100,7 @@ def key_hashes(
 
 
 def _given(records: pl.DataFrame, keys: tuple[Key, ...]) -> pl.DataFrame:
-    """The keys of the records; numbers of any width in one, categories as their texts."""
+    """The keys of the records; numbers of any width in one, categories as their texts. An empty text is none."""
     columns = [(pl.col(key) if isinstance(key, str) else key).alias(f"k{place}") for place, key in enumerate(keys)]
     return records.select(*columns).with_columns(
         cs.integer().cast(pl.Int64, wrap_numerical=True), (cs.categorical() | cs.enum()).cast(pl.String)
@@ -125,6 +125,8 @@ def _hashed(given: pl.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.uint64]]
         mixed ^= mixed >> np.uint64(31)
         if key.null_count():
             there &= key.is_not_null().to_numpy()
+        if key.dtype == pl.String:
+            there &= (key.str.len_bytes().fill_null(0) > 0).to_numpy()
     rows = np.flatnonzero(there)
     return rows, mixed if len(rows) == len(mixed) else mixed[rows]
 

@@ -7,6 +7,9 @@ second best reaches a weight is how often a record without a partner would be gi
 too, a sample of them: those that no key settled are the troubled ones, whose brothers' numbers are in their records.) From it follow the number of false links
 above any weight, and from the pairs really found there the probability at each weight (a local false discovery rate; Efron 2004),
 with no label and whatever the dependence.
+
+Where few records find their own, few witness what the many others meet. But those stand in a table of their own, in which everybody
+else is somebody else: the best pair that a record makes with another one of its table is a witness too, of a record as lonely as any.
 """
 
 from __future__ import annotations
@@ -58,12 +61,18 @@ def calibrate(
     choosers: int,
     studied: NDArray[np.float64],
     studied_for: float = 1.0,
+    inside: NDArray[np.float64] | None = None,
+    inside_pairs: float = 0.0,
+    others: int = 0,
 ) -> Calibration:
     """Learn from the weights of chosen pairs and, for each, of its choosing record's best other candidate that
     nobody holds with a greater weight (-inf where none).
 
     choosers: records that choose a partner and that no key settled. studied: the same best other candidate for a sample of the
-    records that a key did settle, each of which stands for `studied_for` of them.
+    records that a key did settle, each of which stands for `studied_for` of them. inside: the weight of the best pair that records make
+    with others of their own table, out of `inside_pairs`. others: records that may be chosen and that no key settled. A record
+    without a partner meets those of them that are nobody's; inside it meets all, so that each pair there counts for less than one here,
+    and all of them together for no more records than are without a partner.
     """
     if not len(chosen):
         return Calibration(np.empty(0), np.empty(0), np.empty(0, dtype=np.int64), 0.0, 0)
@@ -75,6 +84,8 @@ def calibrate(
     seen = _reaching(sure, falling)
     seen_studied = _reaching(studied, falling)
     above = seen + studied_for * seen_studied
+    inside = np.empty(0) if inside is None else inside[inside < FURTHER_RECORD]
+    seen_inside = _reaching(inside, falling)
     by_model = np.cumsum(1 - odds(falling)) + 1e-12
     count = np.arange(1, len(falling) + 1)
     # How many have no partner follows from how many match, counted from none upwards and at weights that tell the two apart: where
@@ -86,7 +97,13 @@ def calibrate(
         alone = max(choosers - matches, 0.5)
         # The chance that a record without a partner is given a false one above each weight: as often as witnesses met one,
         # shrunk to what the model says where they are few (the mean of a gamma posterior).
-        false = alone * (above + _BELIEF) / (witnesses + _BELIEF * alone / by_model)
+        each, lonely = 0.0, 0.0
+        if len(inside) and inside_pairs:
+            exposed = inside_pairs / max(others - matches, 1.0)
+            each = min(1.0, alone / exposed)
+            lonely = each * exposed
+        met = above + each * seen_inside + _BELIEF
+        false = alone * met / (witnesses + lonely + _BELIEF * alone / by_model)
         updated = float(np.maximum(count - false, 0)[telling].max())
         if abs(updated - matches) < 1e-6 * max(matches, 1):
             break

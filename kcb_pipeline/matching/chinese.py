@@ -491,6 +491,9 @@ def _lengthened(numbers: pl.Series, others: pl.Series) -> pl.Series:
 # -- family and place ----------------------------------------------------------------------------------------------
 
 
+NONE_SHARED: Final = 3
+
+
 @dataclass(frozen=True)
 class Guardians(Comparison):
     """The people responsible for a child, as sets: who comes first, or which of them is written down, says nothing.

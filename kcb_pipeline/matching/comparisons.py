@@ -82,6 +82,7 @@ class Comparison(ABC):
     labels: its levels in order, agreement first.
     coincidences: levels at which something unique is the same, though not the value itself: by chance as rare as full agreement.
     near: levels at which one value may have become the other by a slip; with `term_frequency` they too weigh more where one of the two is rare.
+    for_life: whether everybody keeps it for life and two people of one household differ in it but by chance (a birth date, not an address).
     term_frequency: whether agreement on a rare value weighs more than on a common one; `frequency_within` are columns
         within which frequencies are counted (names by sex and decade of birth).
     """
@@ -90,12 +91,13 @@ class Comparison(ABC):
     labels: ClassVar[tuple[str, ...]] = ()
     coincidences: ClassVar[tuple[int, ...]] = ()
     near: ClassVar[tuple[int, ...]] = ()
+    for_life: ClassVar[bool] = False
     term_frequency: bool = False
     frequency_within: tuple[str, ...] = ()
 
     @property
     def reads(self) -> tuple[str, ...]:
-        """The columns of the records that it looks at; those that a table lacks are missing throughout."""
+        """The columns of the records that it looks at. One that stands alone has to be there; of several, those that a table lacks are missing."""
         column = getattr(self, "column", "")
         return (column or self.name,)
 
@@ -118,6 +120,11 @@ class Comparison(ABC):
     def families(self) -> tuple[str, ...]:
         """Columns, prepared or of `keys`, in which two different people of one family agree and strangers do not."""
         return ()
+
+    @property
+    def explains(self) -> tuple[tuple[int, ...], tuple[str, ...]]:
+        """At which of its levels it says all there is to say about which other columns: their own comparisons are not heard there."""
+        return (), ()
 
     @property
     def code(self) -> str:
@@ -213,10 +220,11 @@ class Text(Comparison):
         """0 to 4, as `labels`."""
         levels, others = equal_or_missing(*pairs.codes(self.code))
         if others.size:
-            levels[others] = on_distinct(*pairs.at(others).texts(self.text), self._level)
+            levels[others] = on_distinct(*pairs.at(others).texts(self.text), self.level)
         return levels
 
-    def _level(self, left: pl.Series, right: pl.Series) -> Levels:
+    def level(self, left: pl.Series, right: pl.Series) -> Levels:
+        """The level of each two different texts."""
         lefts, rights = left.to_list(), right.to_list()
         slips = process.cpdist(lefts, rights, scorer=OSA.distance, score_cutoff=1, dtype=np.uint8)
         similarity = process.cpdist(lefts, rights, scorer=JaroWinkler.similarity, dtype=np.float32)
@@ -274,33 +282,52 @@ class Number(Comparison):
 class Crossed(Comparison):
     """Two columns that clerks fill the wrong way round (given name and surname): whether one's value stands in the other's place.
 
-    It stands beside the comparisons of the two columns themselves, which then both say different, and says why.
+    It stands beside the comparisons of the two columns themselves, which say different where the names are crossed: that it explains, and
+    they are not heard there.
     columns: the two.
     """
 
     columns: tuple[str, str] = ("given_name", "surname")
-    labels: ClassVar[tuple[str, ...]] = ("crossed", "one of them crossed", "not crossed")
+    labels: ClassVar[tuple[str, ...]] = ("crossed", "crossed but for spelling", "one of them crossed", "not crossed")
 
     @property
     def reads(self) -> tuple[str, ...]:
         """The two columns."""
         return self.columns
 
+    @property
+    def explains(self) -> tuple[tuple[int, ...], tuple[str, ...]]:
+        """The columns' own comparisons, where both names stand in each other's place."""
+        return (0, 1), self.columns
+
     def prepare(self, records: pl.DataFrame) -> list[pl.Series]:
-        """A code of each."""
+        """A code and the text of each."""
         return [
-            self._column(part, Text(part, column=column).prepare(records)[0])
-            for part, column in zip(("first", "second"), self.columns, strict=True)
+            self._column(f"{part}{kind}", column)
+            for part, name in zip(("first", "second"), self.columns, strict=True)
+            for kind, column in zip(("", "_text"), Text(part, column=name).prepare(records), strict=True)
         ]
 
     def levels(self, pairs: Pairs) -> Levels:
-        """0 to 2, as `labels`; `MISSING` where neither place can be compared with the other."""
+        """0 to 3, as `labels`; `MISSING` where neither place can be compared with the other."""
         first_l, first_r = pairs.codes(f"{self.name}.first")
         second_l, second_r = pairs.codes(f"{self.name}.second")
         there = ((first_l != 0) & (second_r != 0)).astype(np.int8) + ((second_l != 0) & (first_r != 0))
         alike = (first_l == second_l) | (first_r == second_r)  # crossing such a name changes nothing
-        over = ((first_l == second_r) & (first_l != 0)).astype(np.int8) + ((second_l == first_r) & (second_l != 0))
-        return np.where((there == 0) | alike, MISSING, 2 - over).astype(np.int8)
+        over = (first_l == second_r) & (first_l != 0), (second_l == first_r) & (second_l != 0)
+        levels = np.where((there == 0) | alike, MISSING, 3 - over[0].astype(np.int8) - over[1]).astype(np.int8)
+        levels[levels == 1] = 0
+        for crossed, left, right in ((over[0], "second", "first"), (over[1], "first", "second")):
+            places = np.flatnonzero((levels == 2) & crossed & (there == 2))
+            if places.size:
+                rest = pairs.at(places)
+                texts = (
+                    rest.left[f"{self.name}.{left}_text"].gather(rest.rows_l),
+                    rest.right[f"{self.name}.{right}_text"].gather(rest.rows_r),
+                )
+                spelling = on_distinct(*texts, Text(self.name).level) <= max(Text.near)
+                levels[places[spelling]] = 1
+        return levels
 
 
 def _slips(pairs: Pairs, column: str, *, most: int) -> NDArray[np.uint8]:
@@ -321,6 +348,7 @@ class Date(Comparison):
     """
 
     column: str = ""
+    for_life: ClassVar[bool] = True
     labels: ClassVar[tuple[str, ...]] = (
         "equal", "day and month swapped", "one slip", "year off by one", "placeholder", "lunar", "same month", "same year", "different",
     )  # fmt: skip

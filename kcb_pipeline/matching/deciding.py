@@ -5,7 +5,7 @@ The pairs that a key settled are not among them; what matters of those is whose 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -41,7 +41,10 @@ class ToDecide:
     settled_left: left records that have found theirs by a key or a person and whose other candidates are among the pairs. One-to-one
         those are looked at for the calibration only, and nothing of them is decided or kept; many-to-one they may be further records.
     settled: how many left records found theirs that way, whether their other candidates are here or not.
+    contradicted: which pairs no weight links (`Contradiction`): they compete for nobody, and a person may see them.
     sizes: records of the two tables.
+    inside: the weight of the best pair that records make with another one of their own table, who is somebody else. inside_pairs: all the
+        pairs, of either order, of which these are the best.
     """
 
     left: NDArray[np.int64]
@@ -49,7 +52,10 @@ class ToDecide:
     rules: NDArray[np.int64]
     settled_left: NDArray[np.int64]
     settled: int
+    contradicted: NDArray[np.bool_]
     sizes: tuple[int, int]
+    inside: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    inside_pairs: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +88,7 @@ def decide(settings: Settings, pairs: ToDecide, total: NDArray[np.float64]) -> D
     has_own = np.zeros(int(max(pairs.left.max(initial=-1), pairs.settled_left.max(initial=-1))) + 1, dtype=bool)
     has_own[pairs.settled_left] = True
     is_studied = has_own[pairs.left] if one_to_one else np.zeros(len(total), dtype=bool)
-    undecided = np.flatnonzero(~is_studied & (total > _HOPELESS))
+    undecided = np.flatnonzero(~is_studied & ~pairs.contradicted & (total > _HOPELESS))
     left, right, w = pairs.left[undecided], pairs.right[undecided], total[undecided]
     own = FURTHER_RECORD if settings.repeats else np.inf
     outcome = assign(left, right, w, own=own) if one_to_one else assign_each(right, w)
@@ -97,8 +103,13 @@ def decide(settings: Settings, pairs: ToDecide, total: NDArray[np.float64]) -> D
         w[outcome.chosen],
         second_best(choosing, w, outcome.chosen | is_taken)[outcome.chosen],
         choosers=pairs.sizes[0 if one_to_one else 1] - pairs.settled,
-        studied=_best_others(pairs, total, np.flatnonzero(is_studied), holding, len(has_own))[studied],
+        studied=_best_others(pairs, total, np.flatnonzero(is_studied & ~pairs.contradicted), holding, len(has_own))[
+            studied
+        ],
         studied_for=pairs.settled / max(len(studied), 1),
+        inside=pairs.inside if one_to_one else pairs.inside[:0],
+        inside_pairs=pairs.inside_pairs,
+        others=pairs.sizes[1] - pairs.settled,
     )
     chosen, gap = np.zeros(len(total), dtype=bool), total.copy()
     chosen[undecided], gap[undecided] = outcome.chosen, outcome.gap

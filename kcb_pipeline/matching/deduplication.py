@@ -20,7 +20,7 @@ from kcb_pipeline.matching.comparisons import Levels, Pairs
 from kcb_pipeline.matching.components import components
 from kcb_pipeline.matching.deciding import LINKED, REJECTED, REVIEW
 from kcb_pipeline.matching.linkage import PROBABILISTIC
-from kcb_pipeline.matching.model import Model, estimate_m, estimate_u
+from kcb_pipeline.matching.model import Model, estimate_household, estimate_m, estimate_u
 from kcb_pipeline.matching.settings import Settings
 from kcb_pipeline.matching.weighing import (
     Rarities,
@@ -131,7 +131,8 @@ def _learn(settings: Settings, table: pl.DataFrame, rare: Rarities, pairs: Pairs
         }
         chance = {name: values[~is_one_at_random] for name, values in random_levels.items()}
         u = estimate_u(settings, chance, collisions)
-        model = estimate_m(settings, patterns, u, pairs=whole, expected_matches=expected)
+        kin = estimate_household(settings, [patterns], u, pairs=[whole], expected_repeats=expected)
+        model = estimate_m(settings, patterns, u, pairs=whole, expected_matches=expected, kin=kin)
         model = with_near(
             settings, model, near_by_chance(settings, model, patterns, rare.among(pairs.rows_l, pairs.rows_r))
         )

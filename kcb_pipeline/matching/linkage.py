@@ -31,16 +31,28 @@ from kcb_pipeline.matching.deciding import (
     estimated_quality,
 )
 from kcb_pipeline.matching.looking import Looked, Side, first_compared, first_look, in_two_looks, look_whole
-from kcb_pipeline.matching.model import Kin, Lookalikes, Model, Patterns, estimate_m, estimate_u, silence
+from kcb_pipeline.matching.model import (
+    Kin,
+    Lookalikes,
+    Model,
+    Patterns,
+    contradicted,
+    estimate_m,
+    estimate_u,
+    silence,
+)
 from kcb_pipeline.matching.quality import Quality
 from kcb_pipeline.matching.settings import Settings
 from kcb_pipeline.matching.settling import Settled, not_refused, settle
 from kcb_pipeline.matching.weighing import (
+    Inside,
     Rarities,
+    Rarity,
     Records,
     Weights,
     learn_inside,
     levels_of,
+    look_inside,
     near_by_chance,
     patterns_of,
     prepare,
@@ -161,21 +173,25 @@ def link(
     keyed = side_by_side(partial(_keyed, side, settings) for side in (looked.left, looked.right))
     with ThreadPoolExecutor(1) as aside:
         every = float(max(sizes[0] * sizes[1], 1))
-        if model is None:
-            learning = aside.submit(_different_people, settings, looked, keyed, expected / every)
+        samples = _samples(looked, keyed)
+        learning = aside.submit(_different_people, settings, samples, expected / every, known=model)
         pairs, rules, report = _candidates(looked, keyed, settings, reviewed)
         progress.update("block", 3, 5, rows=len(pairs))
         rows_l, rows_r = looked.left.whole_rows(pairs.rows_l), looked.right.whole_rows(pairs.rows_r)
         patterns = patterns_of(settings, levels_of(settings.comparisons, pairs), len(pairs))
+        inside, u, kin, alike = learning.result()
         if model is None:
             known = _and_settled(settings, patterns, looked, settled)
-            u, kin, alike = learning.result()
             model = estimate_m(settings, known, u, pairs=every, expected_matches=expected, kin=kin, lookalikes=alike)
             model = with_near(settings, model, near_by_chance(settings, model, patterns, rare.among(rows_l, rows_r)))
     progress.update("estimate", 4, 5, rows=len(pairs))
     orphaned = orphaned_share(settings, model, *sizes)
     weights = weights_of(settings, model, patterns, rare.among(rows_l, rows_r), orphaned=orphaned)
-    to_decide = ToDecide(pairs.rows_l, pairs.rows_r, rules, _with_their_own(settings, looked), len(settled), sizes)
+    rarities = [_rarity_inside(looked, rare, found) for found in inside]
+    strangers = second_selves(settings, model, inside, rarities, orphaned=orphaned)
+    own = _with_their_own(settings, looked)
+    against = contradicted(settings, patterns.vectors)[patterns.of_pair]
+    to_decide = ToDecide(pairs.rows_l, pairs.rows_r, rules, own, len(settled), against, sizes, *strangers)
     decisions = decide(settings, to_decide, weights.total)
     settled_weights = weights_of(
         settings,
@@ -229,18 +245,52 @@ def _some(keyed: pl.DataFrame, chosen: NDArray[np.bool_]) -> pl.DataFrame:
     return keyed if kept.all() else keyed.filter(pl.Series(kept))
 
 
-def _different_people(
-    settings: Settings, looked: Looked, keyed: list[pl.DataFrame], prior: float
-) -> tuple[dict[str, tuple[float, ...]], Kin | None, Lookalikes]:
-    """What strangers have in common, relatives, and others who look alike: none depends on which pairs are compared."""
+def _samples(looked: Looked, keyed: list[pl.DataFrame]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The sampled records of either table, with what blocking looks at."""
     left, right = (
         side.sample.with_columns(
             key for key in _some(keys, side.is_sampled).drop(_ROW).get_columns() if key.name not in side.records.columns
         )
         for side, keys in zip((looked.left, looked.right), keyed, strict=True)
     )
-    u = estimate_u(settings, *u_evidence(settings, left, right))
-    return u, *learn_inside(settings, (left, right), u, prior=prior)
+    return left, right
+
+
+def _different_people(
+    settings: Settings, samples: tuple[pl.DataFrame, pl.DataFrame], prior: float, *, known: Model | None
+) -> tuple[list[Inside], dict[str, tuple[float, ...]], Kin | None, Lookalikes | None]:
+    """Pairs of two people inside the tables, and, where no model is known, what strangers have in common, relatives, and others who look
+    alike: none depends on which pairs are compared."""
+    inside = look_inside(settings, samples) if settings.policy == "one-to-one" or known is None else []
+    if known is not None:
+        return inside, {}, None, None
+    u = estimate_u(settings, *u_evidence(settings, *samples))
+    return inside, u, *learn_inside(settings, samples, inside, u, prior=prior)
+
+
+def second_selves(
+    settings: Settings, model: Model, inside: list[Inside], rarities: list[Rarity], *, orphaned: float
+) -> tuple[NDArray[np.float64], float]:
+    """The weight of the best pair that each record makes with another one of its own table, and how many pairs were looked at for that.
+
+    rarities: of the pairs of each of `inside`.
+    """
+    best, pairs = [], 0.0
+    for found, rare in zip(inside, rarities, strict=True):
+        patterns = patterns_of(settings, found.levels, len(found.rows_l))
+        total = weights_of(settings, model, patterns, rare, orphaned=orphaned, counted=True).total
+        total[contradicted(settings, patterns.vectors)[patterns.of_pair]] = -np.inf
+        best.append(np.full(found.records, -np.inf))
+        np.maximum.at(best[-1], found.rows_l, total)
+        np.maximum.at(best[-1], found.rows_r, total)
+        pairs += 2 * found.pairs
+    return np.concatenate([*best, np.empty(0)]), pairs
+
+
+def _rarity_inside(looked: Looked, rare: Rarities, found: Inside) -> Rarity:
+    side = (looked.left, looked.right)[found.side]
+    rows = side.whole_rows(np.flatnonzero(side.is_sampled))
+    return rare.inside(found.side, rows[found.rows_l], rows[found.rows_r])
 
 
 def _candidates(

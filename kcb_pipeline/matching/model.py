@@ -44,11 +44,14 @@ class Lookalikes:
     pairs: float
     known: tuple[float, ...]
 
-    def excess(self, vectors: NDArray[np.int8], expected: NDArray[np.float64]) -> NDArray[np.float64]:
+    def excess(
+        self, vectors: NDArray[np.int8], expected: NDArray[np.float64], *, counted: bool = False
+    ) -> NDArray[np.float64]:
         """How much more often (ln) than expected people who are not one show each level vector.
 
         expected: ln of the probability of each of the `vectors` by a model. A missing level stands for any. Where few pairs
-        were to be expected and few were seen the model is believed: `_BELIEF` pairs are added to both.
+        were to be expected and few were seen the model is believed: `_BELIEF` pairs are added to both. counted: whether the vectors
+        are of pairs that were counted here; what a pair itself has added is no evidence of others like it.
         """
         ours, counts = np.array(self.vectors, dtype=np.int8).reshape(-1, len(self.comparisons)), np.array(self.counts)
         seen, pairs = np.zeros(len(vectors)), np.zeros(len(vectors))
@@ -62,6 +65,7 @@ class Lookalikes:
             same = same.reshape(-1)
             seen[those] = np.bincount(same[: len(told)], counts[told], minlength=len(same))[same[len(told) :]]
             pairs[those] = self.pairs * np.prod(np.array(self.known)[mask])
+        seen = np.maximum(seen - 1, 0.0) if counted else seen
         return np.log(seen + _BELIEF) - np.log(pairs * np.exp(expected) + _BELIEF)
 
 
@@ -137,9 +141,12 @@ class Model:
         odds = np.log2(self.relative_rate * orphaned) - np.log2(1 - self.prior - self.relative_rate)
         return -np.logaddexp2(0.0, odds + likeness)
 
-    def lookalikes_weight(self, said: NDArray[np.int8], heard: NDArray[np.int8]) -> NDArray[np.float64]:
+    def lookalikes_weight(
+        self, said: NDArray[np.int8], heard: NDArray[np.int8], *, counted: bool = False
+    ) -> NDArray[np.float64]:
         """What it takes away from the weight of level vectors (log2), or gives, that two people look so oftener, or less often, than u and
         kinship say. said, heard: the levels, and those of them that are evidence (`silence`).
+        counted: see `Lookalikes.excess`.
         """
         if self.lookalikes is None:
             return np.zeros(len(said))
@@ -148,7 +155,7 @@ class Model:
         if self.relative_rate:
             alike = _log_probability(said, [np.array(self.relatives[name]) for name in names])
             strangers = np.logaddexp(strangers, np.log(self.relative_rate) + alike)
-        taken: NDArray[np.float64] = -self.lookalikes.excess(said, strangers) / np.log(2)
+        taken: NDArray[np.float64] = -self.lookalikes.excess(said, strangers, counted=counted) / np.log(2)
         return taken
 
     def to_json(self) -> str:
@@ -270,6 +277,15 @@ def silence(levels: dict[str, NDArray[np.int8]], implied: tuple[Implied, ...]) -
     return heard
 
 
+def contradicted(settings: Settings, vectors: NDArray[np.int8]) -> NDArray[np.bool_]:
+    """Which level vectors, columns in the order of the settings' comparisons, no weight may link (`Contradiction`)."""
+    place = {comparison.name: at for at, comparison in enumerate(settings.comparisons)}
+    found = np.zeros(len(vectors), dtype=bool)
+    for rule in settings.contradictions:
+        found |= np.logical_and.reduce([np.isin(vectors[:, place[name]], levels) for name, levels in rule.levels])
+    return found
+
+
 def estimate_u(
     settings: Settings, random_levels: dict[str, NDArray[np.int8]], collisions: dict[str, float]
 ) -> dict[str, tuple[float, ...]]:
@@ -319,6 +335,83 @@ def estimate_kin(settings: Settings, levels: dict[str, NDArray[np.int8]], *, pai
         shares[comparison.name] = tuple(float(share) for share in mixed)
     rate = len(next(iter(levels.values()))) / max(pairs, 1.0)
     return Kin(shares, min(rate, _MOST_KIN))
+
+
+def estimate_household(
+    settings: Settings,
+    tables: list[Patterns],
+    u: dict[str, tuple[float, ...]],
+    *,
+    pairs: list[float],
+    expected_repeats: float = 0.0,
+) -> Kin | None:
+    """What people who belong together look like, where nothing says who does: a class of its own among the pairs inside tables, by EM.
+
+    Households share surname, address and telephone, neighbours postcode and suburb. They are found as what strangers (u, fixed) do not
+    explain: where pairs show what they share much oftener than by chance, those pairs begin the class.
+    expected_repeats: how many of the pairs are one person twice; these are a class too, then, and begin as those that agree nearly
+    throughout, households as those that differ wholly in what is for life, and in something else. A class that is not told from one person
+    by two comparisons, one of them for life, is none: people who have moved differ in much, but not in when they were born.
+    """
+    if not any(len(found.vectors) for found in tables):
+        return None
+    vectors, place = np.unique(np.concatenate([found.vectors for found in tables]), axis=0, return_inverse=True)
+    counted = np.concatenate([found.counts for found in tables]).astype(np.float64)
+    counts = np.bincount(place.reshape(-1), counted, minlength=len(vectors)).astype(np.float64)
+    whole = max(sum(pairs), 1.0)
+    names = [comparison.name for comparison in settings.comparisons]
+    strangers = _log_probability(vectors, [np.array(u[name]) for name in names])
+    belonging = np.maximum(counts - whole * np.exp(strangers), 0.0)
+    m = [_starting_m(len(comparison.labels)) for comparison in settings.comparisons]
+    repeats = min(max(expected_repeats / whole, 1e-12), 0.5)
+    if expected_repeats:
+        last = np.array([len(comparison.labels) - 1 for comparison in settings.comparisons])
+        for_life = np.array([comparison.for_life for comparison in settings.comparisons])
+        belonging[~(vectors == last)[:, for_life].any(axis=1) | ((vectors > 0).sum(axis=1) < 2)] = 0.0
+    shares: list[NDArray[np.float64]] = []
+    rate = 0.0
+    for _ in range(_MOST_HOUSEHOLD_ITERATIONS):
+        if belonging.sum() < 1:
+            return None
+        before, rate = rate, min(float(belonging.sum()) / whole, _MOST_KIN)
+        shares = [_shares(vectors[:, at], belonging, len(u[name])) for at, name in enumerate(names)]
+        alike = np.log(rate) + _log_probability(vectors, shares)
+        others = np.log1p(-rate) + strangers
+        if expected_repeats:
+            same = np.log(repeats) + _log_probability(vectors, m)
+            one = counts * np.exp(same - np.logaddexp(np.logaddexp(others, alike), same))
+            repeats = min(max(float(one.sum()), 0.5) / whole, 0.5)
+            for at, begin in enumerate(_starting_m(len(u[name])) for name in names):
+                known = vectors[:, at] >= 0
+                found = np.bincount(vectors[known, at], one[known], minlength=len(begin))
+                m[at] = (found + _SMOOTHING * begin) / (found.sum() + _SMOOTHING)
+            others = np.logaddexp(others, same)
+        belonging = counts * np.exp(alike - np.logaddexp(others, alike))
+        if abs(rate - before) <= _TOLERANCE * rate:
+            break
+    if expected_repeats:
+        known = vectors >= 0
+        often = np.minimum(belonging @ known / belonging.sum(), one @ known / one.sum()) > _OFTEN
+        tells = [share[0] < _TELLS * ours[0] and ours[0] > 0.5 for share, ours in zip(shares, m, strict=True)]
+        tells = often & np.array(tells)
+        if tells.sum() < 2 or not tells[for_life].any():
+            return None
+    return Kin({name: tuple(map(float, share)) for name, share in zip(names, shares, strict=True)}, rate)
+
+
+_MOST_HOUSEHOLD_ITERATIONS: Final = 500
+_OFTEN: Final = 0.25
+"""A comparison is asked whether it tells where both its values are known of so many pairs of either class."""
+_TELLS: Final = 0.25
+"""A comparison in which one person mostly agrees tells households from it if they agree less than this share as often."""
+
+
+def _shares(levels: NDArray[np.int8], weights: NDArray[np.float64], labels: int) -> NDArray[np.float64]:
+    """The levels' shares among pairs of two people who belong together; the rarest is never impossible."""
+    known = levels >= 0
+    counts = np.bincount(levels[known], weights[known], minlength=labels)
+    mixed: NDArray[np.float64] = (1 - _STRANGE_KIN) * (counts + 1 / labels) / (counts.sum() + 1) + _STRANGE_KIN / labels
+    return mixed
 
 
 def estimate_lookalikes(
@@ -388,6 +481,7 @@ def estimate_m(
         expected_of_all = strangers if alike is None else np.logaddexp(strangers, np.log(rate) + alike)
         excess = lookalikes.excess(patterns.vectors, expected_of_all)
     m = [values.copy() for values in start]
+    counts = np.where(contradicted(settings, patterns.vectors), 0.0, patterns.counts)
     prior = min(max(expected_matches / pairs, 1e-12), 0.5)
     iterations, converged = 0, False
     while iterations < _MOST_ITERATIONS and not converged:
@@ -396,7 +490,7 @@ def estimate_m(
         if alike is not None:
             others = np.logaddexp(strangers, np.log(rate) + alike - _log_probability(silent, m))
         log_odds = np.log(prior) - np.log1p(-prior) + _log_probability(heard, m) - others - excess
-        expected = patterns.counts / (1 + np.exp(-np.clip(log_odds, -700, 700)))
+        expected = counts / (1 + np.exp(-np.clip(log_odds, -700, 700)))
         updated = []
         for place, begin in enumerate(start):
             level = heard[:, place]

@@ -20,8 +20,10 @@ from kcb_pipeline.config import Matching
 from kcb_pipeline.engines.embedded import close_idle, create, create_in_pieces, frame
 from kcb_pipeline.engines.workspace import Workspace
 from kcb_pipeline.matching.chinese import (
+    ID_BOTH_VALID_DIFFERENT,
     ID_BY_G_NUMBER,
     ID_EQUAL,
+    NONE_SHARED,
     REORDERED,
     ChineseIdNumber,
     ChineseName,
@@ -33,7 +35,7 @@ from kcb_pipeline.matching.deciding import LINKED, REJECTED, REVIEW
 from kcb_pipeline.matching.linkage import LinkResult, link
 from kcb_pipeline.matching.model import Model
 from kcb_pipeline.matching.quality import quality_by
-from kcb_pipeline.matching.settings import Implied, KeyRule, Settings, block_on
+from kcb_pipeline.matching.settings import Contradiction, Implied, KeyRule, Settings, block_on
 from kcb_pipeline.matching.weighing import Records
 from kcb_pipeline.progress import SILENT, Progress
 
@@ -95,6 +97,8 @@ def register_settings(on: dt.date, rule: Matching) -> Settings:
             KeyRule("id_number", "other_key", "id_key", plausible=(("name", REORDERED), ("birth_date", 3))),
         ),
         implied=(Implied("id_number", (ID_EQUAL, ID_BY_G_NUMBER), ("birth_date", "sex", "division")),),
+        # A number is corrected and a guardian changes, but hardly ever both: namesakes born on one day are like that.
+        contradictions=(Contradiction((("id_number", (ID_BOTH_VALID_DIFFERENT,)), ("guardians", (NONE_SHARED,)))),),
         blocking=(
             block_on("id_key", name="same valid number"),
             block_on("id_key", right=("other_key",), name="number after G"),

@@ -64,6 +64,16 @@ class Implied:
 
 
 @dataclass(frozen=True)
+class Contradiction:
+    """Levels that together say two people so plainly that no weight links the pair by itself: a person may.
+
+    levels: comparison → its levels; a pair is contradicted that is at one of them in each. Matches do not teach such levels either.
+    """
+
+    levels: tuple[tuple[str, tuple[int, ...]], ...]
+
+
+@dataclass(frozen=True)
 class Settings:
     """How two tables of persons are linked.
 
@@ -75,7 +85,7 @@ class Settings:
     weigh_settled: whether a pair that a key settles is yet compared in every respect, for whoever reads its weights; it is linked either way.
     near_misses: how many candidates are kept for each record that found nobody.
     relatives: rules by which two *different* records of one table are of one family; by default what the comparisons know of families
-        (`Comparison.families`), and none for `()`. What such pairs agree on says how much brothers and sisters look alike; a pair
+        (`Comparison.families`), or where they know of none what is seen to belong together (`model.estimate_household`); none for `()`. What such pairs agree on says how much brothers and sisters look alike; a pair
         that looks like them is weighed against that, not against strangers.
     policy: `one-to-one`, or `many-to-one` where several right records may be one left person (second enrolments).
     repeats: whether, one-to-one, a person may yet have several right records: then a second good one is no rival of the first.
@@ -85,6 +95,7 @@ class Settings:
     blocking: tuple[BlockingRule, ...]
     keys: tuple[KeyRule, ...] = ()
     implied: tuple[Implied, ...] = ()
+    contradictions: tuple[Contradiction, ...] = ()
     expected_matches: float | None = None
     policy: Literal["one-to-one", "many-to-one"] = "one-to-one"
     repeats: bool = False
@@ -94,6 +105,13 @@ class Settings:
     largest_block: int = 1_000_000
     weigh_settled: bool = False
     near_misses: int = 3
+
+    def __post_init__(self) -> None:
+        """ValueError where there is nothing to compare by, or two comparisons have one name."""
+        names = [comparison.name for comparison in self.comparisons]
+        if not names or len(set(names)) < len(names):
+            message = f"comparisons {', '.join(names) or '(none)'}: at least one is wanted, each with a name of its own"
+            raise ValueError(message)
 
     @property
     def link_probability(self) -> float:

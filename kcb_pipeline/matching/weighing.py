@@ -16,7 +16,16 @@ from numpy.typing import NDArray
 
 from kcb_pipeline.matching.blocking import MIXER, candidates
 from kcb_pipeline.matching.comparisons import MISSING, Comparison, Levels, Pairs
-from kcb_pipeline.matching.model import Kin, Lookalikes, Model, Patterns, estimate_kin, estimate_lookalikes, silence
+from kcb_pipeline.matching.model import (
+    Kin,
+    Lookalikes,
+    Model,
+    Patterns,
+    estimate_household,
+    estimate_kin,
+    estimate_lookalikes,
+    silence,
+)
 from kcb_pipeline.matching.settings import BlockingRule, Settings, columns_named
 from kcb_pipeline.threads import side_by_side
 
@@ -44,7 +53,7 @@ def prepare(
     there = records.collect_schema().names()
     named = [name for name in (settings.columns if columns is None else columns) if name in there]
     read = {name for comparison in comparisons for name in comparison.reads}
-    # Without any column a table has no rows either; those of the comparisons that it lacks are missing throughout.
+    # Without any column a table has no rows either.
     wanted = records.select(sorted({*named, *read} & set(there)) or there[:1])
     prepared = []
     for batch in _batches(wanted, rows):
@@ -120,6 +129,12 @@ def levels_of(comparisons: tuple[Comparison, ...], pairs: Pairs) -> dict[str, Le
         block = Pairs(pairs.left, pairs.right, pairs.rows_l[start:end], pairs.rows_r[start:end])
         for comparison in comparisons:
             levels[comparison.name][start:end] = comparison.levels(block)
+        for comparison in comparisons:
+            at, columns = comparison.explains
+            explained = np.isin(levels[comparison.name][start:end], at) if at else None
+            for other in comparisons:
+                if explained is not None and other is not comparison and set(other.reads) <= set(columns):
+                    levels[other.name][start:end][explained] = MISSING
 
     side_by_side(partial(fill, start) for start in range(0, len(pairs), _PAIRS_AT_ONCE))
     return levels
@@ -187,25 +202,60 @@ def equal_pairs(codes: pl.Series) -> tuple[float, float]:
     return float((counts.astype(np.float64) * (counts - 1)).sum()) / 2, rows * (rows - 1) / 2
 
 
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """The pairs of two records of one table, or of a sample of it, that rules bring together.
+
+    side: 0 of the left table, 1 of the right one. records: how many there are of the sample. rows_l, rows_r: of each pair, among them.
+    """
+
+    side: int
+    records: int
+    rows_l: NDArray[np.int64]
+    rows_r: NDArray[np.int64]
+    levels: dict[str, Levels]
+
+    @property
+    def pairs(self) -> float:
+        """All pairs of two records of the sample, brought together or not."""
+        return self.records * (self.records - 1) / 2
+
+
+def look_inside(settings: Settings, samples: tuple[pl.DataFrame, pl.DataFrame]) -> list[Inside]:
+    """The pairs that blocking brings together inside the tables in which everybody stands once, where two records are two people.
+
+    samples: records of either table, picked by their content.
+    """
+    sides = [side for side, once in enumerate(settings.has_one_record_each) if once]
+    return side_by_side(
+        partial(_inside, settings, side, samples[side], settings.blocking, settings.largest_block) for side in sides
+    )
+
+
 def learn_inside(
-    settings: Settings, samples: tuple[pl.DataFrame, pl.DataFrame], u: dict[str, tuple[float, ...]], *, prior: float
+    settings: Settings,
+    samples: tuple[pl.DataFrame, pl.DataFrame],
+    inside: list[Inside],
+    u: dict[str, tuple[float, ...]],
+    *,
+    prior: float,
 ) -> tuple[Kin | None, Lookalikes]:
     """What relatives, and others who look alike, look like: from pairs inside the tables in which everybody stands once.
 
-    samples: records of either table, picked by their content. prior: of two records of different tables being one person.
+    inside: `look_inside` of the samples. prior: of two records of different tables being one person.
     """
-    tables = [sample for sample, once in zip(samples, settings.has_one_record_each, strict=True) if once]
-    pairs = [sample.height * (sample.height - 1) / 2 for sample in tables]
-    kin = None
+    pairs = [found.pairs for found in inside]
+    patterns = [patterns_of(settings, found.levels, len(found.rows_l)) for found in inside]
     if families := settings.families:
-        found = side_by_side(partial(_levels_inside, settings, sample, families, _LARGEST_FAMILY) for sample in tables)
-        levels = {c.name: np.concatenate([of_table[c.name] for of_table in found]) for c in settings.comparisons}
-        kin = estimate_kin(settings, levels, pairs=sum(pairs))
-    found = side_by_side(
-        partial(_levels_inside, settings, sample, settings.blocking, settings.largest_block) for sample in tables
-    )
-    patterns = [patterns_of(settings, levels, len(next(iter(levels.values())))) for levels in found]
-    known = np.average([_known(settings, sample) ** 2 for sample in tables], axis=0, weights=np.maximum(pairs, 1.0))
+        of_tables = side_by_side(
+            partial(_inside, settings, found.side, samples[found.side], families, _LARGEST_FAMILY) for found in inside
+        )
+        levels = {c.name: np.concatenate([found.levels[c.name] for found in of_tables]) for c in settings.comparisons}
+        kin: Kin | None = estimate_kin(settings, levels, pairs=sum(pairs))
+    else:
+        kin = estimate_household(settings, patterns, u, pairs=pairs) if settings.relatives is None else None
+    weights = np.maximum(pairs, 1.0)
+    known = np.average([_known(settings, samples[found.side]) ** 2 for found in inside], axis=0, weights=weights)
     return kin, estimate_lookalikes(settings, patterns, u, kin, pairs=pairs, known=tuple(known.tolist()), prior=prior)
 
 
@@ -213,13 +263,14 @@ _LARGEST_FAMILY: Final = 10_000
 """Pairs of a family's key beyond which it is no family's."""
 
 
-def _levels_inside(
-    settings: Settings, records: pl.DataFrame, rules: tuple[BlockingRule, ...], largest_block: int
-) -> dict[str, Levels]:
-    """The levels of the pairs of two records of one table that the rules bring together."""
+def _inside(
+    settings: Settings, side: int, records: pl.DataFrame, rules: tuple[BlockingRule, ...], largest_block: int
+) -> Inside:
+    """The pairs of two records of one table that the rules bring together."""
     keys = with_keys(settings, records, rules)
     found = candidates(keys, keys, rules, largest_block=largest_block, within=True)
-    return levels_of(settings.comparisons, Pairs(records, records, found.left, found.right))
+    levels = levels_of(settings.comparisons, Pairs(records, records, found.left, found.right))
+    return Inside(side, records.height, found.left, found.right, levels)
 
 
 def _known(settings: Settings, records: pl.DataFrame) -> NDArray[np.float64]:
@@ -249,6 +300,11 @@ class Rarities:
     def among(self, rows_l: NDArray[np.int64], rows_r: NDArray[np.int64]) -> Rarity:
         """Of pairs of these rows."""
         return lambda name, places: (self.left[name][rows_l[places]], self.right[name][rows_r[places]])
+
+    def inside(self, side: int, rows_l: NDArray[np.int64], rows_r: NDArray[np.int64]) -> Rarity:
+        """Of pairs of these rows of one table."""
+        of = (self.left, self.right)[side]
+        return lambda name, places: (of[name][rows_l[places]], of[name][rows_r[places]])
 
 
 def _bearers(
@@ -314,10 +370,12 @@ class Weights:
         return {c.name: self.patterns.vectors[:, at][of_pair] for at, c in enumerate(settings.comparisons)}
 
 
-def weights_of(settings: Settings, model: Model, patterns: Patterns, rare: Rarity, *, orphaned: float = 1.0) -> Weights:
+def weights_of(
+    settings: Settings, model: Model, patterns: Patterns, rare: Rarity, *, orphaned: float = 1.0, counted: bool = False
+) -> Weights:
     """The weight that each comparison, and the likeness of people who are not one (`relatives`), adds to the prior for each pair.
 
-    patterns: of the pairs. orphaned: see `Model.relatives_weight`.
+    patterns: of the pairs. orphaned: see `Model.relatives_weight`. counted: see `Lookalikes.excess`.
     """
     said = dict(zip((c.name for c in settings.comparisons), patterns.vectors.T, strict=True))
     heard = silence(said, settings.implied)
@@ -339,7 +397,7 @@ def weights_of(settings: Settings, model: Model, patterns: Patterns, rare: Rarit
             likeness += own[name]
     relatives = model.relatives_weight(likeness, orphaned=orphaned)
     heard_vectors = np.column_stack(list(heard.values()))
-    relatives += model.lookalikes_weight(patterns.vectors, heard_vectors)[patterns.of_pair]
+    relatives += model.lookalikes_weight(patterns.vectors, heard_vectors, counted=counted)[patterns.of_pair]
     shared = np.full(len(patterns.vectors), model.prior_weight)
     for weights in by_pattern.values():
         shared += weights

@@ -29,13 +29,14 @@ from kcb_pipeline.matching.deciding import (
     decide,
     estimated_quality,
 )
-from kcb_pipeline.matching.linkage import PROBABILISTIC, expected_matches, orphaned_share
+from kcb_pipeline.matching.linkage import PROBABILISTIC, expected_matches, orphaned_share, second_selves
 from kcb_pipeline.matching.looking import first_compared, in_two_looks, sample_size
-from kcb_pipeline.matching.model import Model, Patterns, estimate_m, estimate_u
+from kcb_pipeline.matching.model import Model, Patterns, contradicted, estimate_m, estimate_u
 from kcb_pipeline.matching.quality import Quality
 from kcb_pipeline.matching.settings import KeyRule, Settings
 from kcb_pipeline.matching.settling import REVIEWED, decided_by_people, settling_methods
 from kcb_pipeline.matching.weighing import (
+    Inside,
     Rarity,
     Weights,
     blocking_keys,
@@ -43,6 +44,7 @@ from kcb_pipeline.matching.weighing import (
     content_hashes,
     learn_inside,
     levels_of,
+    look_inside,
     near_by_chance,
     patterns_of,
     prepare,
@@ -209,7 +211,9 @@ class _Weigh:
     orphaned: float
 
     def __call__(self, pairs: pl.DataFrame) -> pl.DataFrame:
-        return pairs.with_columns(pl.Series("total", self.weights(pairs).total))
+        weights = self.weights(pairs)
+        against = contradicted(self.settings, weights.patterns.vectors)[weights.patterns.of_pair]
+        return pairs.with_columns(pl.Series("total", weights.total), pl.Series("contradicted", against))
 
     def weights(self, pairs: pl.DataFrame) -> Weights:
         return weights_of(
@@ -319,7 +323,8 @@ class _Linkage:
             model = self._learned(compared, settled, count, expected)
         self.progress.update("estimate", 4, 5)
         weigh = _Weigh(settings, model, orphaned_share(settings, model, self.left.height, self.right.height))
-        kept, quality, weighed = self._decided(compared, weigh, self._with_their_own(settled), count)
+        strangers = self._second_selves(weigh)
+        kept, quality, weighed = self._decided(compared, weigh, self._with_their_own(settled), count, strangers)
         links = self._links(compared, weigh, kept)
         self.progress.update("decide", 5, 5, rows=kept.height)
         return Linked(links, model, report, quality, count, weighed)
@@ -393,6 +398,33 @@ class _Linkage:
         if self.settings.policy == "one-to-one":
             rows = rows.join(self._sampled(self.left), ROW, "left_semi")
         return np.sort(fetched(rows, pl.Schema({ROW: pl.Int64}))[ROW].to_numpy())
+
+    def _second_selves(self, weigh: _Weigh) -> tuple[NDArray[np.float64], float]:
+        """The best pairs that sampled records make inside their own table (`linkage.second_selves`), on the driver."""
+        if self.settings.policy != "one-to-one":
+            return np.empty(0), 0.0
+        tables = self.left, self.right
+        inside = look_inside(self.settings, (self._sample(self.left), self._sample(self.right)))
+        rarities = [self._rarity_inside(tables[found.side], found) for found in inside]
+        return second_selves(self.settings, weigh.model, inside, rarities, orphaned=weigh.orphaned)
+
+    def _rarity_inside(self, table: Table, found: Inside) -> Rarity:
+        """How rare the values are of pairs of two records of the sample of a table."""
+        counted = self._sampled(table).selectExpr(f"`{ROW}` AS left_row")
+        schema: dict[str, pl.DataType] = {"left_row": pl.Int64()}
+        for comparison in self.settings.comparisons:
+            if comparison.term_frequency:
+                bearers = self._bearers(comparison, table, "l")
+                counted = counted.join(bearers, "left_row", "left")
+                schema |= {f"{part}_l_{comparison.name}": pl.Int64() for part in ("bearers", "of")}
+        of_record = fetched(counted, pl.Schema(schema)).sort("left_row").fill_null(0)
+
+        def rare(name: str, places: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+            bearers, of = (of_record[f"{part}_l_{name}"].to_numpy() for part in ("bearers", "of"))
+            first, second = (rarity(bearers[rows[places]], of[rows[places]]) for rows in (found.rows_l, found.rows_r))
+            return first, second
+
+        return rare
 
     # Blocking.
 
@@ -523,7 +555,7 @@ class _Linkage:
         samples = self._sample(self.left), self._sample(self.right)
         u = estimate_u(settings, *u_evidence(settings, *samples))
         whole = float(max(self.left.height * self.right.height, 1))
-        kin, alike = learn_inside(settings, samples, u, prior=expected / whole)
+        kin, alike = learn_inside(settings, samples, look_inside(settings, samples), u, prior=expected / whole)
         model = estimate_m(settings, patterns, u, pairs=whole, expected_matches=expected, kin=kin, lookalikes=alike)
         return self._with_near(model, compared.where("method = 0"))
 
@@ -551,14 +583,21 @@ class _Linkage:
     # Deciding.
 
     def _decided(
-        self, compared: DataFrame, weigh: _Weigh, with_their_own: NDArray[np.int64], count: int
+        self,
+        compared: DataFrame,
+        weigh: _Weigh,
+        with_their_own: NDArray[np.int64],
+        count: int,
+        strangers: tuple[NDArray[np.float64], float],
     ) -> tuple[pl.DataFrame, Quality, int]:
         """On the driver: the decisions on the pairs that no key settled, and what the settled ones add to the estimates."""
         reads = polars_schema(compared.schema)
-        gives = pl.Schema({**reads, "total": pl.Float64()})
+        gives = pl.Schema({**reads, "total": pl.Float64(), "contradicted": pl.Boolean()})
         self.scratch.keep(
             f"{self.name}-weighed",
-            apply(compared, weigh, reads, gives).select("left_row", "right_row", "method", "rules", "total"),
+            apply(compared, weigh, reads, gives).select(
+                "left_row", "right_row", "method", "rules", "total", "contradicted"
+            ),
         )
         every = self.scratch.read(f"{self.name}-weighed")
         pairs = every.filter(pl.col("method") == 0).sort("left_row", "right_row")
@@ -566,7 +605,9 @@ class _Linkage:
         _, left = np.unique(np.concatenate([pairs["left_row"].to_numpy(), with_their_own]), return_inverse=True)
         _, right = np.unique(pairs["right_row"].to_numpy(), return_inverse=True)
         sizes = self.left.height, self.right.height
-        to_decide = ToDecide(left[: pairs.height], right, pairs["rules"].to_numpy(), left[pairs.height :], count, sizes)
+        own, rules = left[pairs.height :], pairs["rules"].to_numpy()
+        against = pairs["contradicted"].to_numpy()
+        to_decide = ToDecide(left[: pairs.height], right, rules, own, count, against, sizes, *strangers)
         decisions = decide(self.settings, to_decide, pairs["total"].to_numpy())
         certain = odds(every.filter(pl.col("method") > 0)["total"].to_numpy())
         return _kept(pairs, decisions), estimated_quality(certain, decisions), pairs.height

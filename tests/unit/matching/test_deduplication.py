@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from kcb_pipeline.matching import Settings, block_on, deduplicate
+from kcb_pipeline.matching import Settings, block_on, deduplicate, link
 from kcb_pipeline.matching.comparisons import Crossed, Date, Identifier, Pairs, Text
 from kcb_pipeline.matching.deduplication import _merged
 
@@ -117,10 +117,12 @@ def test_tables_of_nobody_and_of_one(table, rows):
     ("left", "right", "level"),
     [
         (("kyra", "wilde"), ("wilde", "kyra"), 0),
-        (("kyra", "wilde"), ("wilde", "anne"), 1),
-        (("kyra", "wilde"), ("kyra", "jones"), 2),
-        (("kyra", "wilde"), ("anne", "jones"), 2),
-        (("kyra", None), ("wilde", "kyra"), 1),
+        (("kyra", "wilde"), ("wilde", "kira"), 1),
+        (("kyra", "wilde"), ("wylde", "kyra"), 1),
+        (("kyra", "wilde"), ("wilde", "anne"), 2),
+        (("kyra", "wilde"), ("kyra", "jones"), 3),
+        (("kyra", "wilde"), ("anne", "jones"), 3),
+        (("kyra", None), ("wilde", "kyra"), 2),
         (("james", "james"), ("james", "james"), -1),
         ((None, None), ("wilde", "kyra"), -1),
     ],
@@ -135,3 +137,61 @@ def test_names_in_each_others_place(left, right, level):
     ]
 
     assert crossed.levels(Pairs.aligned(*sides)).tolist() == [level]
+
+
+def households(*, twice):
+    """Three hundred families of three at one address with one telephone; `twice` of the people stand in the table again, some of them moved."""
+    rng = np.random.default_rng(8)
+    rows = []
+    for family in range(300):
+        home = (
+            f"sur{rng.integers(90)}name",
+            f"{rng.integers(2000)} street{rng.integers(200)}",
+            str(rng.integers(10**8)),
+        )
+        for name in rng.permutation(60)[:3]:
+            born = f"{rng.integers(1950, 2000)}{rng.integers(1, 13):02}{rng.integers(1, 29):02}"
+            rows.append((len(rows), f"given{name}x", home[0], born, home[1], home[2], family))
+    for entity, given, surname, born, street, phone, family in rows[: 3 * twice : 3]:
+        moved = entity % 2 == 0
+        where = (f"{rng.integers(2000)} street{rng.integers(200)}", None) if moved else (street, phone)
+        rows.append((entity, given, surname, born, *where, family))
+    schema = ["entity", "given", "surname", "born", "street", "phone", "family"]
+    return pl.DataFrame(rows, schema=schema, orient="row").sample(fraction=1.0, shuffle=True, seed=3)
+
+
+AT_HOME = Settings(
+    (Text("given"), Text("surname"), Date("born"), Text("street"), Identifier("phone")),
+    (block_on("born"), block_on("phone"), block_on("surname", "given"), block_on("street")),
+)
+
+
+@pytest.mark.parametrize("twice", [0, 100])
+def test_people_of_one_household_are_not_one_person(twice):
+    table = households(twice=twice)
+
+    found = deduplicate(table.drop("entity", "family"), AT_HOME)
+
+    entity = table["entity"].to_numpy()
+    linked = entity[found.linked["left_row"].to_numpy()], entity[found.linked["right_row"].to_numpy()]
+    assert (linked[0] == linked[1]).all()
+    assert len(linked[0]) >= 0.97 * twice
+
+
+def test_people_of_one_household_are_not_linked_with_each_other():
+    table = households(twice=0)
+    left, right = table.filter(pl.col("entity") % 3 < 2), table.filter(pl.col("entity") % 3 > 0)
+
+    linked = link(left.drop("entity", "family"), right.drop("entity", "family"), AT_HOME).linked
+
+    same = left["entity"].gather(linked["left_row"]) == right["entity"].gather(linked["right_row"])
+    assert same.all()
+    assert linked.height == 300
+
+
+def test_an_empty_text_is_no_blocking_key():
+    table = pl.DataFrame({"given": ["ann", "bea", "cas"], "phone": ["", "", None]})
+
+    found = deduplicate(table, Settings((Text("given"),), (block_on("phone"),)))
+
+    assert found.blocking["pairs"].to_list() == [0]

@@ -14,9 +14,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kcb_pipeline.identity.id_number import check_digit
-from kcb_pipeline.matching import Implied, KeyRule, Model, Settings, block_on, link
-from kcb_pipeline.matching.chinese import ID_BY_G_NUMBER, ID_EQUAL, REORDERED, ChineseIdNumber, ChineseName, Guardians
+from kcb_pipeline.matching import Contradiction, Implied, KeyRule, Model, Settings, block_on, link
+from kcb_pipeline.matching.chinese import (
+    ID_BOTH_VALID_DIFFERENT,
+    ID_BY_G_NUMBER,
+    ID_EQUAL,
+    NONE_SHARED,
+    REORDERED,
+    ChineseIdNumber,
+    ChineseName,
+    Guardians,
+)
 from kcb_pipeline.matching.comparisons import MISSING, Date, Exact
+from kcb_pipeline.matching.model import Patterns, estimate_m
 
 LINKED, REVIEW, REJECTED = "linked", "review", "rejected"
 SURNAMES, GIVEN = "王李张刘陈杨赵黄周吴徐孙", "伟芳娜敏静丽强磊军洋勇艳杰娟涛明超秀霞平刚桂英华文慧建国红玉兰"
@@ -555,3 +565,81 @@ def test_columns_that_a_table_lacks_are_missing_throughout(lazy):
     found = link(*[table.lazy() if lazy else table for table in tables], settings).links
 
     assert found["level_guardians"].to_list() == [MISSING, MISSING]
+
+
+def test_settings_want_comparisons_with_names_of_their_own():
+    with pytest.raises(ValueError, match=r"\(none\)"):
+        Settings((), (block_on("name"),))
+    with pytest.raises(ValueError, match="sex, sex"):
+        Settings((Exact("sex"), Exact("sex")), (block_on("name"),))
+
+
+def namesakes(size):
+    """Two registers of the same children, and strangers in the right one who have the name, sex and birth date of children who are not."""
+    rng = np.random.default_rng(9)
+    surnames, given, counties = list(SURNAMES), list(GIVEN), ["532901", "532922"]
+
+    def number(county, day, order):
+        first17 = f"{county}{day:%Y%m%d}{order % 1000:03d}"
+        return first17 + check_digit(first17)
+
+    rows = []
+    for entity in range(size):
+        day = dt.date(2014, 1, 1) + dt.timedelta(days=int(rng.integers(2000)))
+        name = surnames[rng.integers(12)] + given[rng.integers(30)] + given[rng.integers(30)]
+        rows.append((entity, number(counties[0], day, 2 * entity + 1), name, day, "1", number("532901", dt.date(1985, 1, 1) + dt.timedelta(days=entity), 1), f"父{entity}", counties[0]))  # fmt: skip
+    left = pl.DataFrame(rows, schema={name: kind for name, kind in SCHEMA.items() if name != "key"}, orient="row")
+    strangers = left.head(size // 60).with_columns(
+        (pl.col("entity") + 10_000).alias("entity"),
+        pl.Series(
+            "id_number", [number(counties[1], day, 7 * n + 1) for n, day in enumerate(left["born"].head(size // 60))]
+        ),
+        pl.Series(
+            "father", [number("532922", dt.date(1979, 1, 1) + dt.timedelta(days=n), 3) for n in range(size // 60)]
+        ),
+        ("不" + pl.col("father_name")).alias("father_name"),
+        pl.lit(counties[1]).alias("county"),
+    )
+    return left, pl.concat([left.tail(-(size // 60)), strangers])
+
+
+def test_two_valid_numbers_and_nobody_of_the_family_in_common_link_nobody():
+    """Whatever a model says of them, which may have been taught by such namesakes themselves: the most that becomes of them is a question."""
+    left, right = (
+        side.with_columns(pl.col("id_number").str.slice(0, 17).cast(pl.Int64).alias("key")) for side in namesakes(1200)
+    )
+    learned = link(left, right, WITH).model
+    misled = replace(
+        learned,
+        m=learned.m
+        | {name: tuple(1 / len(m) for _ in m) for name, m in learned.m.items() if name in ("id_number", "guardians", "county")},
+        lookalikes=None,
+    )
+    against = Contradiction((("id_number", (ID_BOTH_VALID_DIFFERENT,)), ("guardians", (NONE_SHARED,))))
+
+    free, held = (link(left, right, replace(WITH, contradictions=rules), model=misled) for rules in ((), (against,)))
+
+    wrong = [
+        sum(
+            left["entity"][a] != right["entity"][b] for a, b in found.linked.select("left_row", "right_row").iter_rows()
+        )
+        for found in (free, held)
+    ]
+    assert wrong[0] > 10
+    assert wrong[1] == 0
+    assert held.links.filter(pl.col("decision") == REVIEW).height == wrong[0]
+
+
+def test_what_contradicts_teaches_no_match():
+    rule = Contradiction((("number", (1,)), ("family", (1,))))
+    settings = Settings((Exact("number"), Exact("family"), Exact("name")), (block_on("name"),), contradictions=(rule,))
+    patterns = Patterns.counted(np.array([[0, 0, 0], [1, 1, 0], [1, 1, 1]], dtype=np.int8), np.array([50, 40, 100]))
+    u = {"number": (0.001, 0.999), "family": (0.01, 0.99), "name": (0.0001, 0.9999)}
+
+    held, free = (
+        estimate_m(rules, patterns, u, pairs=200, expected_matches=50)
+        for rules in (settings, replace(settings, contradictions=()))
+    )
+
+    assert held.m["number"][1] < 0.1 < free.m["number"][1]
+    assert held.prior < free.prior
