@@ -32,8 +32,6 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 SHANGHAI_HOURS = 8
-_NIGHTS = ("run", "backfill")
-"""Commands whose stages keep what libraries write to the error stream themselves (`kcb_pipeline.faults`), while Dagster reads it."""
 
 
 class _Group(click.Group):
@@ -80,8 +78,7 @@ def main(ctx: click.Context, debug: bool) -> None:  # noqa: FBT001
     kcb ledgers                                          the versions published so far
     """
     owner_only()
-    if ctx.invoked_subcommand not in _NIGHTS:
-        ctx.with_resource(only_python_is_heard())
+    ctx.with_resource(only_python_is_heard())
 
 
 def _with_home(command: Callable[P, R]) -> Callable[P, R]:

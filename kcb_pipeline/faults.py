@@ -14,7 +14,8 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Set as AbstractSet
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -64,13 +65,13 @@ def quoting_nothing(stage: str, private: Path, work: Callable[[], T]) -> T:
 
 @contextmanager
 def _error_stream_kept(private: Path) -> Iterator[None]:
-    """Send what is written to the process's error stream to `private`/stderr.txt meanwhile."""
+    """Send what is written to the process's error stream, and to Python's own where that is another, to `private`/stderr.txt meanwhile."""
     try:
         kept = _append(private / "stderr.txt")
     except OSError:  # nothing can be written there: better lost than said aloud
         kept = os.open(os.devnull, os.O_WRONLY)
     try:
-        with _error_stream_to(kept):
+        with _sent_to(kept, {_SYSTEMS, _pythons() or _SYSTEMS}):
             yield
     finally:
         with suppress(OSError):
@@ -82,39 +83,51 @@ def _error_stream_kept(private: Path) -> Iterator[None]:
 def only_python_is_heard() -> Iterator[None]:
     """Send what libraries write straight to the process's error stream nowhere meanwhile; what Python writes to its own goes where it went.
 
-    For commands that are no stage of a night and have no private folder. A panic in Rust quotes what it stumbled over.
+    For whole commands: a panic in Rust quotes what it stumbled over. Inside it a stage of a night keeps both streams in its private folder,
+    and Dagster, which reads Python's, reads what it read.
     """
     before = sys.stderr
-    with suppress(OSError, ValueError, AttributeError):  # no stream of the system: nothing else writes to it
-        if before.fileno() == 2:
-            sys.stderr = os.fdopen(os.dup(2), "w", encoding=before.encoding, errors=before.errors, buffering=1)
+    if _pythons() == _SYSTEMS:
+        sys.stderr = os.fdopen(os.dup(2), "w", encoding=before.encoding, errors=before.errors, buffering=1)
     try:
-        with _error_stream_to(os.open(os.devnull, os.O_WRONLY)):
+        with _sent_to(os.open(os.devnull, os.O_WRONLY), {_SYSTEMS}):
             yield
     finally:
         sys.stderr = before
 
 
+_SYSTEMS: Final = 2
+"""The error stream of the process, which libraries know."""
+
+
+def _pythons() -> int | None:
+    """The stream behind Python's own; None where that is none of the system's."""
+    try:
+        return sys.stderr.fileno()
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
 @contextmanager
-def _error_stream_to(descriptor: int) -> Iterator[None]:
-    """Send what is written to the process's error stream to an open file, which is closed at the end."""
-    try:
-        before = os.dup(2)
-    except OSError:  # there is none: nothing can be said on it
+def _sent_to(descriptor: int, streams: AbstractSet[int]) -> Iterator[None]:
+    """Send what is written to some streams to an open file, which is closed at the end."""
+    with ExitStack() as again:
+        for stream in streams:
+            try:
+                before = os.dup(stream)
+            except OSError:  # there is none: nothing can be said on it
+                continue
+            again.callback(os.close, before)
+            again.callback(os.dup2, before, stream)
+            with suppress(OSError, ValueError, AttributeError):
+                sys.stderr.flush()
+            os.dup2(descriptor, stream)
         os.close(descriptor)
-        yield
-        return
-    with suppress(OSError, ValueError):
-        sys.stderr.flush()
-    os.dup2(descriptor, 2)
-    os.close(descriptor)
-    try:
-        yield
-    finally:
-        with suppress(OSError, ValueError):
-            sys.stderr.flush()
-        os.dup2(before, 2)
-        os.close(before)
+        try:
+            yield
+        finally:
+            with suppress(OSError, ValueError, AttributeError):
+                sys.stderr.flush()
 
 
 FULL: Final = "the disk is full: make room and run the date again; what is published stands"

@@ -304,6 +304,48 @@ def test_what_a_library_writes_past_python_is_not_heard_and_what_python_says_is(
     assert canaries.found_in((done.stdout + done.stderr).encode()) == []
 
 
+NIGHT_OF_ITS_OWN = """
+import os, sys
+from kcb_pipeline import cli
+from kcb_pipeline.ledgers import previous
+from kcb_pipeline.night import Night
+from kcb_pipeline.errors import UsageError
+
+told = previous.versions
+
+def versions(*given):
+    os.write(2, WHO.encode())  # outside the stages
+    return told(*given)
+
+def find_delivery(self):
+    os.write(2, WHO.encode())
+    print(WHO, "said by Python in a stage", file=sys.stderr)
+    raise UsageError("nothing came")
+
+previous.versions = versions
+Night.find_delivery = find_delivery
+sys.argv = ["kcb", "--debug", "run", "--date", DATE, "--home", HOME]
+cli.program()
+"""
+
+
+def test_what_a_library_writes_past_python_is_not_heard_outside_the_stages_of_a_night_either(tmp_path):
+    place = Place(tmp_path)
+    canaries.canary_county(DATE).write(place.home)
+    given = f"WHO, DATE, HOME = {WHO['name']!r}, {str(DATE)!r}, {str(place.home)!r}\n"
+
+    done = subprocess.run(
+        [sys.executable, "-c", given + NIGHT_OF_ITS_OWN], capture_output=True, text=True, check=False, env={**place.environment(), "PYTHONUTF8": "1"},
+    )  # fmt: skip
+    (place.root / "said").write_text(done.stdout + done.stderr, encoding="utf-8")
+
+    assert done.returncode == 2
+    assert "kcb: nothing came" in done.stderr
+    assert place.leaks() == {}
+    kept = (place.home / "work" / str(DATE) / "stderr.txt").read_text(encoding="utf-8")
+    assert kept.count(WHO["name"]) == 2  # what a stage says stays at home, by whichever way it was said
+
+
 def test_a_night_that_crashes_with_debug_leaves_none(whole_night, tmp_path, monkeypatch, capfd):
     place = Place(tmp_path)
     shutil.copytree(whole_night.home / "extracts", place.home / "extracts")
