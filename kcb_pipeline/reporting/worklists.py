@@ -181,7 +181,7 @@ _HINTS: Final = {
 _CONFIRMING: Final = tuple(name for name, result in RESULTS.items() if result.effect == "confirms")
 
 
-@functools.cache
+@functools.lru_cache(1)  # all workbooks of a night are of one day
 def _columns(day: dt.date) -> list[Column]:
     verifications = sources()["verifications"]
     answers = []
@@ -214,7 +214,7 @@ _EFFECTS: Final = {
 }
 
 
-@functools.cache
+@functools.lru_cache(1)
 def _instructions(day: dt.date) -> list[tuple[str, list[tuple[str, ...]]]]:
     verifications = sources()["verifications"]
     results: list[tuple[str, ...]] = [("核查结果", "此后", "必须填写")]

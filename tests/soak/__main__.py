@@ -1,6 +1,8 @@
 """The soak: every fault in every stage, kills by the hundred, load; what came of it goes to docs/reliability.json.
 
 python -m tests.soak [--kills 200] [--jobs 2] [--seconds 7200] [--fault killed --no-load --add]
+python -m tests.soak --add --anew --fault damaged_ledgers --no-load   # what is kept of this fault is tried again
+python -m tests.soak --add --rounds 0 --kills 0                       # load alone
 """
 
 import argparse
@@ -34,13 +36,24 @@ def main() -> None:
     options.add_argument("--seconds", type=float, default=7200)
     options.add_argument("--add", action="store_true", help="count on from what is kept")
     options.add_argument("--fault", action="append", choices=FAULTS, help="only this one (may be given more than once)")
+    options.add_argument("--anew", action="store_true", help="forget first what is kept of the faults that are tried")
     options.add_argument("--no-load", action="store_true", help="faults only")
     options.add_argument("--seed", type=int, default=0)
     chosen = options.parse_args()
     until = time.monotonic() + chosen.seconds
-    said: dict[str, Any] = {"measured": "", "trials": 0, "outcomes": {}, "messages": {}, "week": None, "backfill": None}
+    said: dict[str, Any] = {
+        "measured": "",
+        "trials": 0,
+        "outcomes": {},
+        "messages": {},
+        "week": None,
+        "kept": None,
+        "backfill": None,
+    }
     if chosen.add and KEPT.exists():
-        said = json.loads(KEPT.read_text(encoding="utf-8"))
+        said |= json.loads(KEPT.read_text(encoding="utf-8"))
+    for fault in (chosen.fault or FAULTS) if chosen.anew else ():
+        _forget(said, fault)
     broken: list[str] = []
     with tempfile.TemporaryDirectory(prefix="kcb-soak-") as name:
         folder = Path(name)
@@ -72,15 +85,27 @@ def main() -> None:
         if not chosen.no_load:
             said["week"] = load.week(folder / "week")
             _keep(said)
+            said["kept"] = load.week(folder / "kept", nights=16, one_heap=True)
+            _keep(said)
             said["backfill"] = load.backfill(folder / "backfill")
             _keep(said)
             broken += [
                 *said["week"]["failed"],
                 *said["backfill"]["failed"],
+                *_leaks(said["kept"]["mib_a_night"]),
                 *([said["backfill"]["said"]] if said["backfill"]["exit_code"] else []),
             ]
     if broken:
         sys.exit(f"{len(broken)} ended as none should; the first: {broken[0]}")
+
+
+def _leaks(mib_a_night: float) -> list[str]:
+    return [f"a night leaves {mib_a_night} MiB in its process"] if mib_a_night > load.MOST_KEPT_MIB else []
+
+
+def _forget(said: dict[str, Any], fault: str) -> None:
+    said["trials"] -= sum(sum(counts.values()) for counts in said["outcomes"].pop(fault, {}).values())
+    said["messages"].pop(fault, None)
 
 
 def _count(said: dict[str, Any], came: Trial) -> None:

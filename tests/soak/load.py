@@ -1,12 +1,15 @@
 """A week of nights one after the other, and ten dates side by side, with readers asking throughout: what it cost, and that nothing leaked."""
 
+import ctypes
 import datetime as dt
 import multiprocessing
 import os
 import shutil
+import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -16,6 +19,8 @@ from tests.pipeline.micro import County
 from tests.soak.trials import PROCESSES, STAGES, asking
 
 FIRST = dt.date(2026, 11, 2)
+MOST_KEPT_MIB = 1.0
+"""What a night may leave behind in its process once everything is warm."""
 
 
 def write_dates(folder: Path, dates: list[dt.date], *, children: int = 40) -> None:
@@ -79,11 +84,15 @@ class Readers:
             self.failed += failed
 
 
-def nights_in_one_process(home: Path, dates: list[dt.date], said: "multiprocessing.connection.Connection") -> None:
-    """Night after night in one process, as a daemon would: open files, threads and resident memory after each."""
+def nights_in_one_process(
+    home: Path, dates: list[dt.date], said: "multiprocessing.connection.Connection", *, one_heap: bool = False
+) -> None:
+    """Night after night in one process, as a daemon would: open files, resident memory and the size of the home after each."""
     from kcb_pipeline.home import Home
     from kcb_pipeline.night import Night
 
+    if one_heap:
+        assert ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1) == 1
     for date in dates:
         night = Night(Home(home), date)
         for work in STAGES.values():
@@ -93,25 +102,44 @@ def nights_in_one_process(home: Path, dates: list[dt.date], said: "multiprocessi
     said.close()
 
 
-def week(folder: Path, nights: int = 7) -> dict[str, object]:
-    """So many nights in one process with readers: their figures."""
+_M_ARENA_MAX = -8
+"""glibc's `mallopt`: over how many heaps it spreads what threads ask for."""
+
+
+def week(folder: Path, nights: int = 7, *, one_heap: bool = False) -> dict[str, object]:
+    """So many nights in one process with readers: their figures.
+
+    one_heap: what nights leave behind in memory can be seen. By default glibc gives threads heaps of their own, up to eight a core, and each
+    keeps what was once freed in it: resident memory rises until each has seen the largest stage, and a leak would hide in that.
+    """
     dates = [FIRST + dt.timedelta(days=n) for n in range(nights)]
     write_dates(folder, dates)
     ours, theirs = PROCESSES.Pipe(duplex=False)
     began = time.perf_counter()
     measured = []
     with Readers(folder / "published" / "ledgers.duckdb") as readers:
-        process = PROCESSES.Process(target=nights_in_one_process, args=(folder, dates, theirs))
+        process = PROCESSES.Process(
+            target=nights_in_one_process, args=(folder, dates, theirs), kwargs={"one_heap": one_heap}
+        )
         process.start()
         theirs.close()
         while len(measured) < nights:
             measured.append(ours.recv())
         process.join(60)
     files, memory, disk = zip(*measured, strict=True)
+    resident = [round(size / 2**20, 1) for size in memory]
     return {
         "nights": nights, "seconds": round(time.perf_counter() - began, 1), "queries": readers.asked, "failed": readers.failed,
-        "open_files": list(files), "resident_mib": [round(size / 2**20) for size in memory], "disk_kib": [size >> 10 for size in disk],
+        "open_files": list(files), "resident_mib": resident, "mib_a_night": mib_a_night(resident), "most_mib": MOST_KEPT_MIB,
+        "disk_kib": [size >> 10 for size in disk],
     }  # fmt: skip
+
+
+def mib_a_night(resident: Sequence[float]) -> float:
+    """By how much a night raises resident memory once everything is warm: from the third quarter of the nights to the last."""
+    quarter = max(len(resident) // 4, 1)
+    before, after = resident[-2 * quarter : -quarter], resident[-quarter:]
+    return round((statistics.median(after) - statistics.median(before)) / quarter, 2)
 
 
 def backfill(folder: Path, dates_count: int = 10, jobs: int = 4) -> dict[str, object]:

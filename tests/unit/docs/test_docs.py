@@ -27,7 +27,8 @@ def generated():
 
 
 @pytest.mark.parametrize(
-    "page", ["configuration.md", "cases.md", "statistics.md", "rosters.md", "gates.md", "analytics.md"]
+    "page",
+    ["configuration.md", "cases.md", "statistics.md", "rosters.md", "gates.md", "analytics.md", "reliability.md"],
 )
 def test_pages_made_from_the_code_are_up_to_date(page):
     assert (ROOT / "docs" / page).read_text(encoding="utf-8") == generated()[page](), "run python docs/generate.py"
