@@ -62,7 +62,7 @@ lock: $(VENV)/.dev ## Pin all requirements anew, with hashes
 audit: $(VENV)/.dev ## Ask the public databases of vulnerabilities about everything pinned (needs the network)
 	test -x $(VENV)/audit/bin/pip-audit || { $(PYTHON) -m venv $(VENV)/audit && \
 		$(VENV)/audit/bin/pip install --quiet --disable-pip-version-check pip-audit==2.10.1; }
-	for name in installer runtime postgres spark dev; do $(VENV)/audit/bin/pip-audit --disable-pip --require-hashes -r requirements/$$name.lock || exit 1; done
+	for name in installer runtime postgres spark dev; do $(VENV)/audit/bin/pip-audit --strict --disable-pip --require-hashes -r requirements/$$name.lock || exit 1; done
 
 clean: ## Remove the environment and caches (never the data)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist

@@ -46,6 +46,17 @@ def test_what_the_project_asks_for_is_in_the_lock():
     assert asked <= locked
 
 
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
+def test_a_lock_holds_all_that_the_lock_does_on_which_it_stands(lock):
+    asked = lock.with_suffix(".in").read_text(encoding="utf-8")
+    for base in re.findall(r"^-r (\S+)\.in$", asked, flags=re.MULTILINE):
+        held, own = (
+            {re.sub(r"\[.*?\]", "", requirement.split(" ")[0]) for requirement in requirements(one)}
+            for one in (lock.with_name(f"{base}.lock"), lock)
+        )
+        assert held <= own, f"{base}: run make lock"
+
+
 def test_what_is_chosen_is_explained():
     decision = "".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs" / "adr").glob("*.md")).lower()
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
