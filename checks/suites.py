@@ -188,7 +188,7 @@ def gates_of(suite: str, config: Config) -> list[Gate]:
                 _zero("flags_have_reasons", "flagged_without_reason", "every flagged child has a reason and its evidence in words", "report it: a fault of the program"),
             ]  # fmt: skip
         case "disclosure":
-            smallest = config.disclosure.smallest_cell
+            smallest, lines = config.disclosure.smallest_cell, config.disclosure.lines_by_subtraction
             rotate = "make a new key (docs/operations.md, For analysts): under it nothing that was given out before can be joined to the new file"
             return [
                 _zero(
@@ -205,8 +205,18 @@ def gates_of(suite: str, config: Config) -> list[Gate]:
                     "children have dropped out since they were described; give the file to nobody new before the key is changed", "warning",
                 ),
                 _at_most(
-                    "bulletin_tells_no_more", "lines_by_subtraction", 0, "no line of the bulletin less the children of the file leaves but a few",
-                    "newcomers wait to be shown: do not give the bulletin and the file of one day to one person", "warning",
+                    "bulletin_tells_no_more", "lines_by_subtraction", lines or 0,
+                    f"at most {lines or 0} lines of the bulletin less the children of the file leave but a few (disclosure.lines_by_subtraction)",
+                    "newcomers wait to be shown: do not give the bulletin and the file of one day to one person", "warning" if lines is None else "error",
+                ),
+                _zero(
+                    "bulletin_hides_small_counts", "counts_computed", f"no count from 1 to {smallest - 1} of the bulletin is shown, nor follows from what is",
+                    "report it: a fault of the program; do not give this bulletin out",
+                ),
+                _at_most(
+                    "bulletins_do_not_add_up", "counts_computed_beside", config.disclosure.counts_computed_beside,
+                    f"at most {config.disclosure.counts_computed_beside} small counts of the bulletin follow with that of the month before (disclosure.counts_computed_beside)",
+                    "kcb export bulletin refuses it: raise disclosure.smallest_cell, which hides more, or allow them by the setting", "warning",
                 ),
             ]  # fmt: skip
         case _:

@@ -158,7 +158,7 @@ SUITES = {
     "matching": "The links: one to one, each with its reason, as many as before.",
     "status": "Every child of school age: exactly one status with its reason, and no leap in the counts.",
     "ledgers": "Cases and ledgers against each other, against the version before and against their own events.",
-    "disclosure": "analytics.duckdb, when the ledgers are out: can its reader find a child? Where it stops, the ledgers stand and analysts keep the file before.",
+    "disclosure": "analytics.duckdb and the bulletin, when the ledgers are out: can their reader find a child? Where it stops, the ledgers stand and analysts keep the file before. `kcb export bulletin` asks its two again.",
 }
 
 

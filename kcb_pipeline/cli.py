@@ -390,12 +390,14 @@ def export(
     password_file: Path | None,
 ) -> None:
     """Write what offices receive: worklists by township and school, corrections for public security, the monthly bulletin, and what
-    has to be mended in returned worklists. The same version gives the same bytes, unless they are encrypted.
+    has to be mended in returned worklists. The same version gives the same bytes, unless they are encrypted. A bulletin from which small counts
+    can be computed is refused.
     """
     from kcb_pipeline.encryption import AGE, Password, Recipients
     from kcb_pipeline.engines.embedded import connect
     from kcb_pipeline.home import Home
     from kcb_pipeline.ledgers.manifest import signing_key, write_manifest
+    from kcb_pipeline.reporting.bulletin_risk import refuse_to_give_away
     from kcb_pipeline.reporting.paper import encrypted, write_papers
     from kcb_pipeline.reporting.papers import papers
 
@@ -408,8 +410,10 @@ def export(
     folder = out or place.version_folder(number)
     signing = signing_key(folder) if out is None else None
     with connect(place.ledgers, place.limits(), read_only=True) as connection:
-        smallest = place.config().disclosure.smallest_cell
-        made = papers(connection, number, smallest_cell=smallest, kinds=[kind])
+        limits = place.config().disclosure
+        if kind == "bulletin":
+            refuse_to_give_away(connection, number, limits)
+        made = papers(connection, number, smallest_cell=limits.smallest_cell, kinds=[kind])
         if encrypt_for:
             made = encrypted(made, Recipients.read(encrypt_for), AGE)
         elif password_file:

@@ -253,6 +253,10 @@ class Disclosure(_Rules):
     """counts below it are suppressed in anything for publication; in analytics.duckdb so many children at least share a description, and counts are rounded to a multiple of it (统计法 art. 25; domain.md §5)"""
     most_certain: Share = 0.5
     """the greatest share of children out of school in a group that a description fits: beyond it, belonging to the group says too much"""
+    counts_computed_beside: Annotated[int, Field(ge=0)] = 0
+    """small counts of the bulletin (通报) that its reader may be able to compute with that of the month before; beyond it, it is not given out"""
+    lines_by_subtraction: Annotated[int, Field(ge=0)] | None = None
+    """lines of the bulletin (townships, and the whole) of which the children of analytics.duckdb may leave but a few; beyond it analysts keep the file before. Not set: only said"""
 
 
 class Config(_Rules):

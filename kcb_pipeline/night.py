@@ -22,7 +22,7 @@ from kcb_pipeline.analytics import release
 from kcb_pipeline.analytics.risk import measure
 from kcb_pipeline.config import Config
 from kcb_pipeline.disk import refuse_without_room
-from kcb_pipeline.engines.embedded import create, frame, rows, scalar
+from kcb_pipeline.engines.embedded import connect, create, frame, rows, scalar
 from kcb_pipeline.engines.sql import run_step, steps_on
 from kcb_pipeline.engines.workspace import ParquetTable, Workspace
 from kcb_pipeline.errors import StaleDraftError, UsageError
@@ -49,6 +49,7 @@ from kcb_pipeline.ledgers.verifications import Believed, believe_verifications
 from kcb_pipeline.matching.model import Model
 from kcb_pipeline.matching.registers import Matched, match_registers, register_settings
 from kcb_pipeline.progress import SILENT, Progress
+from kcb_pipeline.reporting.bulletin_risk import measure_bulletin
 from kcb_pipeline.reporting.paper import write_papers
 from kcb_pipeline.reporting.papers import SHOWN, papers
 from kcb_pipeline.reporting.statistics import compute_statistics
@@ -284,7 +285,11 @@ class Night:
         """What a suite of gates looks at."""
         if suite == DISCLOSURE:
             with release.opened(self.home, self.analytics_draft) as connection:
-                return measure(connection, self.config).select(pl.lit("analytics").alias("subject"), pl.all())
+                found = measure(connection, self.config).select(pl.lit("analytics").alias("subject"), pl.all())
+                version = int(scalar(connection, "SELECT version FROM about"))
+            with connect(self.home.ledgers, self.home.limits(), read_only=True) as connection:
+                of_bulletin = measure_bulletin(connection, version, self.config.disclosure.smallest_cell)
+            return found.with_columns(pl.lit(count).alias(name) for name, count in of_bulletin.items())
         with self._connected() as connection:
             parameters: dict[str, object] = {
                 "today": self.comparison_date,

@@ -14,7 +14,7 @@ from kcb_pipeline.engines.embedded import frame, rows, scalar
 from kcb_pipeline.ledgers.cases import OPEN_STATES
 from kcb_pipeline.reporting.paper import Paper
 from kcb_pipeline.reporting.statistics import INDICATORS, Indicator
-from kcb_pipeline.reporting.suppression import Suppressed, suppress
+from kcb_pipeline.reporting.suppression import Counts, Mask, Suppressed, suppress, with_totals
 from kcb_pipeline.reporting.workbook import Column, OfficeWorkbook, Value
 
 HIDDEN: Final = "*"
@@ -65,20 +65,17 @@ class Bulletin:
 
     day: dt.date
     townships: list[tuple[str, str, str]]
-    standings: np.ndarray[Any, np.dtype[np.int64]]
-    cases: np.ndarray[Any, np.dtype[np.int64]]
+    standings: Counts
+    cases: Counts
     hidden_standings: Suppressed
     hidden_cases: Suppressed
 
 
 def read_bulletin(connection: duckdb.DuckDBPyConnection, version: int, smallest: int) -> Bulletin:
-    """Count a version for publication; counts from 1 to below `smallest` are hidden, with what would give them away."""
+    """Count a version for publication; counts from 1 to below `smallest` are hidden, with what would give them away: in the bulletin, and beside
+    that of the month before for a reader who takes for unchanged what has not changed."""
     day: dt.date = scalar(connection, "SELECT comparison_date FROM ledger_versions WHERE version = ?", [version])
-    counts = ", ".join(
-        f"count(*) FILTER (WHERE status IN ({', '.join(repr(status) for status in statuses)})) AS s{place}"
-        for place, statuses in enumerate(STANDINGS.values())
-    )
-    children = frame(connection, _CHILDREN.format(version=version, counts=counts))
+    children, standings = _standings(connection, version)
     open_states = ", ".join(repr(state) for state in OPEN_STATES)
     moved = pl.DataFrame(
         connection.sql(
@@ -87,9 +84,8 @@ def read_bulletin(connection: duckdb.DuckDBPyConnection, version: int, smallest:
     )
     keys = ["division_code", "township_code"]
     joined = children.join(moved, on=keys, how="left", maintain_order="left")
-    standings = joined.select(f"s{place}" for place in range(len(STANDINGS))).to_numpy().astype(np.int64)
     cases = joined.select(pl.col("late", "opened", "closed", "ever_closed").fill_null(0)).to_numpy().astype(np.int64)
-    hidden = suppress(standings, smallest)
+    hidden = suppress(standings, smallest, known=known_from_month_before(connection, version, smallest))
     touched = np.repeat((hidden.cells.any(axis=1) | hidden.rows)[:, None], len(CASES), axis=1)
     parts = [
         suppress(cases[:, [place]], smallest, hidden=touched[:, [place]], row_totals=False)
@@ -103,6 +99,46 @@ def read_bulletin(connection: duckdb.DuckDBPyConnection, version: int, smallest:
     )
     townships = [(d, t, n or NO_TOWNSHIP) for d, t, n in children.select(*keys, "township_name").iter_rows()]
     return Bulletin(day, townships, standings, cases, hidden, hidden_cases)
+
+
+def known_from_month_before(connection: duckdb.DuckDBPyConnection, version: int, smallest: int) -> Mask | None:
+    """Which standings of a version, with their totals, the last bulletin of an earlier month showed as they still are; None where there is none.
+
+    That one hid more where the one before it gave something away: its reader knows no more than is said here.
+    """
+    earlier = rows(
+        connection,
+        "SELECT e.version FROM ledger_versions e JOIN ledger_versions v ON v.version = $version AND e.version < v.version "
+        "AND e.comparison_date < date_trunc('month', v.comparison_date) ORDER BY e.comparison_date DESC, e.version DESC LIMIT 1",
+        {"version": version},
+    )
+    if not earlier:
+        return None
+    children, standings = _standings(connection, earlier[0][0])
+    is_hidden = suppress(standings, smallest).grid
+    shown = dict(zip(_lines(children), zip(with_totals(standings), is_hidden, strict=True), strict=True))
+    children, standings = _standings(connection, version)
+    nothing = np.zeros(len(STANDINGS) + 1, dtype=np.int64), np.ones(len(STANDINGS) + 1, dtype=np.bool_)
+    known = []
+    for line, counts in zip(_lines(children), with_totals(standings), strict=True):
+        before, was_hidden = shown.get(line, nothing)
+        known.append((counts == before) & ~was_hidden)
+    return np.array(known)
+
+
+def _standings(connection: duckdb.DuckDBPyConnection, version: int) -> tuple[pl.DataFrame, Counts]:
+    """The townships of a version, and how many of their children stand where."""
+    counts = ", ".join(
+        f"count(*) FILTER (WHERE status IN ({', '.join(repr(status) for status in statuses)})) AS s{place}"
+        for place, statuses in enumerate(STANDINGS.values())
+    )
+    children = frame(connection, _CHILDREN.format(version=version, counts=counts))
+    return children, children.select(f"s{place}" for place in range(len(STANDINGS))).to_numpy().astype(np.int64)
+
+
+def _lines(children: pl.DataFrame) -> list[tuple[str, str] | None]:
+    """What the lines of the bulletin are called: by division and township, and None for the whole."""
+    return [*children.select("division_code", "township_code").iter_rows(), None]
 
 
 def bulletin(connection: duckdb.DuckDBPyConnection, version: int, smallest: int) -> Paper:
@@ -218,7 +254,7 @@ def _notes(day: dt.date, smallest: int) -> list[tuple[str, list[tuple[str, ...]]
             ("累计销号", "目前已销号（含限期销号）的案件"),
         ]),
         ("保密处理", [
-            (f"1 至 {smallest - 1} 的数以“{HIDDEN}”代替；凡能由合计推算出被代替之数的其他数，同样代替。零如实列出。",),
+            (f"1 至 {smallest - 1} 的数以“{HIDDEN}”代替；凡能由合计或上月通报推算出被代替之数的其他数，同样代替。零如实列出。",),
             ("本通报不含个人信息。按月公布一次；逐日的版本相减可能显出个别变动，仅供内部使用。",),
         ]),
     ]  # fmt: skip

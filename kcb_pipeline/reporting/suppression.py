@@ -34,6 +34,11 @@ class Suppressed:
     columns: Mask
     whole: bool
 
+    @property
+    def grid(self) -> Mask:
+        """The same as one mask, over the table with its totals."""
+        return np.block([[self.cells, self.rows[:, None]], [self.columns[None, :], np.array([[self.whole]])]])
+
 
 def suppress(
     counts: Counts,
@@ -43,6 +48,7 @@ def suppress(
     columns: Mask | None = None,
     unshown: Mask | None = None,
     row_totals: bool = True,
+    known: Mask | None = None,
 ) -> Suppressed:
     """What of a table of counts has to be hidden, so that no count from 1 to below `smallest` can be known or computed.
 
@@ -50,8 +56,10 @@ def suppress(
     columns: totals of columns that have to be hidden for the same reason, where tables share their totals.
     unshown: cells that nobody is shown anyway, whatever they hold: nobody minds if they can be computed.
     row_totals: False where the rows have no total that is shown.
+    known: cells and totals (a row and a column more than `counts`) that a reader has from elsewhere: hiding them protects nothing. What would be
+    hidden without them is hidden all the same, and more where they give it away; where nothing else is left, a count can still be computed with them.
     """
-    grid = _with_totals(counts)
+    grid = with_totals(counts)
     signs = _signs(grid)
     is_hidden = (grid >= LEAST) & (grid < smallest)
     if hidden is not None:
@@ -69,10 +77,16 @@ def suppress(
     for row, column in to_protect:
         if not _can_be_another(grid, signs, is_hidden, int(row), int(column)):
             _protect(grid, signs, is_hidden, cost, int(row), int(column))
+    if known is not None:
+        cost += known * (cost.sum() + 1)  # dearer than all others together
+        for row, column in to_protect:
+            if not _can_be_another(grid, signs, is_hidden & ~known, int(row), int(column)):
+                _protect(grid, signs, is_hidden, cost, int(row), int(column), known=known)
     return Suppressed(is_hidden[:-1, :-1], is_hidden[:-1, -1], is_hidden[-1, :-1], bool(is_hidden[-1, -1]))
 
 
-def _with_totals(counts: Counts) -> Counts:
+def with_totals(counts: Counts) -> Counts:
+    """A table with the totals of its rows in a last column, and those of its columns in a last row."""
     with_column = np.concatenate([counts, counts.sum(axis=1, keepdims=True)], axis=1)
     return np.concatenate([with_column, with_column.sum(axis=0, keepdims=True)], axis=0)
 
@@ -121,10 +135,19 @@ def _reaches(from_columns: Mask, from_rows: Mask, start: int, goal: int) -> bool
     return False
 
 
-def _protect(grid: Counts, signs: Counts, is_hidden: Mask, cost: NDArray[np.float64], row: int, column: int) -> None:
+def _protect(
+    grid: Counts,
+    signs: Counts,
+    is_hidden: Mask,
+    cost: NDArray[np.float64],
+    row: int,
+    column: int,
+    *,
+    known: Mask | None = None,
+) -> None:
     """Hide the three cells of least cost that make a cycle with this one; through the three totals there always is one."""
     height, width = grid.shape
-    price = np.where(is_hidden, 0.0, cost)
+    price = np.where(is_hidden if known is None else is_hidden & ~known, 0.0, cost)
     others = price[row, :][None, :] + price[:, column][:, None] + price
     possible = (grid[row, :] >= LEAST)[None, :] & (grid[:, column] >= LEAST)[:, None] & (grid >= LEAST)
     possible[row, :] = possible[:, column] = False

@@ -10,12 +10,16 @@ import polars as pl
 import pytest
 
 from checks.suites import gates_of, run_suite
+from kcb_pipeline import cli
 from kcb_pipeline.analytics import pseudonyms, release
 from kcb_pipeline.analytics.risk import measure
+from kcb_pipeline.config import Disclosure
 from kcb_pipeline.errors import GateError
 from kcb_pipeline.gates import DISCLOSURE
 from kcb_pipeline.home import Home as KcbHome
 from kcb_pipeline.night import Night
+from kcb_pipeline.reporting.bulletin_risk import measure_bulletin
+from kcb_pipeline.reporting.suppression import suppress
 from kcb_pipeline.terminal import show_failed_gates
 from tests.pipeline.conftest import DATES
 
@@ -49,6 +53,11 @@ def rebuilt(home, name="built.duckdb"):
 def gates(home, path):
     with release.opened(home, path) as connection:
         facts = measure(connection, home.config()).select(pl.lit("analytics").alias("subject"), pl.all())
+    with duckdb.connect(str(home.ledgers), read_only=True) as connection:
+        of_bulletin = measure_bulletin(
+            connection, release.version_of(home, path), home.config().disclosure.smallest_cell
+        )
+    facts = facts.with_columns(pl.lit(count).alias(name) for name, count in of_bulletin.items())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return {result.name: result for result in run_suite(DISCLOSURE, facts, home.config())}
@@ -240,8 +249,46 @@ SABOTAGE = {
 }
 
 
+OF_THE_BULLETIN = {"bulletin_hides_small_counts", "bulletins_do_not_add_up"}
+"""Made to fail by what hides too little: here, and in tests/unit/reporting/test_papers.py with the bulletin of the month before."""
+
+
 def test_every_gate_is_made_to_fail(home):
-    assert set(SABOTAGE) == {gate.name for gate in gates_of(DISCLOSURE, home.config())}
+    assert set(SABOTAGE) | OF_THE_BULLETIN == {gate.name for gate in gates_of(DISCLOSURE, home.config())}
+
+
+def test_a_bulletin_that_shows_small_counts_fails_its_gate_and_is_not_exported(sound, monkeypatch, tmp_path):
+    home, results = sound
+    assert all(results[gate].passed for gate in OF_THE_BULLETIN)
+    monkeypatch.setattr("kcb_pipeline.reporting.bulletin.suppress", lambda counts, *_, **__: suppress(counts, 1))
+
+    result = gates(home, home.analytics)["bulletin_hides_small_counts"]
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["export", "bulletin", "--home", str(home.folder), "--out", str(tmp_path / "out")])
+
+    assert result.blocks
+    assert ended.value.code == 4
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_county_sets_how_far_the_bulletin_may_tell_more_than_the_file(sound, tmp_path):
+    home, _ = sound
+    path = tmp_path / "broken.duckdb"
+    path.write_bytes(home.analytics.read_bytes())
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(SABOTAGE["bulletin_tells_no_more"])
+    judged = {}
+    for limit in (None, 0, 1000):
+        config = home.config().model_copy(update={"disclosure": Disclosure(lines_by_subtraction=limit)})
+        with release.opened(home, path) as connection:
+            facts = measure(connection, config).select(pl.lit("analytics").alias("subject"), pl.all())
+        facts = facts.with_columns(counts_computed=0, counts_computed_beside=0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            [result] = [r for r in run_suite(DISCLOSURE, facts, config) if r.name == "bulletin_tells_no_more"]
+        judged[limit] = (result.passed, result.blocks)
+
+    assert judged == {None: (False, False), 0: (False, True), 1000: (True, False)}
 
 
 @pytest.fixture(scope="module")

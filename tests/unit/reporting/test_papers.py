@@ -3,17 +3,22 @@
 import datetime as dt
 import io
 
+import numpy as np
 import openpyxl
 import pytest
 
+from kcb_pipeline.config import Disclosure
+from kcb_pipeline.errors import GateError
 from kcb_pipeline.extracts.catalogue import header_key, sources
 from kcb_pipeline.extracts.delivery import find_columns
 from kcb_pipeline.extracts.workbook import Workbook
 from kcb_pipeline.ledgers.verifications import REFUSALS, RESULTS
 from kcb_pipeline.reporting.bulletin import STANDINGS, bulletin, read_bulletin
+from kcb_pipeline.reporting.bulletin_risk import measure_bulletin, refuse_to_give_away
 from kcb_pipeline.reporting.corrections import KINDS, corrections
 from kcb_pipeline.reporting.mending import WORDS, mending
 from kcb_pipeline.reporting.paper import Paper, file_names, write_papers
+from kcb_pipeline.reporting.suppression import Suppressed, suppress
 from kcb_pipeline.reporting.workbook import Column, OfficeWorkbook
 from kcb_pipeline.reporting.worklists import worklists
 from kcb_pipeline.status.reasons import REASONS
@@ -256,6 +261,66 @@ def test_no_identity_stands_in_a_bulletin(ledgers, opened):
     assert not [
         word for word in ("孩", "某监护人", "13900001111", "532901201603120011", "A0001", "C0001") if word in text
     ]
+
+
+@pytest.fixture
+def two_months(ledgers):
+    """Version 1 of November, and version 2 of December: in one township two of the children out of school are back, so that few are left."""
+    children = []
+    for township, out in (("532901101", 6), ("532901102", 9), ("532901103", 8)):
+        for status, count in (("enrolled", 20), ("completed", 12), ("unenrolled", out)):
+            children += [ledgers.child(status, township=township, town=township[-1]) for _ in range(count)]
+    back = children[32:34]
+    ledgers.connection.execute(
+        "INSERT INTO ledger_versions (version, comparison_date) VALUES (2, ?)", [dt.date(2026, 12, 20)]
+    )
+    ledgers.connection.execute(
+        "INSERT INTO child_facts_history SELECT * REPLACE ('enrolled' AS status, 2 AS valid_from_version) FROM child_facts_history "
+        "WHERE list_contains(?, child_id)",
+        [back],
+    )
+    ledgers.connection.execute(
+        "UPDATE child_facts_history SET valid_to_version = 2 WHERE valid_from_version = 1 AND list_contains(?, child_id)",
+        [back],
+    )
+    return ledgers.connection
+
+
+def test_a_small_count_does_not_follow_with_the_bulletin_of_the_month_before(two_months):
+    found = read_bulletin(two_months, 2, 5)
+    [place] = [n for n, (_, township, _) in enumerate(found.townships) if township == "532901101"]
+
+    assert found.standings[place].tolist() == [22, 12, 4, 0]
+    assert found.hidden_standings.cells[place].tolist()[:3] == [True, True, True]  # 22 is new: 12 was shown before
+    assert measure_bulletin(two_months, 2, 5) == {"counts_computed": 0, "counts_computed_beside": 0}
+    assert measure_bulletin(two_months, 1, 5) == {"counts_computed": 0, "counts_computed_beside": 0}
+    refuse_to_give_away(two_months, 2, Disclosure())
+
+
+def test_what_is_not_hidden_for_the_month_before_is_measured_and_not_given_out(two_months, monkeypatch):
+    monkeypatch.setattr(
+        "kcb_pipeline.reporting.bulletin.suppress", lambda counts, smallest, known=None, **more: suppress(counts, smallest, **more)
+    )  # fmt: skip
+
+    assert measure_bulletin(two_months, 2, 5) == {"counts_computed": 0, "counts_computed_beside": 1}
+    with pytest.raises(GateError, match="1 with that of the month before"):
+        refuse_to_give_away(two_months, 2, Disclosure())
+    refuse_to_give_away(two_months, 2, Disclosure(counts_computed_beside=1))
+
+
+@pytest.mark.parametrize("whole_is_hidden", [False, True])
+def test_what_hides_too_little_is_measured_and_not_given_out(two_months, monkeypatch, whole_is_hidden):
+    """Small counts alone are hidden: each follows from its line, or where that is hidden too, from its column."""
+
+    def only_small(counts, smallest, **_):
+        small = (counts > 0) & (counts < smallest)
+        return Suppressed(small, small.any(axis=1) & whole_is_hidden, np.zeros(counts.shape[1], np.bool_), whole=False)
+
+    monkeypatch.setattr("kcb_pipeline.reporting.bulletin.suppress", only_small)
+
+    assert measure_bulletin(two_months, 2, 5)["counts_computed"] == 1
+    with pytest.raises(GateError, match="1 small counts can be computed from it"):
+        refuse_to_give_away(two_months, 2, Disclosure(counts_computed_beside=100))
 
 
 # -- the workbook --------------------------------------------------------------------------------------------------

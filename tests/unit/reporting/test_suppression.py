@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from kcb_pipeline.reporting.suppression import suppress
+from kcb_pipeline.reporting.bulletin_risk import computed
+from kcb_pipeline.reporting.suppression import suppress, with_totals
 
 settings.register_profile("any machine", deadline=None, max_examples=40)
 settings.load_profile("any machine")
@@ -186,3 +187,26 @@ def test_large_counts_stay_shown_where_rows_have_no_totals():
 
     assert not hidden.cells.any()
     assert not hidden.columns.any()
+
+
+@given(tables(), st.integers(0, 2**32 - 1))
+def test_what_is_known_from_elsewhere_hides_more_and_never_less(counts, seed):
+    alone = suppress(counts, SMALLEST)
+    known = (np.random.default_rng(seed).random(alone.grid.shape) < 0.5) & ~alone.grid
+
+    hidden = suppress(counts, SMALLEST, known=known)
+
+    assert (hidden.grid >= alone.grid).all()
+    assert (hidden.grid <= (with_totals(counts) > 0)).all()
+
+
+@given(tables())
+def test_nothing_that_is_hidden_follows_line_by_line_either(counts):
+    """By the reader with a pencil, whose reckoning is its own (`kcb_pipeline.reporting.bulletin_risk`)."""
+    hidden = suppress(counts, SMALLEST)
+
+    assert computed(with_totals(counts), hidden.grid, SMALLEST) == 0
+    assert (
+        computed(with_totals(counts), hidden.grid & False, SMALLEST)
+        == ((with_totals(counts) > 0) & (with_totals(counts) < SMALLEST)).sum()
+    )
