@@ -2,6 +2,7 @@
 
 import ctypes
 import datetime as dt
+import itertools
 import multiprocessing
 import os
 import shutil
@@ -136,10 +137,10 @@ def week(folder: Path, nights: int = 7, *, one_heap: bool = False) -> dict[str, 
 
 
 def mib_a_night(resident: Sequence[float]) -> float:
-    """By how much a night raises resident memory once everything is warm: from the third quarter of the nights to the last."""
-    quarter = max(len(resident) // 4, 1)
-    before, after = resident[-2 * quarter : -quarter], resident[-quarter:]
-    return round((statistics.median(after) - statistics.median(before)) / quarter, 2)
+    """By how much a night raises resident memory once everything is warm: the median over the later half, for a peak that two stages make together once
+    moves the heap once, and a leak every night."""
+    later = resident[(len(resident) - 1) // 2 :]
+    return round(statistics.median(after - before for before, after in itertools.pairwise(later)), 2)
 
 
 def backfill(folder: Path, dates_count: int = 10, jobs: int = 4) -> dict[str, object]:
