@@ -252,14 +252,16 @@ def reliability() -> str:
         "",
         f"{said['trials']} trials on {said['measured']}: the second night of a tiny county, from the stage on, while a reader holds the published file. After each, what",
         "stands is verified, the date is run again from the beginning, and the result held to the digests of an undisturbed night, with nothing left over.",
-        "**old**, **new**: the version that stands after the fault; in brackets the error that was said; × how often; – not tried in that soak.",
+        "**old**, **new**: the version that stands after the fault; in brackets the error that was said, or that the night was through before it could be killed;",
+        "× how often; – not tried in that soak.",
         "",
         f"| fault | {' | '.join(STAGES)} |",
         f"|---|{'---|' * len(STAGES)}",
     ]
     for fault, label in FAULTS.items():
         cells = [said["outcomes"].get(fault, {}).get(stage, {}) for stage in STAGES]
-        lines.append(f"| {label} | {' | '.join(_outcomes(counts) for counts in cells)} |")
+        unsaid = "through before" if fault == "killed" else ""
+        lines.append(f"| {label} | {' | '.join(_outcomes(counts, unsaid) for counts in cells)} |")
     lines += ["", "What was said:", ""]
     for fault, texts in sorted(said["messages"].items()):
         lines += [f"- {FAULTS[fault]}: {text}" for text in texts]
@@ -299,16 +301,17 @@ def _load(week: dict[str, Any] | None, kept: dict[str, Any] | None, backfill: di
         f"Resident memory, MiB, after each night of the first row: {_listed(week['resident_mib'])}; of the second:",
         f"{_listed(kept['resident_mib'])}. What rises in the first row is no leak but free memory: the C library (glibc)",
         "gives threads heaps of their own, up to eight a core, and each keeps what was freed in it until it has seen the largest stage. Held to one heap",
-        f"(`MALLOC_ARENA_MAX=1`), a night leaves {kept['mib_a_night']} MiB once everything is warm, and the soak fails beyond {kept['most_mib']:g} MiB. `kcb run` and",
-        "Dagster begin a process for each night.",
+        f"(`MALLOC_ARENA_MAX=1`), a night of the later half moves it by {kept['mib_a_night']:+g} MiB (median), and the soak fails beyond {kept['most_mib']:g} MiB. `kcb run`",
+        "and Dagster begin a process for each night.",
     ]  # fmt: skip
 
 
-def _outcomes(counts: dict[str, int]) -> str:
-    """`old (MachineError)`, each with how often where more than once."""
+def _outcomes(counts: dict[str, int], unsaid: str) -> str:
+    """`old (MachineError)`, each with how often where more than once; `unsaid` where no error was said."""
     shown = []
     for outcome, count in sorted(counts.items()):
         stood, _, said = outcome.partition(", ")
+        said = said or unsaid
         shown.append(f"{stood}{f' ({said})' if said and said != 'killed' else ''}{f' ×{count}' if count > 1 else ''}")
     return ", ".join(shown) or "–"
 
