@@ -1,7 +1,8 @@
 """Raw cells into values: one parser a type, and the rule a cell broke where it could not be understood.
 
-Coded cells (codes, dates, grades, divisions) are parsed once for each distinct text. Texts (names, numbers, addresses) are
-taken as written but for blanks at the ends and characters nobody can see. Nothing here knows a row or a file.
+Coded cells (codes, dates, grades, divisions) are parsed once for each distinct text. Texts (names, addresses) are taken as written but
+for blanks at the ends and characters nobody can see; numbers of every kind, which are compared, come in one spelling. Nothing here
+knows a row or a file.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 
 from kcb_pipeline.extracts.catalogue import MISSING, CodeList, Column
 from kcb_pipeline.identity import id_number
-from kcb_pipeline.identity.codes import parse_division, parse_grade
+from kcb_pipeline.identity.codes import TEXT_MARK, parse_division, parse_grade, plain_number
 from kcb_pipeline.identity.dates import EARLIEST, parse_date, parse_month
 from kcb_pipeline.identity.text_arrays import bounds_and_bytes
 
@@ -73,7 +74,7 @@ ARROW_TYPES: Final = {
     "integer": pa.int32(),
     "flag": pa.bool_(),
 }
-TEXT_TYPES: Final = frozenset(["text", "name", "phone", "student_number", "id_number"])
+TEXT_TYPES: Final = frozenset(["text", "name", "number", "phone", "student_number", "id_number"])
 
 _MOST_REMEMBERED = 200_000
 
@@ -133,7 +134,7 @@ class ColumnReader:
             if len(self._memory) >= _MOST_REMEMBERED:
                 self._memory.clear()
             visible = INVISIBLE.sub("", text)
-            plain = visible.strip()
+            plain = TEXT_MARK.sub("", visible.strip()).strip()
             known = (None, None) if plain in MISSING else parse(plain)
             if visible != text and known[1] is None:
                 known = (known[0], CONTROL_CHARACTERS)
@@ -154,6 +155,8 @@ class ColumnReader:
             cells, ruined = _read_numbers(cells)
             if len(ruined) and self._column.type == "id_number":
                 issues.append((NUMERIC_ID_NUMBER, ruined))
+        elif self._column.type in ("number", "phone"):
+            cells = _read_plain_numbers(cells)
         return Cells(cells, issues, too_long)
 
 
@@ -258,6 +261,22 @@ def _read_numbers(cells: pa.Array) -> tuple[pa.Array, Places]:
             "t"
         ]
     return _replaced(cells, unusual, some, _arrow(cleaned)), unusual[ruined.to_numpy()]
+
+
+_FOLDED_LEADS: Final = tuple(sorted({mark.encode()[0] for mark in "'`’！"}))
+"""The first byte, in UTF-8, of every apostrophe and of every full-width character."""
+
+
+def _read_plain_numbers(cells: pa.Array) -> pa.Array:
+    """Other numbers in one spelling; the few cells that may need it are found by the bytes they must have."""
+    bounds, data = bounds_and_bytes(cells)
+    text, points = bytes(data), np.frombuffer(data, np.uint8)
+    places = [np.flatnonzero(points == lead) for lead in _FOLDED_LEADS if lead in text]
+    if not places:
+        return cells
+    unusual = _cells_at(bounds, np.concatenate(places))
+    some = cells.take(pa.array(unusual))
+    return _replaced(cells, unusual, some, _without_missing(_arrow(plain_number(pl.Series(some, dtype=pl.String)))))
 
 
 def _unusual_numbers(cells: pa.Array) -> Places:

@@ -1,6 +1,7 @@
 """Codes that are numbers with a meaning: grades, divisions, student numbers.
 
-Code *lists* are data (`kcb_pipeline/extracts/codes.toml`); what is here has a rule instead of a list.
+Code *lists* are data (`kcb_pipeline/extracts/codes.toml`); what is here has a rule instead of a list, and the one spelling of whatever
+is a number or a code.
 """
 
 from __future__ import annotations
@@ -67,6 +68,30 @@ def parse_division(text: str, places: int) -> str | None:
     """
     plain = re.sub(r"\s|\.0+$", "", unicodedata.normalize("NFKC", text))
     return plain[:places] if re.fullmatch(r"[1-9]\d{5,14}", plain) and len(plain) >= places else None
+
+
+_FULL_WIDTH: Final = {chr(point + 0xFEE0): chr(point) for point in range(0x21, 0x7F)}
+"""Each letter, digit and sign as a Chinese keyboard writes it in full width (U+FF01 to U+FF5E), and the one that is meant."""
+TEXT_MARK: Final = re.compile(r"^['’‘`＇]+")
+"""An apostrophe before everything else is how a spreadsheet is told to keep a number as text: no part of what is written."""
+
+
+def half_width(texts: pl.Series) -> pl.Series:
+    """Full-width letters, digits and signs made the ASCII ones they stand for; nothing else is touched.
+
+    >>> half_width(pl.Series(["Ｇ５３", "３１５－２", "幸福小学"])).to_list()
+    ['G53', '315-2', '幸福小学']
+    """
+    return texts.str.replace_many(list(_FULL_WIDTH), list(_FULL_WIDTH.values()))
+
+
+def plain_number(numbers: pl.Series) -> pl.Series:
+    """Numbers of schools, households, cases, certificates and telephones in one spelling, so that one file's are another's.
+
+    >>> plain_number(pl.Series(["'2152010001", "２１５２０１０００１", "Ａ1-2"])).to_list()
+    ['2152010001', '2152010001', 'A1-2']
+    """
+    return half_width(numbers.str.replace(TEXT_MARK.pattern, "")).str.strip_chars()
 
 
 def citizen_numbers_of(student_numbers: pl.Series) -> pl.Series:

@@ -20,6 +20,7 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from kcb_pipeline.identity.codes import half_width
 from kcb_pipeline.identity.text_arrays import byte_rows
 
 LENGTH: Final = 18
@@ -33,8 +34,7 @@ PROVINCES: Final = frozenset([
 ])  # fmt: skip
 EARLIEST_BIRTH: Final = dt.date(1900, 1, 1)
 
-_FULL_WIDTH: Final = dict(zip("０１２３４５６７８９Ｘｘ", "0123456789XX", strict=True))
-_NOT_A_NUMBER = r"[\s　'’‘`\-－]"
+_NOT_A_NUMBER = r"[\s　'’‘`\-]"
 
 
 def check_digit(first17: str) -> str:
@@ -53,20 +53,16 @@ def is_valid(number: str, *, on: dt.date) -> bool:
 
 
 def clean(numbers: pl.Series) -> pl.Series:
-    """Numbers as people type them, in one form: ASCII digits, capital X, no blanks, no apostrophe.
+    """ID and student numbers as people type them, in one form: ASCII digits, capital letters, no blanks, no apostrophe.
 
-    >>> clean(pl.Series(["'11010519491231002x", "１１０１０５ 19491231 002Ｘ"])).to_list()
-    ['11010519491231002X', '11010519491231002X']
+    >>> clean(pl.Series(["'11010519491231002x", "１１０１０５ 19491231 002Ｘ", "ｇ11010519491231002x"])).to_list()
+    ['11010519491231002X', '11010519491231002X', 'G11010519491231002X']
     """
     odd = (~numbers.str.contains(r"^[0-9]{17}[0-9X]$")).fill_null(value=False).arg_true()
     if not len(odd):
         return numbers
     distinct = numbers.gather(odd).unique().sort()
-    cleaned = (
-        distinct.str.replace_all(_NOT_A_NUMBER, "")
-        .str.replace_many(list(_FULL_WIDTH), list(_FULL_WIDTH.values()))
-        .str.to_uppercase()
-    )
+    cleaned = half_width(distinct).str.replace_all(_NOT_A_NUMBER, "").str.to_uppercase()
     cleaned = cleaned.set(cleaned == "", None)
     return numbers.clone().scatter(odd, numbers.gather(odd).replace(distinct, cleaned))
 

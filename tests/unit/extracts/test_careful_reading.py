@@ -28,7 +28,7 @@ HEADERS = {
 }  # fmt: skip
 COLUMNS = list(HEADERS)
 INVISIBLE = [*range(32), *range(0x7F, 0xA0), 0xAD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2065), 0xFEFF, 0xFFFE, 0xFFFF]  # fmt: skip
-FULL_WIDTH = str.maketrans("０１２３４５６７８９Ｘｘ", "0123456789XX")
+FULL_WIDTH = {point + 0xFEE0: point for point in range(0x21, 0x7F)}
 REPAIRED = {"\ue81e": "\u9fb4"}
 """One of the characters that Python's table gives a private place."""
 
@@ -96,16 +96,20 @@ def cell(column, written):
         return None, [], False
     seen = "".join(character for character in written if ord(character) not in INVISIBLE)
     plain = seen.strip()
+    if kind not in ("text", "name", "id_number", "student_number"):
+        plain = re.sub("^['’‘`＇]+", "", plain).strip()
     rules = ["control_characters"] if seen != written else []
-    if kind in ("text", "name", "id_number", "student_number"):
-        too_long = len(plain) > (100 if kind == "name" else 4096)
+    if kind in ("text", "name", "number", "id_number", "student_number"):
+        too_long = len(seen.strip()) > (100 if kind == "name" else 4096)
         if plain in MISSING:
             return None, rules, too_long
         if kind in ("id_number", "student_number"):
             if is_ruined(plain):
                 return plain, [*rules, *(["numeric_id_number"] if kind == "id_number" else [])], too_long
-            plain = re.sub(r"[\s　'’‘`\-－]", "", plain).translate(FULL_WIDTH).upper() or None
-        return plain, rules, too_long
+            return re.sub(r"[\s'’‘`-]", "", plain.translate(FULL_WIDTH)).upper() or None, rules, too_long
+        if kind == "number":
+            plain = plain.translate(FULL_WIDTH).strip()
+        return None if plain in MISSING else plain, rules, too_long
     too_long = len(written) > 4096
     if plain in MISSING:
         return None, rules, too_long
@@ -195,14 +199,22 @@ NOTHING = ["", "", "NULL", r"\N", "无", "-", "—", "暂无", "不详", " ", "\
 IDS = [*NUMBERS, "532901201503120012", "11010519491231002x", "１１０１０５１９４９１２３１００２Ｘ", " 11010519491231002X", "'532901201503130021", "5.32901E+17", "532901201503130021.0", "ABC", "5E17", "110105 194912310021"]  # fmt: skip
 
 CELLS = {
-    "student_number": ["G11010519491231002X", "L1234567890123456789", "g1", " G2", "5E17", *NOTHING],
+    "student_number": [
+        "G11010519491231002X",
+        "L1234567890123456789",
+        "g1",
+        "ｇ１１０１０５194912310021",
+        " G2",
+        "5E17",
+        *NOTHING,
+    ],
     "name": NAMES,
     "former_name": [*NAMES, *NOTHING],
     "sex": [*SEXES, *SEXES_UNKNOWN, "3", " 男 ", "男\u200b", *NOTHING],
-    "birth_date": [*DAYS, *NO_DAYS, "\t20150312", *NOTHING],
+    "birth_date": [*DAYS, *NO_DAYS, "\t20150312", "'20150312", "'", *NOTHING],
     "id_type": [*ID_TYPES, "X1", *NOTHING],
     "id_number": [*IDS, *NOTHING],
-    "school_code": ["2153000001", " 2153000001", *NOTHING],
+    "school_code": ["2153000001", " 2153000001", "２１５３0000０1", "'2153000001", "’ 2153000001", "'", "－", *NOTHING],
     "school_name": ["一中", "一中,二部", '一"中"', "一\n中", "一\r中", "一|中", "一\t中", *NOTHING],
     "grade": [*GRADES, "13", *NOTHING],
     "registry_status": [*STATUSES, "100", *NOTHING],

@@ -1,6 +1,7 @@
 """Raw cells into values: codes and labels, dates and months, what is missing, and the rule that each unreadable cell breaks."""
 
 import datetime as dt
+import unicodedata
 
 import pytest
 from hypothesis import given, settings
@@ -183,6 +184,18 @@ def test_a_coded_cell_that_says_nothing_is_missing_and_no_fault(read_cells, colu
     assert "unknown_code" not in issues
 
 
+@pytest.mark.parametrize("source", ["population", "residents", "student_registry"])
+@pytest.mark.parametrize("written", ["0", "57", "97", "98", "其他", "外国血统", "穿青人"])
+def test_ethnicities_are_those_of_the_contract_and_no_others(read_cells, source, written):
+    assert read_cells(source, "ethnicity", written) == ([None], {"unknown_code": [0]})
+
+
+@pytest.mark.parametrize("source", ["population", "residents", "student_registry", "exit_entry"])
+@pytest.mark.parametrize("written", ["男性", "女性", "3", "M"])
+def test_sexes_are_those_of_the_contract_and_no_others(read_cells, source, written):
+    assert read_cells(source, "sex", written) == ([None], {"unknown_code": [0]})
+
+
 def test_blanks_around_a_code_do_not_count(read_cells):
     assert read_cells("population", "sex", " 男 ", "\u30002", "女 ") == (["1", "2", "2"], {})
 
@@ -259,6 +272,35 @@ DATE_FORMS = [
 @pytest.mark.parametrize("written", DATE_FORMS)
 def test_every_date_form_is_understood(read_cells, written):
     assert read_cells("population", "birth_date", written) == ([TWELFTH_OF_MARCH], {})
+
+
+@pytest.mark.parametrize("mark", ["'", "’", "＇", "`", "' ", "''"])
+def test_the_apostrophe_by_which_a_spreadsheet_keeps_a_text_is_no_part_of_a_date_or_a_code(read_cells, mark):
+    written = [f"{mark}{form.strip()}" for form in DATE_FORMS]
+
+    assert read_cells("population", "birth_date", *written) == ([TWELFTH_OF_MARCH] * len(written), {})
+    assert read_cells("student_registry", "enrolled_month", f"{mark}201509", f"{mark}2015年9月") == (
+        [dt.date(2015, 9, 1)] * 2,
+        {},
+    )
+    assert read_cells("population", "division_code", f"{mark}533123") == (["533123"], {})
+    assert read_cells("population", "ethnicity", f"{mark}06") == (["06"], {})
+
+
+@pytest.mark.parametrize("missing", MISSING)
+def test_an_apostrophe_before_nothing_is_nothing(read_cells, missing):
+    for column in (("population", "birth_date"), ("student_registry", "school_code")):
+        values, issues = read_cells(*column, f"'{missing}")
+
+        assert values == [None]
+        assert set(issues) <= {"control_characters"}
+
+
+def test_an_apostrophe_inside_a_date_is_no_date(read_cells):
+    assert read_cells("population", "birth_date", "2015'03'12", "20150312'") == (
+        [None] * 2,
+        {"impossible_date": [0, 1]},
+    )
 
 
 def test_every_column_that_is_a_date_in_the_contract_is_one():
@@ -524,6 +566,38 @@ def test_a_number_that_a_spreadsheet_ruined_is_kept_as_written_and_named(read_ce
     ruined = ["5.33123E+17", "5.33123e+17", "5.33123201503E+17", "5E+17", "5.33E17"]
 
     assert read_cells(*column, *ruined) == (ruined, {"numeric_id_number": [0, 1, 2, 3, 4]})
+
+
+NUMBERED = sorted(
+    (source.name, column.name)
+    for source in sources().values()
+    for column in source.columns
+    if column.name in ("case_id", "household_id", "school_code", "student_number")
+    or column.name.endswith(("_number", "_phone"))
+)
+AS_WRITTEN = {("approvals", "approval_number")}  # 丹教〔2026〕1号: nothing is looked up by it
+
+
+@pytest.mark.parametrize("column", [c for c in NUMBERED if c not in AS_WRITTEN], ids=".".join)
+def test_full_width_letters_and_digits_of_a_number_are_the_ascii_ones(read_cells, column):
+    written = [
+        "Ｇ533123201503120010",
+        "Ｇ５３３１２３２０１５０３１２００１０",
+        "'Ｇ５３３１２３２０１５０３１２００１0",
+        " Ｇ533123201503120010　",
+    ]
+
+    assert read_cells(*column, *written, None) == (["G533123201503120010"] * 4 + [None], {})
+
+
+@pytest.mark.parametrize("first", ["Ｇ", "ｇ", "g", "Ｊ", "Ｌ", "ｌ"])
+def test_the_letter_of_a_student_number_may_be_of_any_width_and_case(read_cells, first):
+    plain = unicodedata.normalize("NFKC", first).upper()
+
+    assert read_cells("in_school", "student_number", f"{first}53312320150312002Ｘ", f"{first}53312320150312002x") == (
+        [f"{plain}53312320150312002X"] * 2,
+        {},
+    )
 
 
 def test_every_id_number_of_the_contract_is_read_as_one():
