@@ -2,6 +2,9 @@
 
 An answer that is believed becomes a *decision*: kept for ever, numbered within its case, replayed in order every night. The same
 answer sent again changes nothing. What each result needs and means is in `RESULTS`, and nowhere else.
+
+在校已有学籍 names an enrolment to be linked, so it must be one that the day's registry has: a number that it has not, well formed or not,
+goes back. A child that studies where no registry of ours reaches is 省内 or 省外就读无学籍, with evidence.
 """
 
 from __future__ import annotations
@@ -82,7 +85,7 @@ REFUSALS: Final = {
     "contradictory": "同一案件同一日期有不同的核查结果（包括此前已采信的）",
     "evidence_missing": "该核查结果需要填写此列",
     "until_not_after": "期限应晚于核查日期",
-    "unknown_student_number": "该学籍号不在当日学籍数据中",
+    "unknown_student_number": "该学籍号不在当日学籍数据中：请核对号码；确在外地就读而学籍不在本地的，填省内或省外就读无学籍并附佐证",
     "case_closed": "该案已销号",
     "step_skipped": "跳过了前面的劝返步骤，须在佐证材料中写明理由",
 }
@@ -90,7 +93,7 @@ REFUSALS: Final = {
 
 _ANSWERS = """
 SELECT v.row AS source_row, f.file, v.*, c.child_id, c.opened_on, c.state, c.measure AS step_reached, n.name AS child_name,
-       v.student_number IN (SELECT student_number FROM landed.student_registry) AS student_number_known
+       EXISTS (SELECT 1 FROM landed.student_registry s WHERE s.student_number = v.student_number) AS student_number_known
 FROM (
     SELECT * REPLACE (coalesce(student_number, nullif(regexp_extract(evidence, '[GJL][0-9]{17}[0-9X]'), '')) AS student_number)
     FROM landed.verifications
