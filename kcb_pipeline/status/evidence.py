@@ -1,8 +1,9 @@
 """Evidence: which child each row of the other sources speaks of, and what stands today.
 
 A row of evidence names a child by number, by student number or by name and birth date, with the same damage as every register.
-A loose match here hides a child as surely as a loose link, so a row that two children could be meant by speaks of nobody, and
-is counted.
+A loose match here hides a child as surely as a loose link: a number under a wholly other name is believed only where the birth date that
+stands beside it agrees, or it is a former name or the registry's; and a row that two children could be meant by speaks of nobody, and is
+counted.
 """
 
 from __future__ import annotations
@@ -71,7 +72,14 @@ def attribute_evidence(connection: duckdb.DuckDBPyConnection, on: dt.date) -> li
     create(
         connection,
         "standard.evidence_keys",
-        landed.select("source", "row", "student_number", second, *person_keys(landed)),
+        landed.select(
+            "source",
+            "row",
+            "student_number",
+            second,
+            pl.col("birth_date").alias("written_birth"),
+            *person_keys(landed),
+        ),
     )
     gone = frame(connection, _GONE)
     gone = gone.with_columns(id_number.valid(gone["id_number"], on=on).alias("id_valid"))
@@ -79,7 +87,7 @@ def attribute_evidence(connection: duckdb.DuckDBPyConnection, on: dt.date) -> li
     found = step_rows(connection, PACKAGE, "attribution_candidates")
     level = name_levels(found["name_key"].fill_null(""), found["their_name"].fill_null(""))
     nameless = pl.col("name_key").is_null() | pl.col("their_name").is_null()
-    agree = nameless | (pl.Series("level", level) <= LOST_OR_ADDED) | pl.col("same_birth").fill_null(value=False)
+    agree = nameless | (pl.Series("level", level) <= LOST_OR_ADDED) | pl.col("agrees").fill_null(value=False)
     accepted = (
         found.filter(agree).select("source", "row", "person", "rank").unique().sort("source", "row", "rank", "person")
     )

@@ -15,6 +15,15 @@ def day(text):
     return dt.date.fromisoformat(text)
 
 
+def short(who):
+    """The child's number without century and check character."""
+    return who["id_number"][:6] + who["id_number"][8:17]
+
+
+def full_width(text):
+    return "".join(chr(ord(character) + 0xFEE0) for character in text)
+
+
 def first(c):
     """Everything of the first night; child name → (status, reason)."""
     expected = {}
@@ -149,6 +158,31 @@ def first(c):
     c.add(
         "approvals", id_number=who["id_number"], name=who["name"], kind="休学", from_date="20250901", to_date="20260831"
     )
+    # whom an approval speaks of
+    leave = {"kind": "休学", "from_date": "20260901", "to_date": "20270228"}
+    c.pupil(who := child("号对名不对", "suspected", "leave_not_approved"), status="02")
+    c.add("approvals", id_number=who["id_number"], name="完颜阿骨打", **leave)
+    c.pupil(who := child("学号对名不对", "suspected", "leave_not_approved"), status="02")
+    c.add(
+        "approvals",
+        id_number=who["id_number"],
+        student_number=who["student_number"],
+        name="耶律楚材",
+        **leave,
+    )
+    c.pupil(who := child("号和生日都对", "on_leave", "leave_approved"), status="02")
+    c.add("approvals", id_number=who["id_number"], name="完颜阿骨打", birth_date=who["birth_date"], **leave)
+    c.pupil(who := child("用曾用名的", "on_leave", "leave_approved", former_name="司马相如"), status="02")
+    c.add("approvals", id_number=who["id_number"], name="司马相如", **leave)
+    c.pupil(who := child("学籍是别名", "on_leave", "leave_approved"), status="02", name="尼玛扎西")
+    c.add("approvals", id_number=who["id_number"], name="尼玛扎西", **leave)
+    # 15 places are no usable number: with a birth date the name says who it is, without one the row says nobody
+    c.pupil(who := child("十五位和生日", "on_leave", "leave_approved"), status="02")
+    c.add("approvals", id_number=short(who), name=who["name"], birth_date=who["birth_date"], **leave)
+    c.pupil(who := child("号只十五位", "suspected", "leave_not_approved"), status="02")
+    c.add("approvals", id_number=short(who), name=who["name"], **leave)
+    c.pupil(who := child("十五位异名", "suspected", "leave_not_approved"), status="02")
+    c.add("approvals", id_number=short(who), name="上官婉儿", birth_date=who["birth_date"], **leave)
     c.pupil(who := child("连缺三天", "suspected", "absent"))
     for missed in SCHOOL_DAYS:
         c.add("absences", student_number=who["student_number"], absent_on=missed, kind="无故")
@@ -191,6 +225,11 @@ def first(c):
     c.add(
         "in_school", student_number=who["student_number"], school_code="3153290102", counted_on="20261110", present="是"
     )
+    c.pupil(who := child("清点用全角", "enrolled", "live_enrolment"), school="3153290102")
+    c.add(
+        "in_school", student_number=full_width(who["student_number"]), school_code=full_width("3153290102"),
+        counted_on="'20261110", present="1",
+    )  # fmt: skip
     c.pupil(child("清点后转入", "enrolled", "live_enrolment"), school="3153290102", status_date="20261115")
     c.pupil(who := child("旧的清点", "enrolled", "live_enrolment"), school="3153290103")
     c.add(
@@ -307,6 +346,14 @@ def test_every_situation_has_its_status_and_reason(night):
 
     assert {name: ours.get(name) for name in expected} == expected
     assert set(ours) == set(expected)
+
+
+def test_an_approval_that_says_nobody_is_accounted_for(night):
+    home, *_ = night
+
+    assert home.query("SELECT \"column\", rule FROM quarantined_rows WHERE source = 'approvals'") == [
+        (None, "unidentifiable")
+    ]
 
 
 def test_the_second_enrolment_is_a_finding(night):

@@ -1,20 +1,39 @@
 -- For every row of evidence, the persons it may speak of: by number, by student number, by the number after a G, by name and birth date;
 -- the children of the version before who have left the population side among them: what struck them off often comes the night they leave.
-SELECT e.source, e.row, coalesce(g.person, k.ref) AS person, 1 AS rank, e.name_key, k.name_key AS their_name,
-       e.birth_date = k.birth_date AS same_birth
-FROM standard.evidence_keys e
-JOIN standard.population_keys k ON k.id_key = e.id_key
-LEFT JOIN standard.person_groups g ON g.ref = k.ref
+-- Each with a name they are known by, and whether something else that was written agrees: a birth date that comes from the number itself
+-- says no more than the number.
+WITH numbered AS (
+    SELECT e.source, e.row, coalesce(g.person, k.ref) AS person, 1 AS rank, k.name_key, k.former_folded, k.birth_date
+    FROM standard.evidence_keys e
+    JOIN standard.population_keys k ON k.id_key = e.id_key
+    LEFT JOIN standard.person_groups g ON g.ref = k.ref
+    UNION ALL
+    SELECT e.source, e.row, p.person, 2, k.name_key, n.former_folded, k.birth_date
+    FROM standard.evidence_keys e
+    JOIN status.pupil_rows p ON p.student_number = e.student_number
+    JOIN standard.persons k ON k.person = p.person
+    JOIN standard.population_keys n ON n.ref = k.ref
+    UNION ALL
+    SELECT e.source, e.row, coalesce(g.person, k.ref), 3, k.name_key, k.former_folded, k.birth_date
+    FROM standard.evidence_keys e
+    JOIN standard.population_keys k ON k.id_key = e.second_key
+    LEFT JOIN standard.person_groups g ON g.ref = k.ref
+    UNION ALL
+    SELECT e.source, e.row, c.person, 1, c.name_key, c.former_folded, c.birth_date
+    FROM standard.evidence_keys e
+    JOIN standard.gone_children c ON c.id_key = e.id_key
+)
+SELECT n.source, n.row, n.person, n.rank, e.name_key, n.name_key AS their_name,
+       e.written_birth = n.birth_date OR e.folded = n.former_folded AS agrees
+FROM numbered n
+JOIN standard.evidence_keys e ON e.source = n.source AND e.row = n.row
 UNION ALL
-SELECT e.source, e.row, p.person, 2, e.name_key, k.name_key, e.birth_date = k.birth_date
-FROM standard.evidence_keys e
-JOIN status.pupil_rows p ON p.student_number = e.student_number
-JOIN standard.persons k ON k.person = p.person
-UNION ALL
-SELECT e.source, e.row, coalesce(g.person, k.ref), 3, e.name_key, k.name_key, e.birth_date = k.birth_date
-FROM standard.evidence_keys e
-JOIN standard.population_keys k ON k.id_key = e.second_key
-LEFT JOIN standard.person_groups g ON g.ref = k.ref
+-- The name by which the registry has them.
+SELECT n.source, n.row, n.person, n.rank, e.name_key, r.name_key, e.folded = r.former_folded
+FROM numbered n
+JOIN standard.evidence_keys e ON e.source = n.source AND e.row = n.row
+JOIN status.pupil_rows p ON p.person = n.person
+JOIN standard.registry_keys r ON r.row = p.registry_row
 UNION ALL
 SELECT e.source, e.row, k.person, 4, e.name_key, k.name_key, true
 FROM standard.evidence_keys e
@@ -23,10 +42,6 @@ UNION ALL
 SELECT e.source, e.row, k.person, 5, e.name_key, k.name_key, true
 FROM standard.evidence_keys e
 JOIN standard.persons k ON k.pinyin = e.pinyin AND k.birth_date = e.birth_date AND (e.sex IS NULL OR k.sex IS NULL OR k.sex = e.sex)
-UNION ALL
-SELECT e.source, e.row, c.person, 1, e.name_key, c.name_key, e.birth_date = c.birth_date
-FROM standard.evidence_keys e
-JOIN standard.gone_children c ON c.id_key = e.id_key
 UNION ALL
 SELECT e.source, e.row, c.person, 4, e.name_key, c.name_key, true
 FROM standard.evidence_keys e
