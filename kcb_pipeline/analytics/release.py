@@ -1,8 +1,8 @@
 """Builds `analytics.duckdb` from the ledgers, and puts it in place.
 
-The file is made anew for every version, from the published ledgers, the key and the rules alone. Nothing that identifies is ever written
+The file is made anew every night, from the published ledgers, the key and the rules alone. Nothing that identifies is ever written
 into it, not even for a moment: what is in between stands in temporary tables of another database, so that no free page of the file
-has held it. Readers keep the file they opened: a new one takes its name when it is whole.
+has held it. Readers keep the file they opened: a new one takes its name when it is whole, and only where it says something else.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from kcb_pipeline.analytics import pseudonyms
 from kcb_pipeline.analytics.arrivals import shown_from
 from kcb_pipeline.analytics.descriptions import CELL, DESCRIPTION, describe
 from kcb_pipeline.analytics.risk import measure
-from kcb_pipeline.analytics.seal import seal
+from kcb_pipeline.analytics.seal import says_the_same, seal
 from kcb_pipeline.analytics.tables import ABOUT, CHILDREN, INTERVAL, RISK, SEAL, TABLES, AnalyticTable, Column
 from kcb_pipeline.analytics.views import comment, create_views
 from kcb_pipeline.config import Config
@@ -105,13 +105,15 @@ def _attach_placed(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
 def place(home: Home, path: Path) -> tuple[int, bool]:
     """Put a built file where analysts read it: the version that stands there then, and whether it is this one.
 
-    A file of a later version, which another night has put there meanwhile, stays.
+    A file of a later version, which another night has put there meanwhile, stays; so does one that says the same, with its bytes.
     """
     with FileLock(home.published / ".publishing.lock", timeout=LOCK_WAIT_SECONDS):
         built = version_of(home, path)
         standing = placed_version(home)
         if standing is not None and standing > built and standing <= _latest(home):
             return standing, False
+        if standing == built and says_the_same(path, home.analytics, home.limits()):
+            return built, True
         aside = home.published / ".analytics.next.duckdb"
         aside.unlink(missing_ok=True)  # of a run that was killed
         with (

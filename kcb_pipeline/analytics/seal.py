@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import duckdb
 
@@ -26,6 +27,21 @@ def seal(path: Path, limits: Limits) -> None:
         signed = [key.name, key.sign(digest.encode()).hex()] if key else [None, None]
         connection.execute("INSERT INTO seal (digest, signed_by, signature) VALUES (?, ?, ?)", [digest, *signed])
         connection.execute("CHECKPOINT")
+
+
+def says_the_same(built: Path, standing: Path, limits: Limits) -> bool:
+    """Whether the file that stands shows what a sealed one shows, under the same seal: what its seal says is not believed, but computed."""
+    with connect(built, limits, read_only=True) as connection:
+        [(digest, signed_by, signature)] = rows(connection, _SEAL)
+    try:
+        with connect(standing, limits, read_only=True) as connection:
+            sealed = rows(connection, _SEAL)
+            return sealed == [(digest, signed_by, signature)] and database_digest(connection, without="seal") == digest
+    except duckdb.Error:  # damaged, or of a program before this one
+        return False
+
+
+_SEAL: Final = "SELECT digest, signed_by, signature FROM seal"
 
 
 def verify_analytics(ledgers: duckdb.DuckDBPyConnection, home: Home, signers: Signers | None = None) -> list[Fault]:
@@ -52,7 +68,7 @@ def faults_of(
     digest = scalar(connection, "SELECT content_digest FROM about")
     if digest not in {known for (known,) in rows(ledgers, "SELECT content_digest FROM ledger_versions")}:
         yield "was made from no version that there is"
-    sealed = rows(connection, "SELECT digest, signed_by, signature FROM seal")
+    sealed = rows(connection, _SEAL)
     found = database_digest(connection, without="seal")
     if [digest for digest, _, _ in sealed] != [found]:
         yield "is not what was published: a cell, a view or a macro was changed"

@@ -406,6 +406,36 @@ def test_a_damaged_file_is_replaced_like_none(home):
     assert ask(home.analytics, "SELECT version FROM about") == [(3,)]
 
 
+def test_a_file_that_says_the_same_stays_with_its_bytes(home):
+    assert release.place(home, rebuilt(home)) == (3, True)
+    before, placed = home.analytics.read_bytes(), home.analytics.stat()
+
+    assert release.place(home, rebuilt(home, "again.duckdb")) == (3, True)
+
+    assert home.analytics.read_bytes() == before
+    assert (home.analytics.stat().st_ino, home.analytics.stat().st_mtime_ns) == (placed.st_ino, placed.st_mtime_ns)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE statistics SET value = 0.5",
+        "CREATE OR REPLACE VIEW dropouts AS SELECT 1 AS nobody",
+        "UPDATE seal SET digest = 'another'",
+        "UPDATE seal SET signed_by = 'somebody'",
+        "DROP TABLE seal",
+    ],
+)
+def test_a_file_that_says_something_else_is_replaced_whatever_its_seal_says(home, change):
+    with duckdb.connect(str(home.analytics)) as connection:
+        connection.execute(change)
+    built = rebuilt(home)
+
+    assert release.place(home, built) == (3, True)
+
+    assert home.analytics.read_bytes() == built.read_bytes()
+
+
 def test_a_file_of_a_later_version_is_not_replaced_by_an_earlier_one(first_night, home, tmp_path):
     earlier = KcbHome(tmp_path / "earlier")
     earlier.published.mkdir(parents=True)
