@@ -146,7 +146,7 @@ def find_delivery(
             )
     listed = read_manifest(folder)
     _refuse_unsent(folder, listed)
-    _refuse_twice_and_missing(found, comparison_date)
+    _refuse_twice_and_missing(found, strays, comparison_date)
     if strict and strays:
         raise ContractError(
             file=f"{comparison_date}/",
@@ -205,7 +205,9 @@ def kept_delivery(connection: duckdb.DuckDBPyConnection, folder: Path, compariso
     return Delivery(comparison_date, {name: tuple(found) for name, found in files.items()}, ())
 
 
-def _refuse_twice_and_missing(found: dict[str, list[tuple[str, list[Path]]]], comparison_date: dt.date) -> None:
+def _refuse_twice_and_missing(
+    found: dict[str, list[tuple[str, list[Path]]]], strays: list[str], comparison_date: dt.date
+) -> None:
     for name, entries in found.items():
         if len(entries) > 1:
             names = " and ".join(entry for entry, _ in entries)
@@ -218,8 +220,18 @@ def _refuse_twice_and_missing(found: dict[str, list[tuple[str, list[Path]]]], co
                 file=f"{comparison_date}/{source.name}.*",
                 source=source.name,
                 expected=f"the required source {source.name} ({source.chinese})",
-                found="no such file or folder",
+                found=_what_stands_instead(source, strays),
             )
+
+
+def _what_stands_instead(source: Source, strays: list[str]) -> str:
+    """What of the other files was meant for a source, told only where its name is the source's but for case and kind: no other is repeated."""
+    names = (source.name, source.chinese)
+    meant = [stray for stray in strays if stray.partition(".")[0].strip(" /").casefold() in names]
+    if not meant:
+        return "no such file or folder"
+    kinds = ", ".join(EXTENSIONS)
+    return f"{' and '.join(meant)}, but nothing called {' or '.join(names)} (in small letters) that is one of {kinds}"
 
 
 def _refuse_unless_written(path: Path, folder: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import functools
 import gzip
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -132,10 +133,15 @@ class TextFile:
             raise self._error("a readable file", f"a damaged one ({type(error).__name__})") from None
         if not start.strip():
             raise self._error("a header line and data rows", "an empty file")
-        if start[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\x00" in start.split(b"\n", 1)[0]:
+        if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
             raise self._error("UTF-8 or GB18030", "UTF-16")
+        other = next((kind for begins, kind in _OTHER_KINDS.items() if start.startswith(begins)), None)
+        if other is not None or b"\x00" in start.split(b"\n", 1)[0]:
+            raise self._error("UTF-8 or GB18030", other or _what_has_nul(start, source))
         mark = b"\xef\xbb\xbf" if start.startswith(b"\xef\xbb\xbf") else b""
         line, newline, _ = start[len(mark) :].partition(b"\n")
+        if not newline and b"\r" in line.rstrip(b"\r"):
+            raise self._error("lines that end in CRLF or LF", "lines that end in CR alone")
         if not newline and len(start) == LONGEST_LINE:
             raise self._error("a header line", f"no line end in the first {LONGEST_LINE} bytes")
         line = line.rstrip(b"\r")
@@ -200,6 +206,24 @@ class TextFile:
                 if enough >= _ENOUGH_TO_TELL:
                     break
         return b"".join(telling)
+
+
+_OTHER_KINDS: Final = {
+    b"PK\x03\x04": "a workbook, or another packed file: one of Excel is to be called .xlsx",
+    b"\xd0\xcf\x11\xe0": "a file of old Office (.xls): it is to be saved as .xlsx",
+    b"\x1f\x8b": "a file packed with gzip: it is to be called .csv.gz",
+    b"PAR1\x15": "a Parquet file: it is to be called .parquet",
+}
+"""What begins like no text, and what it is."""
+
+
+def _what_has_nul(start: bytes, source: Source) -> str:
+    """UTF-16 without a mark where a header is found by reading it as such; else no text at all."""
+    for encoding in ("utf-16-le", "utf-16-be"):
+        line = re.split("[\r\n]", start.decode(encoding, errors="replace"), maxsplit=1)[0]
+        if any(header_key(cell.strip('"')) in source.headers for cell in re.split(f"[{''.join(SEPARATORS)}]", line)):
+            return "UTF-16"
+    return "a file that is no text"
 
 
 _BEYOND_ASCII: Final = bytes(range(128, 256))

@@ -95,9 +95,43 @@ def test_ascii_headers_promise_one_encoding_throughout(tmp_path, monkeypatch, en
         read(torn)
 
 
-def test_utf16_is_refused_by_name(tmp_path):
-    with pytest.raises(ContractError, match="UTF-16"):
-        read(write(tmp_path, f"{HEADER}\nG1,王,1,20260901,1\n", encoding="utf-16"))
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize(
+    "header", [HEADER, HEADER.replace(",", "\t"), "全国学籍号,学校标识码,清点日期,是否在校", '"全国学籍号","清点日期"']
+)
+def test_utf16_is_refused_by_name(tmp_path, encoding, header):
+    with pytest.raises(ContractError, match="found UTF-16"):
+        read(write(tmp_path, f"{header}\r\nG1,王,1,20260901,1\r\n", encoding=encoding))
+
+
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        (b"PK\x03\x04\x14\x00\x06\x00", ".xlsx"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "old Office"),
+        (gzip.compress(b"student_number\n"), ".csv.gz"),
+        (b"PAR1\x15\x04\x15\x10", ".parquet"),
+        (b"\x00\x01\x02\x03\xff", "no text"),
+        (b"a,b\x00\n1,2\n", "no text"),
+    ],
+)
+def test_what_is_no_text_is_called_what_it_is(tmp_path, data, found):
+    path = tmp_path / "in_school.csv"
+    path.write_bytes(data)
+
+    with pytest.raises(ContractError, match=found) as error:
+        read(path)
+
+    assert "UTF-16" not in str(error.value)
+
+
+@pytest.mark.parametrize("rows", [1, 5, 50_000])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])
+def test_lines_that_end_in_returns_alone_are_told_as_such(tmp_path, rows, encoding):
+    text = "\r".join(["全国学籍号,姓名,学校标识码,清点日期,是否在校", *["G1,王小明,33,20260901,是"] * rows])
+
+    with pytest.raises(ContractError, match="CR alone"):
+        read(write(tmp_path, text, encoding=encoding))
 
 
 def test_bad_bytes_under_a_chinese_header_cost_their_row_only(tmp_path):
