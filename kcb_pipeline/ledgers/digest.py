@@ -1,8 +1,9 @@
 """The digest chain: what a version says, as one number that its successor carries, so that a changed cell is found.
 
 Every row of every history table that stands in a version is hashed; row hashes are gathered in buckets, bucket hashes in one digest,
-each in order, so that the result depends on content alone and costs one pass. `content_digest` also covers the version's header and,
-through it, the digest of the version before.
+each in order, so that the result depends on content alone and costs one pass. The version's own row of `ledger_versions` is one of its
+rows: through it `content_digest` covers the digests of the version before and of the extracts, and one digest that somebody has
+kept vouches for all of them. So extracts saved again with the same cells are another version with another digest.
 """
 
 from __future__ import annotations

@@ -26,13 +26,15 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One published table. `key` identifies a row among those that stand; `order` is the order of the rows of a `log`."""
+    """One published table. `key` identifies a row among those that stand. `computes`: whether its history shows more than is stored, and so
+    is a view itself."""
 
     name: str
     label: str
     keeping: Keeping
     key: tuple[str, ...]
     fields: tuple[Field, ...]
+    computes: bool = False
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -42,6 +44,8 @@ class Table:
     @property
     def stored_as(self) -> str:
         """The name of the table that holds the rows (a history's view has the plain name)."""
+        if self.computes:
+            return f"{self.name}_stored"
         return f"{self.name}_history" if self.keeping == "history" else self.name
 
 
@@ -105,8 +109,8 @@ TABLES: Final = (
         "child_rows", "适龄儿童台账（当日数据行号）", "history", ("child_id",),
         _fields("child_id VARCHAR 儿童编号\n" + _ROWS.strip()),
     ),
-    Table("suspected_dropouts", "疑似辍学学生台账", "history", ("child_id",), _fields(_CHILD.rstrip() + _ROWS.rstrip() + _CASE)),
-    Table("dropouts", "辍学学生台账", "history", ("child_id",), _fields(_CHILD.rstrip() + _ROWS.rstrip() + _CASE)),
+    Table("suspected_dropouts", "疑似辍学学生台账", "history", ("child_id",), _fields(_CHILD.rstrip() + _ROWS.rstrip() + _CASE), computes=True),
+    Table("dropouts", "辍学学生台账", "history", ("child_id",), _fields(_CHILD.rstrip() + _ROWS.rstrip() + _CASE), computes=True),
     Table(
         "cases", "一人一案", "history", ("case_id",),
         _fields("""

@@ -17,6 +17,7 @@ _HISTORY_FIELDS: Final = (
 )
 _VERSION_FIELD: Final = Field("version", "INTEGER", "版本号")
 
+_CASE_LEDGERS: Final = (table("suspected_dropouts"), table("dropouts"))
 _LABELLED_WITH_VERSION: Final = ("duplicate_enrolments", "duplicate_persons", "registry_only")
 """Tables of the contract that carry a `version` column though they are kept as histories."""
 
@@ -24,7 +25,7 @@ _LABELLED_WITH_VERSION: Final = ("duplicate_enrolments", "duplicate_persons", "r
 def create_views(connection: duckdb.DuckDBPyConnection, version: int) -> None:
     """Create or replace every view and macro, and comment on every table, view and column. `version` is the current one."""
     for found in TABLES:
-        if found.keeping == "history":
+        if found.keeping == "history" and not found.computes:
             names = ", ".join(f'"{name}"' for name in found.columns)
             versioned = f"{version} AS version, " if found.name in _LABELLED_WITH_VERSION else ""
             as_of = "v AS version, " if versioned else ""
@@ -83,20 +84,24 @@ def _create_children(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _create_case_ledgers(connection: duckdb.DuckDBPyConnection) -> None:
-    """疑似辍学 and 辍学: days open count to the comparison date of the version that is asked for."""
+    """疑似辍学 and 辍学. Days open move every night and are not stored: they count to the comparison date of the version that is asked for,
+    and in the history to that of the last version in which the row stood."""
     columns = ", ".join(f'l."{field.name}"' for field in (*CHILD_FIELDS, *CASE_FIELDS))
     listed = {label: ", ".join(f"'{code}'" for code in codes) for label, codes in CATEGORIES.items()}
     category = " ".join(f"WHEN l.status_reason IN ({codes}) THEN '{label}'" for label, codes in listed.items())
-    category = f"CASE {category} END AS category"
-    for name in ("suspected_dropouts", "dropouts"):
+    shown = f"{columns}, date_diff('day', l.opened_on, v.comparison_date) AS days_open, CASE {category} END AS category"
+    for ledger in _CASE_LEDGERS:
+        name, stored = ledger.name, ledger.stored_as
         connection.execute(
-            f"CREATE OR REPLACE VIEW {name} AS SELECT {columns}, date_diff('day', l.opened_on, v.comparison_date) AS days_open, {category} "
-            f"FROM {name}_history l CROSS JOIN (SELECT comparison_date FROM ledger_versions ORDER BY version DESC LIMIT 1) v "
-            f"WHERE l.valid_to_version IS NULL"
+            f"CREATE OR REPLACE VIEW {name}_history AS SELECT {shown}, l.valid_from_version, l.valid_to_version FROM {stored} l "
+            "JOIN ledger_versions v ON v.version = coalesce(l.valid_to_version - 1, (SELECT max(version) FROM ledger_versions))"
         )
         connection.execute(
-            f"CREATE OR REPLACE MACRO {name}_as_of(v) AS TABLE SELECT {columns}, date_diff('day', l.opened_on, w.comparison_date) AS days_open, {category} "
-            f"FROM {name}_history l JOIN ledger_versions w ON w.version = v "
+            f"CREATE OR REPLACE VIEW {name} AS SELECT {columns}, l.days_open, l.category FROM {name}_history l WHERE l.valid_to_version IS NULL"
+        )
+        connection.execute(
+            f"CREATE OR REPLACE MACRO {name}_as_of(v) AS TABLE "
+            f"SELECT {shown.replace('v.comparison_date', 'w.comparison_date')} FROM {stored} l JOIN ledger_versions w ON w.version = v "
             f"WHERE l.valid_from_version <= v AND (l.valid_to_version IS NULL OR l.valid_to_version > v)"
         )
 
@@ -163,8 +168,10 @@ def _comment(connection: duckdb.DuckDBPyConnection) -> None:
         _comment_on(connection, "TABLE", found.stored_as, label, fields)
         if found.keeping == "history":
             fields = (_VERSION_FIELD, *found.fields) if found.name in _LABELLED_WITH_VERSION else found.fields
-            extra = (_DAYS_OPEN, _CATEGORY) if found.name in ("suspected_dropouts", "dropouts") else ()
-            _comment_on(connection, "VIEW", found.name, f"{found.label}（现行版本）", (*fields, *extra))
+            fields = (*fields, _DAYS_OPEN, _CATEGORY) if found.computes else fields
+            _comment_on(connection, "VIEW", found.name, f"{found.label}（现行版本）", fields)
+            if found.computes:
+                _comment_on(connection, "VIEW", f"{found.name}_history", label, (*fields, *_HISTORY_FIELDS))
     _comment_on(connection, "TABLE", "ledger_versions", "台账版本", VERSION_FIELDS)
     _comment_on(connection, "VIEW", "school_age_children", "适龄儿童台账（现行版本）", CHILD_FIELDS)
     _comment_on(

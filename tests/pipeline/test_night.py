@@ -104,6 +104,26 @@ def test_every_flagged_child_has_a_case_with_words(first_night):
         assert days_open == 0
 
 
+@pytest.mark.parametrize("ledger", ["suspected_dropouts", "dropouts"])
+def test_the_history_of_a_ledger_is_its_view_and_the_two_columns_of_keeping(three_nights, ledger):
+    """published.md: a ledger is a view of the current version over its history, which adds valid_from_version and valid_to_version."""
+    shown, kept = (
+        [name for name, *_ in three_nights.query(f"DESCRIBE {name}")] for name in (ledger, f"{ledger}_history")
+    )
+    assert kept == [*shown, "valid_from_version", "valid_to_version"]
+    standing = f"SELECT {', '.join(shown)} FROM {ledger}_history WHERE valid_to_version IS NULL ORDER BY case_id"
+    assert three_nights.query(standing) == three_nights.query(f"FROM {ledger} ORDER BY case_id")
+    for version in (1, 2, 3):
+        stood = f"valid_from_version <= {version} AND (valid_to_version IS NULL OR valid_to_version > {version})"
+        last_of_it = f"coalesce(valid_to_version - 1, 3) = {version}"
+        assert three_nights.query(
+            f"SELECT case_id, days_open FROM {ledger}_history WHERE {stood} AND {last_of_it} ORDER BY case_id"
+        ) == three_nights.query(
+            f"SELECT case_id, days_open FROM {ledger}_as_of({version}) WHERE case_id IN "
+            f"(SELECT case_id FROM {ledger}_history WHERE {stood} AND {last_of_it}) ORDER BY case_id"
+        )
+
+
 def test_every_table_and_column_is_commented_in_chinese(first_night):
     tables = first_night.query(
         "SELECT table_name, comment FROM duckdb_tables() UNION ALL SELECT view_name, comment FROM duckdb_views() WHERE NOT internal"

@@ -86,6 +86,16 @@ def test_a_required_source_that_did_not_come_stops_the_night(desk, source, on):
     assert CHINESE[source] in error.value.expected
 
 
+def found_instead_of_population(desk, on, name):
+    """What the refusal of a delivery says it found, with another file where the population should be."""
+    desk.find()
+    (desk.extracts / "population.csv").unlink()
+    desk.put(name, "some bytes")
+    with pytest.raises(ContractError) as error:
+        find_delivery(desk.extracts, on)
+    return error.value.found
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -99,28 +109,16 @@ def test_a_required_source_that_did_not_come_stops_the_night(desk, source, on):
     ],
 )
 def test_a_file_that_was_meant_for_a_required_source_is_named_with_what_is_expected(desk, on, name):
-    desk.find()
-    (desk.extracts / "population.csv").unlink()
-    desk.put(name, "some bytes")
+    found = found_instead_of_population(desk, on, name)
 
-    with pytest.raises(ContractError) as error:
-        find_delivery(desk.extracts, on)
-
-    assert name.partition("/")[0] in error.value.found
-    assert "population or 常住人口" in error.value.found
-    assert ".csv, .csv.gz, .xlsx, .parquet" in error.value.found
+    assert name.partition("/")[0] in found
+    assert "population or 常住人口" in found
+    assert ".csv, .csv.gz, .xlsx, .parquet" in found
 
 
 @pytest.mark.parametrize("name", ["张三.xls", "population of 张三.csv", "population-old.csv"])
 def test_no_other_file_is_named_in_its_place(desk, on, name):
-    desk.find()
-    (desk.extracts / "population.csv").unlink()
-    desk.put(name, "some bytes")
-
-    with pytest.raises(ContractError) as error:
-        find_delivery(desk.extracts, on)
-
-    assert error.value.found == "no such file or folder"
+    assert found_instead_of_population(desk, on, name) == "no such file or folder"
 
 
 def test_a_date_without_a_folder_is_a_question_that_cannot_be_answered(tmp_path, on):

@@ -159,7 +159,7 @@ def test_the_same_row_in_another_table_is_another_content(ledgers):
     record = row_of(table("suspected_dropouts"))
     fill(ledgers, "suspected_dropouts", record)
     first = digest(ledgers)
-    ledgers.execute("DELETE FROM suspected_dropouts_history")
+    ledgers.execute("DELETE FROM suspected_dropouts_stored")
     fill(ledgers, "dropouts", record)
 
     assert digest(ledgers) != first
