@@ -1,14 +1,17 @@
 """Which rows of one side are one person: 双重户籍 on the population side, 重复学籍 and earlier records in the registry.
 
-Rows that share a valid number are one person if their names agree, and two people with a shared number (kept, no key) if they do
-not. Rows with the same name, birth date and sex are one person if their guardians agree too. Everything else is left to the
-matching of the two sides.
+Rows that share a valid number are one person, or people with a shared number (kept, no key), by the rule of `shared_numbers`. Rows under a
+number that was struck off for another (重户) are the other's, by that of `former_numbers`. Rows with the same name, birth date and sex are one
+person if their guardians agree too. Everything else is left to the matching of the two sides.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Final
 
 import duckdb
 import numpy as np
@@ -16,9 +19,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kcb_pipeline.engines.embedded import create, scalar
-from kcb_pipeline.engines.sql import query, run_step, step_rows
+from kcb_pipeline.engines.sql import query, run_step, statement, step_rows
 from kcb_pipeline.engines.workspace import Workspace
-from kcb_pipeline.matching.chinese import FORMER_NAME, LOST_OR_ADDED, Guardians, name_levels
+from kcb_pipeline.identity import id_number
+from kcb_pipeline.identity.codes import citizen_numbers_of
+from kcb_pipeline.identity.former_numbers import StruckOff
+from kcb_pipeline.identity.shared_numbers import FIRST, Verdict, same_number
+from kcb_pipeline.matching.chinese import Guardians
 from kcb_pipeline.matching.comparisons import Pairs
 from kcb_pipeline.matching.components import components
 
@@ -53,6 +60,13 @@ FROM landed.student_registry WHERE row IN (SELECT ref FROM wanted)
 """
 
 
+_POPULATION_ROWS: Final = {
+    "SELECT * FROM landed.population WHERE 2 * row IN (SELECT ref FROM wanted)": 2 * pl.col("row"),
+    "SELECT * FROM landed.residents WHERE 2 * row + 1 IN (SELECT ref FROM wanted)": 2 * pl.col("row") + 1,
+}
+_REGISTRY_ROWS: Final = {"SELECT * FROM landed.student_registry WHERE row IN (SELECT ref FROM wanted)": pl.col("row")}
+
+
 @dataclass(frozen=True, slots=True)
 class Resolved:
     """How many persons a side has, and what was found on the way."""
@@ -69,14 +83,26 @@ def born_from(on: dt.date) -> dt.date:
 
 
 def resolve_population(workspace: Workspace) -> Resolved:
-    """Fill `standard.persons`, `standard.person_groups`, `standard.shared_numbers`, `standard.duplicate_persons`."""
+    """Fill `standard.persons`, `standard.person_groups`, `standard.shared_numbers`, `standard.former_numbers`, `standard.duplicate_persons`."""
     limit = {"born_from": born_from(workspace.comparison_date)}
     with workspace.connect() as connection:
-        by_number = step_rows(connection, _PACKAGE, "population_number_groups").sort("id_key", "nth")
-        verdict = _same_number(by_number.rename({"id_key": "group"}))
-        namesakes = step_rows(connection, _PACKAGE, "population_namesakes", limit)
-        edges = np.concatenate([verdict.edges, _namesakes_of_one_family(connection, namesakes, _POPULATION_GUARDIANS)])
+        by_number = step_rows(connection, _PACKAGE, "population_number_groups").rename({"id_key": "group"})
+        by_number = by_number.with_columns(number_born=id_number.birth_date(_complete(by_number["group"])))
+        namesakes = step_rows(connection, _PACKAGE, "population_namesakes", limit).sort("ref_a", "ref_b")
+        struck_off = StruckOff.read(connection, workspace.comparison_date)
+        several = [by_number["ref"], namesakes["ref_a"], namesakes["ref_b"], struck_off.bearers["ref"]]
+        order = _by_content(connection, _POPULATION_ROWS, several)
+        create(connection, "standard.group_order", order)
+        by_number = by_number.join(order, on="ref").sort(
+            "group", "is_live", "population_type", "updated_at", "place",
+            descending=[False, True, False, True, False], nulls_last=True,
+        )  # fmt: skip
+        verdict = same_number(by_number, adults_before=limit["born_from"], side_by_side=_in_one_household)
+        of_one_family = namesakes.filter(_have_one_family(connection, namesakes, _POPULATION_GUARDIANS))
+        former = struck_off.former_numbers(verdict.shared)
+        edges = np.concatenate([verdict.edges, _as_edges(of_one_family), former.edges])
         create(connection, "standard.shared_numbers", _as_column("ref", verdict.shared))
+        create(connection, "standard.former_numbers", former.keys)
         create(connection, "standard.person_groups", _groups(edges, "ref", "person"))
         run_step(connection, _PACKAGE, "kept_rows", "standard.kept_rows", limit)
         run_step(connection, _PACKAGE, "persons", "standard.persons")
@@ -87,98 +113,97 @@ def resolve_population(workspace: Workspace) -> Resolved:
 
 
 def resolve_registry(workspace: Workspace) -> Resolved:
-    """Fill `standard.students`, `standard.student_groups` and `standard.shared_student_numbers`."""
+    """Fill `standard.students`, `standard.student_groups` and `standard.shared_student_numbers`. Wants the persons of the population side."""
     with workspace.connect() as connection:
-        by_key = step_rows(connection, _PACKAGE, "registry_number_groups").sort("key_kind", "key_text", "nth")
-        groups = by_key.with_columns(
-            pl.struct("key_kind", "key_text").rank("dense").alias("group"), pl.col("row").alias("ref")
+        by_key = step_rows(connection, _PACKAGE, "registry_number_groups").rename({"row": "ref"})
+        namesakes = step_rows(connection, _PACKAGE, "registry_namesakes").sort("ref_a", "ref_b")
+        order = _by_content(connection, _REGISTRY_ROWS, [by_key["ref"], namesakes["ref_a"], namesakes["ref_b"]])
+        by_key = (
+            by_key.join(order, on="ref")
+            .with_columns(group=pl.struct("key_kind", "key_text").rank("dense"))
+            .sort("group", "is_live", "status_date", "place", descending=[False, True, True, False], nulls_last=True)
         )
-        by_student_number = _same_number(groups.filter(pl.col("key_kind") == "student_number"))
-        by_id_number = _same_number(groups.filter(pl.col("key_kind") == "id_number"))
-        namesakes = step_rows(connection, _PACKAGE, "registry_namesakes")
-        edges = np.concatenate(
-            [
-                by_student_number.edges,
-                by_id_number.edges,
-                _namesakes_of_one_family(connection, namesakes, _REGISTRY_GUARDIANS),
-            ]
-        )
+
+        def same(kind: str, numbers: Callable[[pl.Series], pl.Series]) -> Verdict:
+            rows = by_key.filter(pl.col("key_kind") == kind)
+            return same_number(
+                rows.with_columns(number_born=id_number.birth_date(numbers(rows["key_text"]))),
+                adults_before=born_from(workspace.comparison_date),
+                side_by_side=partial(_are_two_children, connection),
+            )
+
+        by_student_number = same("student_number", citizen_numbers_of)
+        by_id_number = same("id_number", _complete)
+        of_one_family = namesakes.filter(_have_one_family(connection, namesakes, _REGISTRY_GUARDIANS))
+        edges = np.concatenate([by_student_number.edges, by_id_number.edges, _as_edges(of_one_family)])
         create(connection, "standard.shared_student_numbers", _as_column("row", by_id_number.shared))
         create(connection, "standard.student_groups", _groups(edges, "row", "student"))
+        create(connection, "standard.student_group_order", order.rename({"ref": "row"}))
         run_step(connection, _PACKAGE, "students", "standard.students")
         _note_shared(connection, "student_registry", "row", "true", "shared_student_numbers")
         return _counted(connection, "registry_keys", "students", "student_groups", len(by_id_number.shared))
 
 
-@dataclass(frozen=True, slots=True)
-class _Verdict:
-    edges: NDArray[np.int64]
-    shared: NDArray[np.int64]
+def _complete(keys: pl.Series) -> pl.Series:
+    """Keys of ID numbers with a place for the check digit, which a key lacks and nobody here looks at."""
+    return keys.cast(pl.String) + "0"
 
 
-def _same_number(rows: pl.DataFrame) -> _Verdict:
-    """Rows of one number held against the first of their group: one person, or a number that two people share.
+def _in_one_household(pairs: pl.DataFrame) -> pl.Series:
+    """Whether both rows of a pair are live in one household: a person stands twice in two households, two people in one."""
+    same = (pl.col("household_id") == pl.col(f"household_id{FIRST}")).fill_null(value=False)
+    return pairs.select(same & pl.col("is_live") & pl.col(f"is_live{FIRST}")).to_series()
 
-    rows: group, ref, nth, name_key, folded, former_folded, birth_date, sex, is_live; sorted by group and nth. A row that is not
-    live needs only its birth date to agree: it is the same person under an earlier name.
-    """
-    if rows.is_empty():
-        return _Verdict(np.empty((0, 2), dtype=np.int64), np.empty(0, dtype=np.int64))
-    first = rows.filter(pl.col("nth") == 1).select(
-        "group",
-        pl.col("ref").alias("first_ref"),
-        pl.col("name_key").alias("first_name"),
-        pl.col("folded").alias("first_folded"),
-        pl.col("former_folded").alias("first_former"),
-        pl.col("birth_date").alias("first_birth"),
-        pl.col("sex").alias("first_sex"),
+
+def _are_two_children(connection: duckdb.DuckDBPyConnection, pairs: pl.DataFrame) -> pl.Series:
+    """Whether the two names of a pair of student records are those of two children of one family in the population, born on that day."""
+    wanted = pairs.select(
+        pl.int_range(pl.len(), dtype=pl.Int64).alias("pair"),
+        pl.col("pinyin").alias("pinyin_a"),
+        pl.col(f"pinyin{FIRST}").alias("pinyin_b"),
+        "birth_date",
     )
-    pairs = rows.filter(pl.col("nth") > 1).join(first, on="group", how="left", maintain_order="left")
-    level = name_levels(pairs["name_key"].fill_null(""), pairs["first_name"].fill_null(""))
-    judged = pairs.with_columns(
-        pl.Series("level", level),
-        (
-            (pl.col("birth_date") == pl.col("first_birth")).fill_null(value=True)
-            & (pl.col("sex") == pl.col("first_sex")).fill_null(value=True)
-        ).alias("same_birth"),
-        ((pl.col("folded") == pl.col("first_former")) | (pl.col("former_folded") == pl.col("first_folded")))
-        .fill_null(value=False)
-        .alias("renamed"),
-    )
-    # One name is one person whatever became of the birth date. A name that only resembles needs birth date and sex beside it: so do
-    # brothers on a shared number.
-    agree = (
-        (pl.col("level") <= FORMER_NAME)
-        | pl.col("renamed")
-        | ((pl.col("level") <= LOST_OR_ADDED) & pl.col("same_birth"))
-    )
-    agree |= ~pl.col("is_live") & pl.col("same_birth")
-    judged = judged.with_columns(agree.alias("agree"))
-    edges = judged.filter("agree").select("first_ref", "ref").to_numpy().astype(np.int64)
-    two = judged.filter(~pl.col("agree"))["group"].unique()
-    shared = rows.filter(pl.col("group").is_in(two.implode()))["ref"].unique().sort()
-    return _Verdict(edges.reshape(-1, 2), shared.to_numpy().astype(np.int64))
+    found = query(connection, statement(_PACKAGE, "side_by_side"), beside={"wanted": wanted})
+    found = found.sort("pair", "ref_a", "ref_b")
+    of_one_family = found["same_household"] | _have_one_family(connection, found, _POPULATION_GUARDIANS)
+    return wanted["pair"].is_in(found.filter(of_one_family)["pair"].implode())
 
 
-def _namesakes_of_one_family(
-    connection: duckdb.DuckDBPyConnection, namesakes: pl.DataFrame, guardians_sql: str
-) -> NDArray[np.int64]:
-    """Pairs of rows with one name, birth date and sex whose guardians are the same people."""
-    if namesakes.is_empty():
-        return np.empty((0, 2), dtype=np.int64)
-    namesakes = namesakes.sort("ref_a", "ref_b")
-    wanted = pl.concat([namesakes["ref_a"], namesakes["ref_b"]]).unique().sort().to_frame("ref")
+def _have_one_family(connection: duckdb.DuckDBPyConnection, pairs: pl.DataFrame, guardians_sql: str) -> pl.Series:
+    """Whether the guardians of the two rows of each pair (ref_a, ref_b) are the same people."""
+    if pairs.is_empty():
+        return pl.Series(dtype=pl.Boolean)
+    wanted = pl.concat([pairs["ref_a"], pairs["ref_b"]]).unique().sort().alias("ref").to_frame()
     guardians = query(connection, guardians_sql, beside={"wanted": wanted})
     prepared = guardians.select("ref").hstack(GUARDIANS.prepare(guardians))
     sides = [
-        namesakes.select(pl.col(side).alias("ref"))
+        pairs.select(pl.col(side).alias("ref"))
         .join(prepared, on="ref", how="left", maintain_order="left")
         .with_columns(pl.exclude("ref").fill_null(0))
         for side in ("ref_a", "ref_b")
     ]
     level = GUARDIANS.levels(Pairs.aligned(*sides))
-    same = (level == 0) | (level == 1)
-    return namesakes.filter(pl.Series(same)).to_numpy().astype(np.int64).reshape(-1, 2)
+    return pl.Series((level == 0) | (level == 1))
+
+
+def _as_edges(pairs: pl.DataFrame) -> NDArray[np.int64]:
+    return pairs.select("ref_a", "ref_b").to_numpy().astype(np.int64).reshape(-1, 2)
+
+
+def _by_content(
+    connection: duckdb.DuckDBPyConnection, sources: Mapping[str, pl.Expr], several: Sequence[pl.Series]
+) -> pl.DataFrame:
+    """`ref` and `place` of rows among which one is to be chosen: by their cells, column by column, in whatever order they were sent.
+
+    sources: the statement that gives the rows `wanted` whole, and how `ref` is made of their row.
+    """
+    wanted = pl.concat(several).unique().sort().alias("ref").to_frame()
+    ordered = []
+    for sql, ref in sources.items():
+        rows = query(connection, sql, beside={"wanted": wanted})
+        cells = [name for name in rows.columns if name != "row"]
+        ordered.append(rows.sort(*cells, "row", nulls_last=True).select(ref.alias("ref")))
+    return pl.concat(ordered).with_columns(pl.int_range(pl.len(), dtype=pl.Int64).alias("place"))
 
 
 def _groups(edges: NDArray[np.int64], row: str, group: str) -> pl.DataFrame:

@@ -33,7 +33,6 @@ def test_row_order_does_not_matter(first_night, county, tmp_path):
 
     home.program("run", "--date", str(DATES[0]))
 
-    # A row that two records of one pupil could stand for is chosen by its number when all else is equal; nothing else may differ.
     columns = "child_id, id_number, name, status, status_reason, match_method, match_probability, school_code, grade, population_type"
     assert home.query(f"SELECT {columns} FROM school_age_children ORDER BY ALL") == first_night.query(
         f"SELECT {columns} FROM school_age_children ORDER BY ALL"

@@ -32,7 +32,8 @@ LEFT JOIN (
                PARTITION BY p.person
                ORDER BY p.is_live DESC,
                         CASE WHEN t.is_absent OR t.is_on_long_leave OR t.is_not_in_headcount OR p.registry_status = '02' THEN 1 ELSE 0 END,
-                        p.is_primary DESC, p.status_date DESC NULLS LAST, p.registry_row
+                        p.is_primary DESC, p.status_date DESC NULLS LAST, p.student_number NULLS LAST, p.school_code NULLS LAST,
+                        p.grade NULLS LAST, p.registry_row
            ) AS nth
     FROM status.pupil_rows p
     LEFT JOIN status.attendance t ON t.registry_row = p.registry_row AND t.person = p.person
@@ -40,7 +41,11 @@ LEFT JOIN (
 ) c ON c.person = r.person AND c.nth = 1
 LEFT JOIN (
     SELECT person, registry_row, registry_status, grade, status_date,
-           row_number() OVER (PARTITION BY person ORDER BY status_date DESC NULLS LAST, registry_row DESC) AS nth
+           row_number() OVER (
+               PARTITION BY person
+               ORDER BY status_date DESC NULLS LAST, registry_status, grade NULLS LAST, student_number NULLS LAST, school_code NULLS LAST,
+                        registry_row
+           ) AS nth
     FROM status.pupil_rows WHERE NOT is_live
 ) d ON d.person = r.person AND d.nth = 1
 WHERE n.records = 1 OR r.registry_row = c.registry_row

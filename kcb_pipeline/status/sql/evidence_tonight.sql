@@ -13,7 +13,7 @@ UNION ALL
 SELECT person, 'abroad', 'exit_entry', destination, crossed_on, NULL, row
 FROM (
     SELECT a.person, e.destination, e.crossed_on, e.direction, e.row,
-           row_number() OVER (PARTITION BY a.person ORDER BY e.crossed_on DESC, e.direction DESC, e.row) AS nth
+           row_number() OVER (PARTITION BY a.person ORDER BY e.crossed_on DESC, e.direction DESC, e.destination NULLS LAST, e.row) AS nth
     FROM landed.exit_entry e JOIN status.attributed a ON a.source = 'exit_entry' AND a.row = e.row
     WHERE e.crossed_on IS NOT NULL AND e.direction IS NOT NULL
 ) crossings

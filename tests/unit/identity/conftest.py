@@ -69,7 +69,7 @@ def landed(tmp_path, on):
             lines = [",".join(str(record.get(name, "")) for name in names) for record in records]
             (extracts / f"{source}.csv").write_text("\n".join([",".join(names), *lines]) + "\n", encoding="utf-8")
         delivery = find_delivery(extracts, on)
-        for source in ("population", "residents", "student_registry"):
+        for source in ("population", "residents", "student_registry", "deregistrations"):
             land(workspace, delivery, sources()[source])
         return workspace, query
 

@@ -612,7 +612,11 @@ def test_two_valid_numbers_and_nobody_of_the_family_in_common_link_nobody():
     misled = replace(
         learned,
         m=learned.m
-        | {name: tuple(1 / len(m) for _ in m) for name, m in learned.m.items() if name in ("id_number", "guardians", "county")},
+        | {
+            name: tuple(1 / len(m) for _ in m)
+            for name, m in learned.m.items()
+            if name in ("id_number", "guardians", "county")
+        },
         lookalikes=None,
     )
     against = Contradiction((("id_number", (ID_BOTH_VALID_DIFFERENT,)), ("guardians", (NONE_SHARED,))))

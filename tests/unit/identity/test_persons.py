@@ -1,0 +1,324 @@
+"""Who is one person on each side: numbers that people share, numbers that were struck off for others, and which row stands for a person."""
+
+import pytest
+
+from kcb_pipeline.identity.persons import resolve_population, resolve_registry
+from kcb_pipeline.identity.standardise import standardise_population, standardise_registry
+from tests.unit.identity.conftest import made_up_number
+
+BORN = "20150312"
+OWN = made_up_number(BORN, "002")
+MOTHERS = made_up_number("19880506", "002")
+ELDER_SISTERS = made_up_number("20121201", "004")
+
+
+def child(name, **cells):
+    return {
+        "name": name, "birth_date": BORN, "sex": "2", "household_id": "H1", "division_code": "533123", "person_state": "0",
+        "father_name": "金大山", "father_id_number": made_up_number("19860101", "001"),
+    } | cells  # fmt: skip
+
+
+def record(name, number, place=0, **cells):
+    return {
+        "name": name, "birth_date": BORN, "sex": "2", "id_type": "1", "id_number": number, "registry_status": "01",
+        "student_number": f"L533123{BORN}{place:04d}", "school_code": "3153290101", "grade": "5",
+    } | cells  # fmt: skip
+
+
+@pytest.fixture
+def resolved(landed):
+    """Lands these rows and says who is who; gives a query on the working tables."""
+
+    def make(**rows):
+        workspace, query = landed(**rows)
+        standardise_population(workspace)
+        standardise_registry(workspace)
+        resolve_population(workspace)
+        resolve_registry(workspace)
+        return query
+
+    return make
+
+
+def pupils(query):
+    return query(
+        "SELECT count(*) FROM standard.students s JOIN landed.student_registry r USING (row) WHERE r.name <> '余人'"
+    )[0][0]
+
+
+def noted(query):
+    return [row for (row,) in query("SELECT row FROM landed.cell_issues WHERE rule = 'shared_id_number' ORDER BY row")]
+
+
+TWINS = [
+    ("金雨", "金悦"),
+    ("莫春兰", "莫春莲"),
+    ("韦丽", "韦莉"),
+    ("石佳佳", "石佳"),
+    ("何静", "何婧"),
+    ("吴雨桐", "吴欣妍"),
+]
+"""By sound, by look, a character more, and nothing but the surname in common."""
+
+
+@pytest.mark.parametrize("other_status", ["01", "10"])
+@pytest.mark.parametrize("number", [MOTHERS, ELDER_SISTERS], ids=["mother's", "elder sister's"])
+@pytest.mark.parametrize("names", TWINS)
+@pytest.mark.parametrize("turned", [False, True])
+def test_twins_under_the_number_of_another_are_two_pupils_with_a_shared_number(
+    resolved, names, number, other_status, turned
+):
+    statuses = ("01", other_status)
+    rows = [
+        record(name, number, n, registry_status=status)
+        for n, (name, status) in enumerate(zip(names, statuses, strict=True))
+    ]
+
+    query = resolved(student_registry=rows[::-1] if turned else rows)
+
+    assert pupils(query) == 2
+    assert noted(query) == [1, 2]
+    assert query("SELECT DISTINCT id_key, number_is_shared FROM standard.students") == [(None, True)]
+
+
+def test_the_birth_date_that_is_missing_and_taken_from_a_mothers_number_does_not_make_it_the_childs(resolved):
+    query = resolved(
+        student_registry=[record(name, MOTHERS, n, birth_date="") for n, name in enumerate(("韦丽", "韦莉"))]
+    )
+
+    assert pupils(query) == 2
+
+
+@pytest.mark.parametrize("other_status", ["01", "10"])
+def test_one_child_with_two_records_under_its_mothers_number_is_one_pupil_whoever_else_bears_it(resolved, other_status):
+    rows = [
+        record("金悦", MOTHERS, 1),
+        record("金雨", MOTHERS, 2),
+        record("金雨", MOTHERS, 3, registry_status=other_status),
+    ]
+
+    query = resolved(student_registry=rows)
+
+    assert pupils(query) == 2
+    assert noted(query) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("names", [("刘小明", "劉小明"), ("李晓丽", "李小丽"), ("李晓丽", "李晓")])
+def test_a_second_record_under_the_childs_own_number_with_a_damaged_name_is_the_childs(resolved, names):
+    query = resolved(
+        population=[child(names[0], id_number=OWN)],
+        student_registry=[record(name, OWN, n) for n, name in enumerate(names)],
+    )
+
+    assert pupils(query) == 1
+    assert noted(query) == []
+
+
+def test_an_ended_record_under_the_childs_own_number_may_bear_an_earlier_name(resolved):
+    query = resolved(student_registry=[record("韦丽", OWN, 1), record("莫春兰", OWN, 2, registry_status="10")])
+
+    assert pupils(query) == 1
+
+
+@pytest.mark.parametrize("other_status", ["01", "10"])
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"father_name": "", "father_id_number": ""}, {}),
+        ({}, {"household_id": "H2", "father_name": "金大山子"}),
+        ({"guardian_phone": "13800000001"}, {"household_id": "H2", "father_id_number": "", "guardian_phone": "13800000001"}),
+    ],
+    ids=["one household", "one father's number", "one phone"],
+)  # fmt: skip
+@pytest.mark.parametrize("names", TWINS[:5])
+def test_twins_who_stand_side_by_side_in_the_population_are_two_pupils_though_both_bear_ones_number(
+    resolved, names, first, second, other_status
+):
+    population = [
+        child(names[0], id_number=OWN, **first),
+        child(names[1], id_number=made_up_number(BORN, "004"), **second),
+    ]
+    rows = [record(names[0], OWN, 1), record(names[1], OWN, 2, registry_status=other_status)]
+
+    query = resolved(population=population, student_registry=rows)
+
+    assert pupils(query) == 2
+    assert noted(query) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "stranger",
+    [
+        {"household_id": "H2", "father_name": "石大川", "father_id_number": made_up_number("19850101", "003")},
+        {"birth_date": "20150313", "id_number": made_up_number("20150313", "004")},
+        {"person_state": "1"},
+    ],
+    ids=["another family's", "born on another day", "no longer live"],
+)
+def test_a_child_of_the_damaged_name_who_is_no_twin_does_not_keep_two_records_apart(resolved, stranger):
+    population = [child("韦丽", id_number=OWN), child("韦莉", id_number=made_up_number(BORN, "004")) | stranger]
+
+    query = resolved(population=population, student_registry=[record("韦丽", OWN, 1), record("韦莉", OWN, 2)])
+
+    assert pupils(query) == 1
+
+
+def test_a_child_registered_twice_is_no_twin_of_itself(resolved):
+    population = [child("韦丽", id_number=OWN), child("韦莉", id_number=OWN, household_id="H2")]
+
+    query = resolved(population=population, student_registry=[record("韦丽", OWN, 1), record("韦莉", OWN, 2)])
+
+    assert query("SELECT count(*) FROM standard.persons WHERE name_key <> '余人'") == [(1,)]
+    assert pupils(query) == 1
+
+
+def test_two_live_rows_of_one_household_and_number_with_two_names_are_two_people(resolved):
+    query = resolved(population=[child("韦丽", id_number=OWN), child("韦莉", id_number=OWN)])
+
+    assert query("SELECT count(*) FROM standard.persons WHERE id_key IS NULL") == [(2,)]
+    assert noted(query) == [1, 2]
+
+
+def test_two_children_under_one_g_number_of_their_mothers_are_two_pupils(resolved):
+    rows = [record(name, "", student_number=f"G{MOTHERS}", id_type="Z") for name in ("韦丽", "韦莉")]
+
+    assert pupils(resolved(student_registry=rows)) == 2
+
+
+def test_a_transfer_under_one_student_number_is_one_pupil(resolved):
+    rows = [
+        record("韦丽", "", student_number=f"L533123{BORN}0001", registry_status="10"),
+        record("韦莉", "", student_number=f"L533123{BORN}0001", school_code="3153290102"),
+    ]
+
+    assert pupils(resolved(student_registry=rows)) == 1
+
+
+# -- 重户 ------------------------------------------------------------------------------------------------------------
+
+OLD = made_up_number(BORN, "006", division="522635")
+
+
+def struck_off(**cells):
+    return {
+        "id_number": OLD, "name": "韦丽", "birth_date": BORN, "kind": "重户", "occurred_on": "20260801", "reversal_flag": "0",
+        "kept_id_number": OWN,
+    } | cells  # fmt: skip
+
+
+def second_keys(query):
+    return [key for (key,) in query("SELECT other_key FROM standard.persons WHERE name_key <> '余人' ORDER BY row")]
+
+
+@pytest.mark.parametrize(
+    "said", [{}, {"name": "韦莉"}, {"birth_date": ""}], ids=["the same", "another spelling", "no birth date"]
+)
+def test_a_number_struck_off_for_another_is_a_second_key_of_who_bears_that(resolved, said):
+    query = resolved(population=[child("韦丽", id_number=OWN)], deregistrations=[struck_off(**said)])
+
+    assert second_keys(query) == [int(OLD[:17])]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [{"name": "吴欣妍"}, {"birth_date": "20140101"}, {"kind": "迁出"}, {"reversal_flag": "1"}, {"id_number": OLD[:-1] + "?"}, {"kept_id_number": ""}],
+    ids=lambda said: next(iter(said)),
+)  # fmt: skip
+def test_it_is_none_where_name_or_birth_date_speak_against_it_or_it_does_not_hold(resolved, said):
+    query = resolved(population=[child("韦丽", id_number=OWN)], deregistrations=[struck_off(**said)])
+
+    assert second_keys(query) == [None]
+
+
+def test_a_striking_off_that_was_undone_since_gives_no_key(resolved):
+    undone = struck_off(reversal_flag="1", occurred_on="20260901")
+
+    query = resolved(population=[child("韦丽", id_number=OWN)], deregistrations=[struck_off(), undone])
+
+    assert second_keys(query) == [None]
+
+
+def test_a_number_that_leads_to_two_people_is_nobodys_former_one(resolved):
+    other = made_up_number(BORN, "008")
+    two = resolved(
+        population=[child("韦丽", id_number=OWN), child("韦丽", id_number=other, household_id="H2", father_id_number="", father_name="")],
+        deregistrations=[struck_off(), struck_off(kept_id_number=other)],
+    )  # fmt: skip
+
+    assert second_keys(two) == [None, None]
+
+
+def test_a_number_that_another_bears_is_nobodys_former_one(resolved):
+    query = resolved(
+        population=[child("韦丽", id_number=OWN), child("吴欣妍", id_number=OLD, household_id="H2")],
+        deregistrations=[struck_off()],
+    )
+
+    assert second_keys(query) == [None, None]
+
+
+def test_a_kept_number_that_two_people_share_has_no_former_one(resolved):
+    population = [child("韦丽", id_number=OWN), child("吴欣妍", id_number=OWN, household_id="H2")]
+
+    query = resolved(population=population, deregistrations=[struck_off()])
+
+    assert second_keys(query) == [None, None]
+
+
+@pytest.mark.parametrize("state", ["0", "7"])
+def test_a_row_that_is_still_there_under_the_number_struck_off_is_the_same_persons(resolved, state):
+    stranger = {"household_id": "H2", "father_name": "", "father_id_number": "", "person_state": state}
+    query = resolved(
+        population=[child("韦丽", id_number=OWN, updated_at="20260901"), child("韦丽", id_number=OLD, updated_at="20250101", **stranger)],
+        deregistrations=[struck_off()],
+    )  # fmt: skip
+
+    assert query("SELECT row, other_key FROM standard.persons WHERE name_key <> '余人'") == [(1, int(OLD[:17]))]
+    twice = query("SELECT population_row, duplicate_population_row, reason FROM standard.duplicate_persons")
+    assert twice == ([(1, 2, "struck_off_as_duplicate")] if state == "0" else [])
+
+
+# -- which row stands for a person ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_of_records_that_are_otherwise_equal_the_one_that_stands_for_the_pupil_is_chosen_by_what_is_in_it(
+    resolved, turned
+):
+    rows = [
+        record("韦丽", OWN, 7, class_name="02"),
+        record("韦丽", OWN, 7, class_name="01"),
+        record("韦丽", OWN, 7, class_name=""),
+    ]
+
+    query = resolved(student_registry=rows[::-1] if turned else rows)
+
+    assert query("SELECT class_name FROM standard.students JOIN landed.student_registry USING (row)") == [("01",)]
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_record_with_a_number_stands_for_the_pupil_before_one_without(resolved, turned):
+    father = {"guardian1_name": "韦大山", "guardian1_id_number": made_up_number("19860101", "001")}
+    rows = [record("韦丽", OWN, 9, **father), record("韦丽", "", 1, id_type="Z", **father)]
+
+    query = resolved(student_registry=rows[::-1] if turned else rows)
+
+    assert query("SELECT id_key FROM standard.students") == [(int(OWN[:17]),)]
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("source", ["population", "residents"])
+def test_of_rows_of_one_person_that_are_otherwise_equal_the_one_kept_is_chosen_by_what_is_in_it(
+    resolved, source, turned
+):
+    rows = [
+        child("韦丽", id_number=OWN, township_name=name, household_id=f"H{name}") for name in ("乙镇", "丙镇", "甲镇")
+    ]
+
+    query = resolved(**{source: rows[::-1] if turned else rows})
+
+    kept = query(
+        f"SELECT township_name FROM standard.persons p JOIN landed.{source} USING (row) WHERE p.id_key IS NOT NULL"
+    )
+    assert kept == [("丙镇",)]
