@@ -7,8 +7,17 @@ LEFT JOIN (
     FROM landed.deregistrations r JOIN status.attributed x ON x.source = 'deregistrations' AND x.row = r.row
     WHERE r.reversal_flag IS NOT NULL AND r.reversal_flag <> '0'
 ) undone ON undone.person = a.person AND undone.kind = d.kind AND undone.occurred_on >= d.occurred_on
+LEFT JOIN (
+    -- 重户 strikes off a number, and a child where that is its own and the kept one is another county's; here it is a second key of that child
+    SELECT e.row, s.person
+    FROM standard.evidence_keys e
+    JOIN (SELECT person, id_key FROM standard.persons UNION ALL SELECT person, id_key FROM standard.gone_children) s ON s.id_key = e.id_key
+    JOIN landed.deregistrations r ON r.row = e.row
+    LEFT JOIN landed.population k ON k.id_number = r.kept_id_number
+    WHERE e.source = 'deregistrations' AND r.kept_id_number IS NOT NULL AND k.row IS NULL
+) w ON w.row = d.row AND w.person = a.person
 WHERE (d.reversal_flag IS NULL OR d.reversal_flag = '0') AND undone.person IS NULL
-  AND d.kind IS NOT NULL AND d.kind <> '重户' AND d.occurred_on IS NOT NULL
+  AND d.kind IS NOT NULL AND (d.kind <> '重户' OR w.person IS NOT NULL) AND d.occurred_on IS NOT NULL
 UNION ALL
 SELECT person, 'abroad', 'exit_entry', destination, crossed_on, NULL, row
 FROM (
