@@ -115,7 +115,7 @@ def gone(tmp_path_factory):
         c = County(date)
         people = {
             name: c.person(name)
-            for name in ("死亡注销", "号码有误", "出国", "重户一", "重户二", "重户外县", "另一同名", "查无")
+            for name in ("死亡注销", "号码有误", "出国", "重户一", "重户二", "重户外县", "重户未留", "另一同名", "查无")
         }
         for who in people.values():
             if who["name"] == "重户二":
@@ -131,6 +131,13 @@ def gone(tmp_path_factory):
                   kept_id_number=people["重户二"]["id_number"])  # fmt: skip
             c.add("deregistrations", id_number=people["重户外县"]["id_number"], name="重户外县", kind="重户", occurred_on="20261118",
                   kept_id_number="11010519491231002X")  # fmt: skip
+            c.add(
+                "deregistrations",
+                id_number=people["重户未留"]["id_number"],
+                name="重户未留",
+                kind="重户",
+                occurred_on="20261118",
+            )
             who = people["出国"]
             c.add("exit_entry", name=who["name"], sex="1", birth_date=who["birth_date"], id_number=who["id_number"], direction="出",
                   crossed_on="20260901", destination="缅甸")  # fmt: skip
@@ -147,6 +154,7 @@ def test_what_struck_a_child_off_is_its_reason_though_its_row_left_with_it(gone)
         "重户一": "departed duplicate_registration",
         "重户二": "enrolled live_enrolment",
         "重户外县": "departed struck_off",
+        "重户未留": "departed struck_off",
         "另一同名": "unenrolled no_record",
         "查无": "departed no_longer_live",
     }
@@ -165,6 +173,7 @@ def test_its_case_closes_on_the_row_that_says_so_and_never_on_its_going(gone):
         "出国": ("closed", "exit_entry"),
         "重户一": ("closed", "population"),
         "重户外县": ("closed", "deregistrations"),
+        "重户未留": ("closed", "deregistrations"),
         "另一同名": ("suspected", None),
         "查无": ("suspected", None),
     }

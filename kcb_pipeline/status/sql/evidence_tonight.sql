@@ -8,13 +8,17 @@ LEFT JOIN (
     WHERE r.reversal_flag IS NOT NULL AND r.reversal_flag <> '0'
 ) undone ON undone.person = a.person AND undone.kind = d.kind AND undone.occurred_on >= d.occurred_on
 LEFT JOIN (
-    -- 重户 strikes off a number, and a child where that is its own and the kept one is another county's; here it is a second key of that child
+    -- 重户 strikes off a number, and a child where that is its own, it bears no other one, and the kept one is nobody's here
     SELECT e.row, s.person
     FROM standard.evidence_keys e
     JOIN (SELECT person, id_key FROM standard.persons UNION ALL SELECT person, id_key FROM standard.gone_children) s ON s.id_key = e.id_key
     JOIN landed.deregistrations r ON r.row = e.row
     LEFT JOIN landed.population k ON k.id_number = r.kept_id_number
-    WHERE e.source = 'deregistrations' AND r.kept_id_number IS NOT NULL AND k.row IS NULL
+    LEFT JOIN (
+        SELECT DISTINCT g.person, o.id_key
+        FROM standard.person_groups g JOIN standard.population_keys o ON o.ref = g.ref AND o.is_live
+    ) o ON o.person = s.person AND o.id_key <> e.id_key
+    WHERE e.source = 'deregistrations' AND k.row IS NULL AND o.person IS NULL
 ) w ON w.row = d.row AND w.person = a.person
 WHERE (d.reversal_flag IS NULL OR d.reversal_flag = '0') AND undone.person IS NULL
   AND d.kind IS NOT NULL AND (d.kind <> '重户' OR w.person IS NOT NULL) AND d.occurred_on IS NOT NULL
