@@ -12,12 +12,14 @@ from kcb_pipeline.matching.settings import Settings
 from kcb_pipeline.matching.weighing import Rarities, levels_of, patterns_of, prepare, weights_of
 
 
-def best_weights(records: pl.DataFrame, settings: Settings, model: Model) -> NDArray[np.float64]:
-    """The weight of each record paired with itself."""
+def best_weights(
+    records: pl.DataFrame, settings: Settings, model: Model, *, orphaned: float = 1.0
+) -> NDArray[np.float64]:
+    """The weight of each record paired with itself. orphaned: `linkage.orphaned_share` of the tables."""
     prepared = prepare(records, settings)
     patterns = patterns_of(
         settings, levels_of(settings.comparisons, Pairs.aligned(prepared, prepared)), prepared.height
     )
     rows = np.arange(prepared.height)
     rare = Rarities.of(settings, prepared, prepared).among(rows, rows)
-    return weights_of(settings, model, patterns, rare).total
+    return weights_of(settings, model, patterns, rare, orphaned=orphaned).total

@@ -15,6 +15,7 @@ import polars as pl
 from kcb_pipeline.engines.embedded import frame, has_table, scalar
 from kcb_pipeline.errors import UsageError
 from kcb_pipeline.home import Home
+from kcb_pipeline.matching.linkage import orphaned_share
 from kcb_pipeline.matching.model import Model
 from kcb_pipeline.matching.potential import best_weights
 from kcb_pipeline.matching.registers import register_frames, register_settings
@@ -107,10 +108,11 @@ def _blocking(report: pl.DataFrame) -> str:
 
 
 def _unlinkables(connection: duckdb.DuckDBPyConnection, settings: Settings, model: Model) -> str:
-    sides = {}
-    for words, records in zip(("人口（户籍、流动）", "学籍"), register_frames(connection), strict=True):
+    sides, tables = {}, register_frames(connection)
+    orphaned = orphaned_share(settings, model, *(records.height for records in tables))
+    for words, records in zip(("人口（户籍、流动）", "学籍"), tables, strict=True):
         some = records.gather_every(max(math.ceil(records.height / _MOST_RECORDS), 1))
-        sides[words] = best_weights(some, settings, model).tolist()
+        sides[words] = best_weights(some, settings, model, orphaned=orphaned).tolist()
     probability = settings.link_probability
     return charts.unlinkables(sides, math.log2(probability) - math.log2(1 - probability))
 

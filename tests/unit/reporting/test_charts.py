@@ -11,6 +11,7 @@ import pytest
 from kcb_pipeline.config import Matching
 from kcb_pipeline.matching import link
 from kcb_pipeline.matching.comparisons import Date, Exact
+from kcb_pipeline.matching.linkage import orphaned_share
 from kcb_pipeline.matching.potential import best_weights
 from kcb_pipeline.matching.registers import register_settings
 from kcb_pipeline.matching.settings import Settings, block_on
@@ -162,8 +163,11 @@ def test_what_a_record_could_weigh_is_its_weight_against_itself():
     result = link(people, people, settings)
     own = result.linked.filter(pl.col("left_row") == pl.col("right_row"))
 
-    best = best_weights(people, settings, result.model)
-    nameless = best_weights(people.with_columns(pl.lit(None, dtype=pl.String).alias("name")), settings, result.model)
+    orphaned = orphaned_share(settings, result.model, people.height, people.height)
+    best, nameless = (
+        best_weights(records, settings, result.model, orphaned=orphaned)
+        for records in (people, people.with_columns(pl.lit(None, dtype=pl.String).alias("name")))
+    )
 
     assert own.height == 200
     assert best == pytest.approx(own["match_weight"].to_numpy(), abs=1e-9)
