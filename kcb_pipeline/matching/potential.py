@@ -12,9 +12,7 @@ from kcb_pipeline.matching.settings import Settings
 from kcb_pipeline.matching.weighing import Rarities, levels_of, patterns_of, prepare, weights_of
 
 
-def best_weights(
-    records: pl.DataFrame, settings: Settings, model: Model, *, orphaned: float = 1.0
-) -> NDArray[np.float64]:
+def best_weights(records: pl.DataFrame, settings: Settings, model: Model, *, orphaned: float) -> NDArray[np.float64]:
     """The weight of each record paired with itself. orphaned: `linkage.orphaned_share` of the tables."""
     prepared = prepare(records, settings)
     patterns = patterns_of(

@@ -22,6 +22,10 @@ WITH numbered AS (
     SELECT e.source, e.row, c.person, 1, c.name_key, c.former_folded, c.birth_date
     FROM standard.evidence_keys e
     JOIN standard.gone_children c ON c.id_key = e.id_key
+), known AS (
+    SELECT person, name_key, folded, pinyin, birth_date, sex FROM standard.persons
+    UNION ALL
+    SELECT person, name_key, folded, pinyin, birth_date, sex FROM standard.gone_children
 )
 SELECT n.source, n.row, n.person, n.rank, e.name_key, n.name_key AS their_name,
        e.written_birth = n.birth_date OR e.folded = n.former_folded AS agrees
@@ -37,16 +41,8 @@ JOIN standard.registry_keys r ON r.row = p.registry_row
 UNION ALL
 SELECT e.source, e.row, k.person, 4, e.name_key, k.name_key, true
 FROM standard.evidence_keys e
-JOIN standard.persons k ON k.folded = e.folded AND k.birth_date = e.birth_date AND (e.sex IS NULL OR k.sex IS NULL OR k.sex = e.sex)
+JOIN known k ON k.folded = e.folded AND k.birth_date = e.birth_date AND (e.sex IS NULL OR k.sex IS NULL OR k.sex = e.sex)
 UNION ALL
 SELECT e.source, e.row, k.person, 5, e.name_key, k.name_key, true
 FROM standard.evidence_keys e
-JOIN standard.persons k ON k.pinyin = e.pinyin AND k.birth_date = e.birth_date AND (e.sex IS NULL OR k.sex IS NULL OR k.sex = e.sex)
-UNION ALL
-SELECT e.source, e.row, c.person, 4, e.name_key, c.name_key, true
-FROM standard.evidence_keys e
-JOIN standard.gone_children c ON c.folded = e.folded AND c.birth_date = e.birth_date AND (e.sex IS NULL OR c.sex IS NULL OR c.sex = e.sex)
-UNION ALL
-SELECT e.source, e.row, c.person, 5, e.name_key, c.name_key, true
-FROM standard.evidence_keys e
-JOIN standard.gone_children c ON c.pinyin = e.pinyin AND c.birth_date = e.birth_date AND (e.sex IS NULL OR c.sex IS NULL OR c.sex = e.sex)
+JOIN known k ON k.pinyin = e.pinyin AND k.birth_date = e.birth_date AND (e.sex IS NULL OR k.sex IS NULL OR k.sex = e.sex)
