@@ -5,6 +5,7 @@ damaged field; what each rule gave is reported, and a block too large to compare
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -13,6 +14,7 @@ import polars.selectors as cs
 from numpy.typing import NDArray
 
 from kcb_pipeline.matching.settings import BlockingRule, Key
+from kcb_pipeline.threads import side_by_side
 
 _MOST_RULES: Final = 64
 """A bit each."""
@@ -53,10 +55,9 @@ def candidates(
     if len(rules) > _MOST_RULES:
         message = f"{len(rules)} blocking rules; a pair remembers {_MOST_RULES} at most"
         raise ValueError(message)
-    found: list[NDArray[np.int64]] = []
-    entries: list[dict[str, int | str]] = []
     width = max(right.height, 1)
-    for number, rule in enumerate(rules):
+
+    def of_rule(number: int, rule: BlockingRule) -> tuple[NDArray[np.int64], dict[str, int | str]]:
         given_l, given_r = _alike(_given(left, rule.left), _given(right, rule.right))
         with_itself = within and rule.left is rule.right
         a, b, largest, capped_blocks, capped_pairs = _join(
@@ -65,17 +66,19 @@ def candidates(
         pair = a * width + b
         if within and not with_itself:  # two columns crossed: the earlier record may have either
             pair = np.unique((np.minimum(a, b) * width + np.maximum(a, b))[a != b])
-        found.append((pair << 6) | number)
-        entries.append(
-            {
-                "rule": rule.name,
-                "pairs": len(pair),
-                "largest_block": largest,
-                "capped_blocks": capped_blocks,
-                "capped_pairs": capped_pairs,
-            }
-        )
-    coded = np.sort(np.concatenate(found)) if found else np.empty(0, dtype=np.int64)
+        return (pair << 6) | number, {
+            "rule": rule.name,
+            "pairs": len(pair),
+            "largest_block": largest,
+            "capped_blocks": capped_blocks,
+            "capped_pairs": capped_pairs,
+        }
+
+    of_rules = side_by_side(partial(of_rule, number, rule) for number, rule in enumerate(rules))
+    found, entries = [pairs for pairs, _ in of_rules], [entry for _, entry in of_rules]
+    del of_rules
+    # Polars sorts on every core, and integers by their digits.
+    coded = pl.Series(np.concatenate(found)).sort().to_numpy() if found else np.empty(0, dtype=np.int64)
     pair = coded >> 6
     first = np.flatnonzero(np.diff(pair, prepend=-1)) if len(pair) else np.empty(0, dtype=np.int64)
     new = np.bincount(coded[first] & 63, minlength=len(rules)) if len(first) else np.zeros(len(rules), dtype=np.int64)
@@ -149,37 +152,38 @@ def _join(
     buckets = 1 << min(max(max(len(left[1]), len(right[1])).bit_length() + 1, 16), 22)
     places = [(keys & np.uint64(buckets - 1)).astype(np.int64) for _, keys in (left, right)]
     members = [np.bincount(of_side, minlength=buckets) for of_side in places]
+    pairs_of = members[0] * (members[0] - 1) // 2 if with_itself else members[0] * members[1]
     # Most records meet nobody in a bucket, let alone under a key: what is left to join is a fraction.
-    met = members[0] > 1 if with_itself else (members[0] > 0) & (members[1] > 0)
+    met = pairs_of > 0
     sides = [
         pl.DataFrame({"key": keys[kept], "row": rows[kept]}, schema={"key": pl.UInt64, "row": pl.Int64})
         for (rows, keys), kept in zip((left, right), (met[of_side] for of_side in places), strict=True)
     ]
-    capped = pl.DataFrame(schema={"key": pl.UInt64, "pairs": pl.Int64})
-    if int((members[0] * members[1]).max()) > largest_block:
-        counted = [side.group_by("key").agg(pl.len().cast(pl.Int64).alias("members")) for side in sides]
-        mine, theirs = pl.col("members"), pl.col("members_right")
-        of_key = mine * (mine - 1) // 2 if with_itself else mine * theirs
-        capped = (
-            counted[0].join(counted[1], on="key").select("key", pairs=of_key).filter(pl.col("pairs") > largest_block)
+
+    def blocks(more_than: int) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+        """The keys in buckets of more pairs than that, and the pairs of each: no other block has more."""
+        full = pairs_of > more_than
+        (mine, of_mine), (theirs, of_theirs) = (
+            np.unique(keys[full[of_side]], return_counts=True)
+            for (_, keys), of_side in zip((left, right), places, strict=True)
         )
-        sides[0] = sides[0].join(capped, on="key", how="anti")
+        if with_itself:
+            return mine, of_mine * (of_mine - 1) // 2
+        shared, at_mine, at_theirs = np.intersect1d(mine, theirs, assume_unique=True, return_indices=True)
+        return shared, of_mine[at_mine] * of_theirs[at_theirs]
+
+    # A bucket may hold several keys: the largest block of the fullest ones says below which no other need be looked into.
+    fullest = int(pairs_of.max())
+    largest = int(blocks(fullest - 1)[1].max(initial=0)) if fullest else 0
+    if largest < fullest:
+        largest = max(largest, int(blocks(largest)[1].max(initial=0)))
+    too_large: list[int] = []
+    if largest > largest_block:
+        keys, pairs_there = blocks(largest_block)
+        too_large = pairs_there[pairs_there > largest_block].tolist()
+        capped = pl.Series(keys[pairs_there > largest_block])
+        sides[0] = sides[0].filter(~pl.col("key").is_in(capped.implode()))
     pairs = sides[0].join(sides[1], on="key")
     if with_itself:
         pairs = pairs.filter(pl.col("row") < pl.col("row_right"))
-    largest, capped_pairs = int(capped["pairs"].max() or 0), int(capped["pairs"].sum())  # type: ignore[arg-type]
-    return (
-        pairs["row"].to_numpy(),
-        pairs["row_right"].to_numpy(),
-        max(largest, _longest_run(np.sort(pairs["key"].to_numpy()))),
-        capped.height,
-        capped_pairs,
-    )
-
-
-def _longest_run(values: NDArray[np.uint64]) -> int:
-    """How often the most frequent of sorted values occurs."""
-    if not len(values):
-        return 0
-    first = np.flatnonzero(np.concatenate([[True], values[1:] != values[:-1]]))
-    return int(np.diff(first, append=len(values)).max())
+    return pairs["row"].to_numpy(), pairs["row_right"].to_numpy(), largest, len(too_large), sum(too_large)

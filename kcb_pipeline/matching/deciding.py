@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from kcb_pipeline.matching.assignment import TIE, assign, assign_each, second_best
@@ -152,7 +153,7 @@ def estimated_quality(settled: NDArray[np.float64], decisions: Decisions) -> Qua
     return Quality(
         links=len(wrong),
         # Sorted first: the last bit of a sum depends on the order of what is summed, and that on the order of the rows.
-        false_links=float(np.sort(wrong).sum()),
+        false_links=float(pl.Series(wrong).sort().sum()),
         missed=decisions.missed,
         unblocked=decisions.unblocked,
         witnesses=decisions.witnesses,

@@ -164,10 +164,9 @@ def link(
     settled = settle(seen[0], seen[1], settings, first_compared(settings), reviewed)
     progress.update("settle by key", 2, 5, rows=len(settled))
     with ThreadPoolExecutor(1) as aside:
-        counting = aside.submit(Rarities.of, settings, seen[0], seen[1])
+        counting = aside.submit(Rarities.of, settings, *(Rarities.counted(settings, records) for records in seen))
         looked = look_whole(tables, seen, settings, settled)
         rare = counting.result()
-    del seen
     sizes = looked.left.height, looked.right.height
     expected = expected_matches(settings, len(settled), *sizes)
     keyed = side_by_side(partial(_keyed, side, settings) for side in (looked.left, looked.right))
@@ -192,19 +191,22 @@ def link(
     own = _with_their_own(settings, looked)
     against = contradicted(settings, patterns.vectors)[patterns.of_pair]
     to_decide = ToDecide(pairs.rows_l, pairs.rows_r, rules, own, len(settled), against, sizes, *strangers)
-    decisions = decide(settings, to_decide, weights.total)
-    settled_weights = weights_of(
-        settings,
-        model,
-        patterns_of(settings, settled.levels, len(settled)),
-        rare.among(settled.left, settled.right),
-        orphaned=orphaned,
-    )
+    # As large as the links that are put together now, and not needed for them.
+    del looked, keyed, samples, pairs, inside, rarities, learning, counting
+    with ThreadPoolExecutor(1) as aside:
+        weighing = aside.submit(_settled_weights, settings, model, settled, rare, orphaned=orphaned)
+        decisions = decide(settings, to_decide, weights.total)
+        settled_weights = weighing.result()
     links = _links(settings, (settled, settled_weights), (rows_l, rows_r, weights, decisions))
     progress.update("decide", 5, 5, rows=links.height)
     return LinkResult(
         links, model, settings, report, estimated_quality(odds(settled_weights.total), decisions), left, right, rare
     )
+
+
+def _settled_weights(settings: Settings, model: Model, settled: Settled, rare: Rarities, *, orphaned: float) -> Weights:
+    patterns = patterns_of(settings, settled.levels, len(settled))
+    return weights_of(settings, model, patterns, rare.among(settled.left, settled.right), orphaned=orphaned)
 
 
 def expected_matches(settings: Settings, settled: int, left: int, right: int) -> float:

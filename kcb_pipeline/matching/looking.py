@@ -94,7 +94,10 @@ def first_look(tables: tuple[Records, Records], settings: Settings) -> list[pl.D
 def look_whole(
     tables: tuple[Records, Records], seen: list[pl.DataFrame], settings: Settings, settled: Settled
 ) -> Looked:
-    """What is looked at whole of the tables, after a first look (`seen`) and what keys and people have settled."""
+    """What is looked at whole of the tables, after a first look (`seen`) and what keys and people have settled.
+
+    seen: is emptied. What is not looked at further is a large part of memory, and let go of before more is read.
+    """
     is_settled, is_sampled = [], []
     for records, rows in zip(seen, (settled.left, settled.right), strict=True):
         is_settled.append(np.zeros(records.height, dtype=bool))
@@ -106,31 +109,28 @@ def look_whole(
             Side(records, None, of_settled, of_sample, records.height)
             for records, of_settled, of_sample in zip(seen, is_settled, is_sampled, strict=True)
         ]
+        seen.clear()
         return Looked(whole[0], whole[1], np.arange(len(settled)))
     # What people have decided is few, and a person looks at the whole of it again.
     witnesses = np.flatnonzero(is_sampled[0][settled.left] | settled.by_people)
     chosen = [~of_settled | of_sample for of_settled, of_sample in zip(is_settled, is_sampled, strict=True)]
     chosen[0][settled.left[witnesses]] = True
     chosen[1][settled.right[witnesses]] = True
-    sides = side_by_side(
-        partial(_second_look, records, first, settings, np.flatnonzero(wanted), of_settled, of_sample)
-        for records, first, wanted, of_settled, of_sample in zip(
-            tables, seen, chosen, is_settled, is_sampled, strict=True
-        )
+    chosen_rows = [np.flatnonzero(wanted) for wanted in chosen]
+    firsts = [first[some] for first, some in zip(seen, chosen_rows, strict=True)]
+    seen.clear()
+    looked = side_by_side(
+        partial(_second_look, *side, settings) for side in zip(tables, firsts, chosen_rows, strict=True)
     )
+    sides = [
+        Side(both, some, of_settled[some], of_sample[some], len(of_settled))
+        for both, some, of_settled, of_sample in zip(looked, chosen_rows, is_settled, is_sampled, strict=True)
+    ]
     return Looked(sides[0], sides[1], witnesses)
 
 
-def _second_look(
-    records: Records,
-    first: pl.DataFrame,
-    settings: Settings,
-    rows: NDArray[np.int64],
-    is_settled: NDArray[np.bool_],
-    is_sampled: NDArray[np.bool_],
-) -> Side:
-    """Some of the records, prepared for the comparisons too that the first look left out."""
+def _second_look(records: Records, first: pl.DataFrame, rows: NDArray[np.int64], settings: Settings) -> pl.DataFrame:
+    """Some of the records, which a first look has seen, prepared for the comparisons too that it left out."""
     known = looked_at(settings)
     rest = prepare(records, settings, of=tuple(c for c in settings.comparisons if c not in known), rows=rows)
-    both = pl.DataFrame([*first[rows].get_columns(), *(c for c in rest.get_columns() if c.name not in first.columns)])
-    return Side(both, rows, is_settled[rows], is_sampled[rows], first.height)
+    return pl.DataFrame([*first.get_columns(), *(c for c in rest.get_columns() if c.name not in first.columns)])

@@ -290,9 +290,15 @@ class Rarities:
     left: dict[str, NDArray[np.float64]]
     right: dict[str, NDArray[np.float64]]
 
+    @staticmethod
+    def counted(settings: Settings, records: pl.DataFrame) -> pl.DataFrame:
+        """What they are counted by of a prepared table."""
+        named = [name for c in settings.comparisons if c.term_frequency for name in (c.code, *c.frequency_within)]
+        return records.select(sorted(set(named)))
+
     @classmethod
     def of(cls, settings: Settings, left: pl.DataFrame, right: pl.DataFrame) -> Rarities:
-        """Counted in two prepared tables."""
+        """Counted in two prepared tables, of which it looks at no more than `counted`."""
         counted = {c.name: rarity(*_bearers(c, left, right)) for c in settings.comparisons if c.term_frequency}
         lefts = left.height
         return cls({n: r[:lefts] for n, r in counted.items()}, {n: r[lefts:] for n, r in counted.items()})
