@@ -1,19 +1,26 @@
 -- Population-side rows with the same name, birth date and sex but not the same number, one of them live at least: one child
 -- registered twice or under a number that was corrected, or two children. An earlier row of one household needs no birth date: it may be
 -- what was corrected.
+WITH pupils AS (SELECT * FROM standard.population_keys WHERE birth_date >= $born_from),
+-- Few rows are earlier ones, so the register is asked for their households only: joined with itself it is larger than memory.
+earlier AS (SELECT ref, row, folded, sex, id_key FROM pupils WHERE NOT is_live AND ref % 2 = 0),
+placed AS (
+    SELECT e.ref, e.folded, e.sex, e.id_key, p.household_id FROM landed.population p JOIN earlier e ON e.row = p.row
+    WHERE p.household_id IS NOT NULL
+),
+housemates AS (
+    SELECT a.ref AS ref_a, b.ref AS ref_b, a.id_key
+    FROM (SELECT p.row, p.household_id FROM landed.population p SEMI JOIN placed o ON o.household_id = p.household_id) h
+    JOIN placed a ON a.household_id = h.household_id
+    JOIN pupils b ON b.ref % 2 = 0 AND b.row = h.row AND b.folded = a.folded AND b.sex = a.sex
+    WHERE b.is_live AND (a.id_key IS NULL OR b.id_key IS NULL OR a.id_key <> b.id_key)
+),
+-- A number that a live row bears says whose earlier row it is: not a sister's who was given the name since.
+borne AS (SELECT k.id_key FROM standard.population_keys k SEMI JOIN housemates h ON h.id_key = k.id_key WHERE k.is_live)
 SELECT a.ref AS ref_a, b.ref AS ref_b
-FROM standard.population_keys a
-JOIN standard.population_keys b
-  ON b.folded = a.folded AND b.birth_date = a.birth_date AND b.sex = a.sex AND b.ref > a.ref
+FROM pupils a
+JOIN pupils b ON b.folded = a.folded AND b.birth_date = a.birth_date AND b.sex = a.sex AND b.ref > a.ref
 WHERE (a.is_live OR b.is_live) AND (a.id_key IS NULL OR b.id_key IS NULL OR a.id_key <> b.id_key)
-  AND a.birth_date >= $born_from AND b.birth_date >= $born_from
 UNION
-SELECT least(a.ref, b.ref), greatest(a.ref, b.ref)
-FROM standard.population_keys a
-JOIN landed.population x ON 2 * x.row = a.ref
-JOIN landed.population y ON y.household_id = x.household_id
-JOIN standard.population_keys b ON b.ref = 2 * y.row AND b.folded = a.folded AND b.sex = a.sex
-WHERE NOT a.is_live AND b.is_live AND (a.id_key IS NULL OR b.id_key IS NULL OR a.id_key <> b.id_key)
-  AND a.birth_date >= $born_from AND b.birth_date >= $born_from
-  -- A number that a live row bears says whose earlier row it is: not a sister's who was given the name since.
-  AND (a.id_key IS NULL OR a.id_key NOT IN (SELECT id_key FROM standard.population_keys WHERE is_live AND id_key IS NOT NULL))
+SELECT least(h.ref_a, h.ref_b), greatest(h.ref_a, h.ref_b)
+FROM housemates h ANTI JOIN borne ON borne.id_key = h.id_key
