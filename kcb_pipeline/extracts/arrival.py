@@ -19,7 +19,15 @@ from pathlib import Path
 from typing import Final
 
 from kcb_pipeline.errors import ContractError, KcbError
-from kcb_pipeline.extracts.delivery import DIGEST_SUFFIX, MANIFEST, Delivery, find_delivery, read_manifest, sha256_of
+from kcb_pipeline.extracts.delivery import (
+    DIGEST_SUFFIX,
+    MANIFEST,
+    Delivery,
+    find_delivery,
+    is_hidden,
+    read_manifest,
+    sha256_of,
+)
 
 READING_SECONDS: Final = 25.0
 """How long one tick may read; what is left is read by the next (a sensor has a minute)."""
@@ -126,9 +134,9 @@ def _look_of(folder: Path) -> tuple[str, list[str]]:
     """A digest of paths, sizes and times of everything in a folder, and the paths."""
     entries = []
     for root, folders, names in os.walk(folder, onerror=_raise):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        folders[:] = [name for name in folders if not is_hidden(name)]
         for name in names:
-            if name.startswith("."):
+            if is_hidden(name):
                 continue
             path = Path(root) / name
             found = path.stat()

@@ -22,7 +22,14 @@ from numpy.typing import NDArray
 
 from kcb_pipeline.extracts.catalogue import MISSING, CodeList, Column
 from kcb_pipeline.identity import id_number
-from kcb_pipeline.identity.codes import TEXT_MARK, parse_division, parse_grade, plain_number
+from kcb_pipeline.identity.codes import (
+    TEXT_MARK,
+    is_ruined,
+    parse_division,
+    parse_grade,
+    plain_number,
+    plain_phone,
+)
 from kcb_pipeline.identity.dates import EARLIEST, parse_date, parse_month
 from kcb_pipeline.identity.text_arrays import bounds_and_bytes
 
@@ -35,6 +42,13 @@ IMPOSSIBLE_DATE = "impossible_date"
 CONTROL_CHARACTERS = "control_characters"
 BAD_CHECK_DIGIT = "bad_check_digit"
 NUMERIC_ID_NUMBER = "numeric_id_number"
+"""A spreadsheet made a number of what is none and kept 15 of its digits. An ID number stays as written and is no key; of all other numbers
+(households, schools, students, certificates, telephones) nothing stays: as written many would be one."""
+SPREADSHEET_ERROR = "spreadsheet_error"
+"""A text cell holds an error of a spreadsheet: nobody wrote that. A coded cell that does is `unknown_code` or `impossible_date`."""
+
+SPREADSHEET_ERRORS: Final = ("#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!", "#SPILL!", "#CALC!", "#FIELD!", "#BLOCKED!", "#CONNECT!", "#BUSY!", "#UNKNOWN!", "#GETTING_DATA")  # fmt: skip
+"""What Excel shows in a cell whose formula fails, and writes into a CSV (Microsoft 365, ERROR.TYPE)."""
 
 INVISIBLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\ufffe\uffff]")
 """Control characters and those that take no room: removed, and the cell recorded."""
@@ -56,15 +70,17 @@ for _lead, _seconds in _BLANK_OR_INVISIBLE.items():
 
 
 def suspicious(text: bytes | bytearray, points: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Where the text (and `points`, the same as an array) may hold a blank or an invisible character above U+0020; each is found."""
+    """Where the text (and `points`, the same as an array) may hold a blank or an invisible character above U+0020, or an error of a spreadsheet;
+    each is found."""
     leads = [lead[0] for lead in _BLANK_OR_INVISIBLE if lead in text]
     places = [np.flatnonzero(points == lead) for lead in leads]
     found = np.concatenate([np.empty(0, dtype=np.int64), *places])
     found = found[_FOLLOWS[points[found], points[np.minimum(found + 1, len(points) - 1)]]]
-    return np.concatenate([found, np.flatnonzero(points == _DELETE)]) if bytes([_DELETE]) in text else found
+    others = [np.flatnonzero(points == mark) for mark in (_DELETE, _BEGINS_ERROR) if bytes([mark]) in text]
+    return np.concatenate([found, *others]) if others else found
 
 
-_BLANK, _DELETE = 32, 127
+_BLANK, _DELETE, _BEGINS_ERROR = 32, 127, ord("#")
 
 
 ARROW_TYPES: Final = {
@@ -147,16 +163,19 @@ class ColumnReader:
             cells = _without_missing(cells)
         untidy = _untidy(cells) if suspects is None else suspects[_untidy(cells.take(pa.array(suspects)))]
         if len(untidy):
-            cells, controls = _tidied(cells, untidy)
-            if len(controls):
-                issues.append((CONTROL_CHARACTERS, controls))
+            cells, broken = _tidied(cells, untidy)
+            issues += [(rule, places) for rule, places in broken.items() if len(places)]
         too_long = _longer_than(cells, LONGEST_NAME if self._column.type == "name" else LONGEST_CELL)
         if self._column.type in ("id_number", "student_number"):
             cells, ruined = _read_numbers(cells)
-            if len(ruined) and self._column.type == "id_number":
-                issues.append((NUMERIC_ID_NUMBER, ruined))
         elif self._column.type in ("number", "phone"):
-            cells = _read_plain_numbers(cells)
+            cells, ruined = _read_plain_numbers(cells, plain_phone if self._column.type == "phone" else plain_number)
+        else:
+            ruined = _NOWHERE
+        if len(ruined):
+            issues.append((NUMERIC_ID_NUMBER, ruined))
+            if self._column.type != "id_number":
+                cells = _without(cells, ruined)
         return Cells(cells, issues, too_long)
 
 
@@ -193,8 +212,12 @@ def _without_missing(cells: pa.Array) -> pa.Array:
     says_nothing = pc.is_in(cells.take(pa.array(short)), value_set=pa.array(MISSING)).to_numpy(zero_copy_only=False)
     if not says_nothing.any():
         return cells
+    return _without(cells, short[says_nothing])
+
+
+def _without(cells: pa.Array, places: Places) -> pa.Array:
     missing = np.zeros(len(cells), dtype=bool)
-    missing[short[says_nothing]] = True
+    missing[places] = True
     return pc.if_else(pa.array(missing), None, cells)
 
 
@@ -204,21 +227,25 @@ _BEGINS_MISSING[[text.encode()[0] for text in MISSING if text]] = True
 
 
 def _untidy(cells: pa.Array) -> Places:
-    """The cells that may have blanks at their ends, or control or invisible characters."""
+    """The cells that may have blanks at their ends, or control or invisible characters, or be an error of a spreadsheet."""
     bounds, data = bounds_and_bytes(cells)
     text, points = bytes(data), np.frombuffer(data, np.uint8)
     return _cells_at(bounds, np.concatenate([np.flatnonzero(points <= _BLANK), suspicious(text, points)]))
 
 
-def _tidied(cells: pa.Array, untidy: Places) -> tuple[pa.Array, Places]:
-    """The texts without blanks at the ends and without invisible characters, and the places of those that had any of these."""
+def _tidied(cells: pa.Array, untidy: Places) -> tuple[pa.Array, dict[str, Places]]:
+    """The texts without blanks at the ends, invisible characters and errors of a spreadsheet, and the places of those that broke a rule."""
     some = cells.take(pa.array(untidy))
     texts = pl.Series(some, dtype=pl.String)
     has_invisible = texts.str.contains(INVISIBLE.pattern).fill_null(value=False)
     if has_invisible.any():
         texts = texts.str.replace_all(INVISIBLE.pattern, "")
     tidy = _without_missing(_arrow(texts.str.strip_chars()))
-    return _replaced(cells, untidy, some, tidy), untidy[has_invisible.to_numpy()]
+    is_error = pc.is_in(tidy, value_set=pa.array(SPREADSHEET_ERRORS)).to_numpy(zero_copy_only=False)
+    if is_error.any():
+        tidy = _without(tidy, np.flatnonzero(is_error))
+    broken = {CONTROL_CHARACTERS: untidy[has_invisible.to_numpy()], SPREADSHEET_ERROR: untidy[is_error]}
+    return _replaced(cells, untidy, some, tidy), broken
 
 
 def _replaced(cells: pa.Array, places: Places, before: pa.Array, after: pa.Array) -> pa.Array:
@@ -263,20 +290,23 @@ def _read_numbers(cells: pa.Array) -> tuple[pa.Array, Places]:
     return _replaced(cells, unusual, some, _arrow(cleaned)), unusual[ruined.to_numpy()]
 
 
-_FOLDED_LEADS: Final = tuple(sorted({mark.encode()[0] for mark in "'`’！"}))
-"""The first byte, in UTF-8, of every apostrophe and of every full-width character."""
+_FOLDED_MARKS: Final = tuple(sorted({mark.encode()[0] for mark in "'`’！ -+.Ee"}))
+"""A byte, in UTF-8, that every number has which is not in its one spelling: of an apostrophe, of a full-width character, between the parts of a
+telephone number, and of what a spreadsheet made a number of."""
 
 
-def _read_plain_numbers(cells: pa.Array) -> pa.Array:
-    """Other numbers in one spelling; the few cells that may need it are found by the bytes they must have."""
+def _read_plain_numbers(cells: pa.Array, plain: Callable[[pl.Series], pl.Series]) -> tuple[pa.Array, Places]:
+    """Other numbers in one spelling, and the places of those a spreadsheet ruined; the few cells that may need it are found by bytes they must
+    have."""
     bounds, data = bounds_and_bytes(cells)
     text, points = bytes(data), np.frombuffer(data, np.uint8)
-    places = [np.flatnonzero(points == lead) for lead in _FOLDED_LEADS if lead in text]
+    places = [np.flatnonzero(points == mark) for mark in _FOLDED_MARKS if mark in text]
     if not places:
-        return cells
+        return cells, _NOWHERE
     unusual = _cells_at(bounds, np.concatenate(places))
     some = cells.take(pa.array(unusual))
-    return _replaced(cells, unusual, some, _without_missing(_arrow(plain_number(pl.Series(some, dtype=pl.String)))))
+    texts = plain(pl.Series(some, dtype=pl.String))
+    return _replaced(cells, unusual, some, _without_missing(_arrow(texts))), unusual[is_ruined(texts).to_numpy()]
 
 
 def _unusual_numbers(cells: pa.Array) -> Places:

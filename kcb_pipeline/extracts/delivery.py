@@ -32,6 +32,12 @@ _LONGEST_DIGESTS: Final = 8 << 20
 """Bytes of a file of digests: a hundred thousand files."""
 
 
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder of that name is ignored: one that begins with a dot, and the `~$…` that Office hides beside a document for as
+    long as somebody has it open."""
+    return name.startswith((".", "~$"))
+
+
 def sha256_of(path: Path) -> str:
     """sha-256 of a file's bytes."""
     with path.open("rb") as stream:
@@ -124,7 +130,7 @@ def find_delivery(
     found: dict[str, list[tuple[str, list[Path]]]] = {}
     strays: list[str] = []
     for entry in sorted(folder.iterdir(), key=os.fsencode):
-        if entry.name.startswith(".") or entry.name.endswith(DIGEST_SUFFIX) or entry.name == MANIFEST:
+        if is_hidden(entry.name) or entry.name.endswith(DIGEST_SUFFIX) or entry.name == MANIFEST:
             continue
         if entry.is_dir() or _extension(entry.name):  # by another name it could be a source
             _refuse_unless_written(entry, folder)
@@ -253,11 +259,7 @@ def _files_in(folder: Path) -> tuple[list[Path], list[str]]:
             raise ContractError(
                 file=f"{folder.name}/", expected="a folder of the extracts folder", found="a link to a folder"
             )
-        if (
-            path.is_dir()
-            or any(part.startswith(".") for part in relative.split("/"))
-            or relative.endswith(DIGEST_SUFFIX)
-        ):
+        if path.is_dir() or any(is_hidden(part) for part in relative.split("/")) or relative.endswith(DIGEST_SUFFIX):
             continue
         if _extension(path.name):
             files.append(path)

@@ -55,6 +55,8 @@ class ParquetFile:
         if len(set(self.headers)) != len(self.headers):
             raise ContractError(file=self._shown, expected="distinct column names", found="two columns of one name")
         names = {name: self.headers[place] for name, place in positions.items()}
+        for name, header in names.items():
+            self._refuse_unless_plain(name, self._file.schema_arrow.field(header).type)
         coded = {name for name in names if self._source.column(name).type not in TEXT_TYPES}
         batches = self._batches(names, coded)
         read = 0
@@ -93,6 +95,17 @@ class ParquetFile:
             columns = {name: cells.filter(kept) for name, cells in columns.items()}
         refused = [(int(row), MALFORMED_ROW) for row in rows[torn]]
         return RawBatch(batch.num_rows, rows[~torn], columns, refused, position)
+
+    def _refuse_unless_plain(self, name: str, kind: pa.DataType) -> None:
+        held = kind.value_type if pa.types.is_dictionary(kind) else kind
+        if pa.types.is_nested(held) or pa.types.is_interval(held):
+            raise ContractError(
+                file=self._shown,
+                source=self._source.name,
+                column=name,
+                expected="texts, numbers or dates",
+                found=f"a column of {str(held).partition('<')[0]}",
+            )
 
     def _refuse_bomb(self) -> None:
         """A row group is unpacked whole: refuse one that is larger than can be, and rows beyond any county's."""
@@ -167,7 +180,20 @@ def _texts(cells: pa.Array, *, is_coded: bool) -> pa.Array:
         whole = pc.and_(pc.equal(cells, pc.floor(cells)), pc.less(pc.abs(cells), 1e15))
         as_whole = pc.if_else(whole, cells, None).cast(pa.int64()).cast(pa.string())
         cells = pc.coalesce(as_whole, _scientific(pc.if_else(whole, None, cells)))
+    elif pa.types.is_decimal(kind):  # exact, however many places its type has: what is whole is written whole
+        cells = pc.replace_substring_regex(cells.cast(pa.string()), r"\.0+$", "")
+    elif _is_bytes(kind):  # texts of a writer that did not say so; bytes that are none cost their row
+        cells = cells.cast(pa.binary()).view(pa.string())
     return cells.cast(pa.string())
+
+
+def _is_bytes(kind: pa.DataType) -> bool:
+    return (
+        pa.types.is_binary(kind)
+        or pa.types.is_large_binary(kind)
+        or pa.types.is_binary_view(kind)
+        or pa.types.is_fixed_size_binary(kind)
+    )
 
 
 def _scientific(numbers: pa.Array) -> pa.Array:

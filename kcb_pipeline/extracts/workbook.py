@@ -1,6 +1,7 @@
 """XLSX workbooks: the first sheet (of a form of ours, the sheet of its name), its header within the first ten rows, cells with the types Excel gave them.
 
-Formulas, macros and links are never evaluated: calamine reads the stored values only. A workbook is at most 1,048,576 rows,
+Formulas, macros and links are never evaluated: calamine reads the stored values only, and a cell that holds an error or a formula without a
+stored value is read as that error (error_cells.py). A workbook is at most 1,048,576 rows,
 and one that would unpack to more than a machine can hold is refused before it is opened (packed.py).
 """
 
@@ -9,9 +10,11 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +23,7 @@ from python_calamine import CalamineError, CalamineWorkbook
 from kcb_pipeline.errors import ContractError
 from kcb_pipeline.extracts.batches import MALFORMED_ROW, RawBatch, Stretch
 from kcb_pipeline.extracts.catalogue import Source, header_key
+from kcb_pipeline.extracts.error_cells import error_cells
 from kcb_pipeline.extracts.packed import refuse_packed_bomb
 
 HEADER_WITHIN: Final = 10
@@ -31,13 +35,13 @@ EXACT_DIGITS: Final = 10**15
 class Workbook:
     """One XLSX file of a source. Raises ContractError where it cannot be read or has no header."""
 
-    form = "xlsx"
     ends_open = False
     """its end is where its parts are listed: without it the file cannot be read"""
 
     def __init__(self, path: Path, source: Source, *, shown: str) -> None:
         self._shown = shown
         self._size = path.stat().st_size
+        self.form = "xlsx"
         self._rows = self._sheet(path, source.form.sheet if source.form else None)
         self._header_at = self._find_header(source)
         self.headers = tuple(_text(cell) or "" for cell in self._rows[self._header_at])
@@ -83,10 +87,13 @@ class Workbook:
             workbook = CalamineWorkbook.from_path(str(path))
             at = workbook.sheet_names.index(wanted) if wanted in workbook.sheet_names else 0
             rows: list[list[Any]] = workbook.get_sheet_by_index(at).to_python(skip_empty_area=False)
-        except (CalamineError, zipfile.BadZipFile, OSError, ValueError, IndexError, NotImplementedError) as error:
-            raise ContractError(
-                file=self._shown, expected="a readable workbook", found=f"a damaged one ({type(error).__name__})"
-            ) from None
+            for cell in error_cells(path, at):
+                _put(rows, cell.row, cell.column, cell.text)
+        except (CalamineError, zipfile.BadZipFile, zlib.error, ET.ParseError, *_UNREADABLE) as error:
+            found = _what_it_is(path) or f"a damaged one ({type(error).__name__})"
+            raise ContractError(file=self._shown, expected="a readable workbook", found=found) from None
+        if wanted is None and len(workbook.sheet_names) > 1:
+            self.form = f"xlsx, the first of {len(workbook.sheet_names)} sheets"
         return rows
 
     def _find_header(self, source: Source) -> int:
@@ -94,11 +101,51 @@ class Workbook:
             sum(header_key(_text(cell) or "") in source.headers for cell in row) for row in self._rows[:HEADER_WITHIN]
         ]
         if not any(known):
-            found = "an empty sheet" if not self._rows else "no known header"
+            wanted = next(column for column in source.columns if column.required)
             raise ContractError(
-                file=self._shown, expected=f"a header within the first {HEADER_WITHIN} rows", found=found
+                file=self._shown,
+                source=source.name,
+                column=wanted.name,
+                expected=f"{' or '.join((wanted.name, *wanted.headers))} in a header within the first {HEADER_WITHIN} rows"
+                " of the first sheet",
+                found="an empty sheet" if not self._rows else "no known header",
             )
         return known.index(max(known))
+
+
+_UNREADABLE: Final = (OSError, ValueError, IndexError, KeyError, OverflowError, NotImplementedError)
+"""What reading a file that is no workbook raises, beside what its readers call damaged."""
+
+_OLD_OFFICE: Final = b"\xd0\xcf\x11\xe0"
+_ENCRYPTED: Final = "EncryptedPackage".encode("utf-16-le")
+"""The stream in which Office keeps a workbook that has a password (MS-OFFCRYPTO 2.3.4.4)."""
+
+
+def _what_it_is(path: Path) -> str | None:
+    """What a file that is no ZIP is instead, where it can be told; None where it may be a workbook that was damaged."""
+    data = path.read_bytes()
+    if data.startswith(_OLD_OFFICE):
+        if _ENCRYPTED in data:
+            return "a workbook with a password: it is to be saved without one"
+        return "a file of old Office (.xls): it is to be saved as .xlsx"
+    if data.startswith(b"PAR1"):
+        return "a Parquet file: it is to be called .parquet"
+    if data.startswith(b"\x1f\x8b"):
+        return "a file packed with gzip"
+    if not data.startswith(b"PK"):
+        return (
+            "a file that is no workbook, whatever its name says"
+            if b"\x00" in data
+            else "a file of text: it is to be called .csv"
+        )
+    return None
+
+
+def _put(rows: list[list[Any]], row: int, column: int, text: str) -> None:
+    """Put a text into the sheet; the sheet grows where what calamine gave ends before it."""
+    rows.extend([] for _ in range(row + 1 - len(rows)))
+    rows[row].extend([""] * (column + 1 - len(rows[row])))
+    rows[row][column] = text
 
 
 def _is_blank(cells: list[Any]) -> bool:

@@ -44,7 +44,7 @@ def parse_grade(text: str) -> int | None:
     >>> parse_grade("初一"), parse_grade("小学一年级"), parse_grade("九年级"), parse_grade("高中三年级"), parse_grade("大班")
     (7, 1, 9, 12, None)
     """
-    plain = re.sub(r"[\s()]", "", unicodedata.normalize("NFKC", text))
+    plain = re.sub(r"[\s()]|\.0+$", "", unicodedata.normalize("NFKC", text))
     match = _GRADE.fullmatch(plain)
     if not match:
         return None
@@ -88,10 +88,32 @@ def half_width(texts: pl.Series) -> pl.Series:
 def plain_number(numbers: pl.Series) -> pl.Series:
     """Numbers of schools, households, cases, certificates and telephones in one spelling, so that one file's are another's.
 
-    >>> plain_number(pl.Series(["'2152010001", "２１５２０１０００１", "Ａ1-2"])).to_list()
-    ['2152010001', '2152010001', 'A1-2']
+    A number that a spreadsheet or a data frame wrote with a point is the whole one, as long as such a number holds all its digits.
+
+    >>> plain_number(pl.Series(["'2152010001", "２１５２０１０００１", "Ａ1-2", "2152010001.0"])).to_list()
+    ['2152010001', '2152010001', 'A1-2', '2152010001']
     """
-    return half_width(numbers.str.replace(TEXT_MARK.pattern, "")).str.strip_chars()
+    texts = half_width(numbers.str.replace(TEXT_MARK.pattern, "")).str.strip_chars()
+    return texts.str.replace(r"^([0-9]{1,15})\.0+$", "$1")
+
+
+def plain_phone(numbers: pl.Series) -> pl.Series:
+    """Telephone numbers likewise; a mobile's, which has 11 digits, without blanks, hyphens and the country's 86 (工信部 电信网编号计划).
+
+    >>> plain_phone(pl.Series(["139 1234 5678", "+86-139-1234-5678", "0872-2123456", "13912345678.0"])).to_list()
+    ['13912345678', '13912345678', '0872-2123456', '13912345678']
+    """
+    return plain_number(numbers).str.replace(r"^(?:\+86[- ]?)?(1[3-9]\d)[- ]?(\d{4})[- ]?(\d{4})$", "$1$2$3")
+
+
+def is_ruined(numbers: pl.Series) -> pl.Series:
+    """Whether a spreadsheet kept 15 digits or fewer of a number: `5.32936E+15`, or 16 digits and more with a decimal part.
+
+    >>> is_ruined(pl.Series(["5.32936E+15", "1.39123E10", "E12345678", "5E3", "1234567890123456.0"])).to_list()
+    [True, True, False, False, True]
+    """
+    ruin = r"^[0-9]\.[0-9]+[eE]\+?[0-9]{2}$|^[0-9][eE]\+[0-9]{2}$|^[0-9]{16,}\.0+$"
+    return numbers.str.contains(ruin).fill_null(value=False)
 
 
 def citizen_numbers_of(student_numbers: pl.Series) -> pl.Series:

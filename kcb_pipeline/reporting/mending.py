@@ -18,6 +18,8 @@ WORDS: Final = REFUSALS | {
     "required_cell_missing": "此列必须填写，整行未采信",
     "unknown_code": "不在可选项内，请从下拉选项中选择",
     "impossible_date": "不是有效日期，请写成 2026-11-19 的样子",
+    "spreadsheet_error": "单元格里是公式错误（如 #N/A），请直接填写内容",
+    "numeric_id_number": "号码已被表格软件改成科学计数，请把单元格设为文本后重新填写",
     "too_long": "内容过长（姓名100字、其他4096字以内），整行未采信",
     "malformed_row": "此行无法读出，请重新填写",
 }

@@ -218,9 +218,10 @@ def test_grades_one_to_twelve_in_every_form(read_cells):
         "高一",
         "高中三年级",
         "０７",
+        "7.0",
     ]
 
-    assert read_cells("student_registry", "grade", *written) == ([1, 12, 1, 1, 6, 7, 7, 7, 9, 9, 10, 12, 7], {})
+    assert read_cells("student_registry", "grade", *written) == ([1, 12, 1, 1, 6, 7, 7, 7, 9, 9, 10, 12, 7, 7], {})
 
 
 @pytest.mark.parametrize("written", ["0", "13", "大班", "初四", "小学七年级", "高四", "-1", "1.5"])
@@ -588,6 +589,37 @@ def test_full_width_letters_and_digits_of_a_number_are_the_ascii_ones(read_cells
     ]
 
     assert read_cells(*column, *written, None) == (["G533123201503120010"] * 4 + [None], {})
+
+
+@pytest.mark.parametrize("column", [c for c in NUMBERED if c not in AS_WRITTEN and not c[1].endswith("id_number")], ids=".".join)  # fmt: skip
+def test_any_other_number_that_a_spreadsheet_ruined_is_missing_and_named(read_cells, column):
+    """Kept as written, the households of half a county would be one."""
+    assert read_cells(*column, "5.33123E+15", "5.33123201503E+17", "G1", "533123000000000123.0") == (
+        [None, None, "G1", None],
+        {"numeric_id_number": [0, 1, 3]},
+    )
+
+
+@pytest.mark.parametrize(
+    "column",
+    [c for c in NUMBERED if c not in AS_WRITTEN and not c[1].endswith(("id_number", "student_number"))],
+    ids=".".join,
+)
+def test_a_whole_number_written_with_a_point_is_that_number(read_cells, column):
+    written = ["3133000001.0", "3133000001.00", "3133000001", "E12345678", "G1.0"]
+
+    assert read_cells(*column, *written) == (["3133000001"] * 3 + ["E12345678", "G1.0"], {})
+
+
+@pytest.mark.parametrize("written", ["13800000001", "138 0000 0001", "138-0000-0001", "+8613800000001", "+86 138-0000-0001", "１３８ ００００ ０００１", "13800000001.0"])  # fmt: skip
+def test_a_mobile_telephone_comes_out_in_one_form(read_cells, written):
+    assert read_cells("population", "guardian_phone", written) == (["13800000001"], {})
+
+
+def test_other_telephones_are_kept_as_written(read_cells):
+    written = ["0872-2123456", "0872 2123456", "138-0000-000", "1380000000122"]
+
+    assert read_cells("residents", "guardian_phone", *written) == (written, {})
 
 
 @pytest.mark.parametrize("first", ["Ｇ", "ｇ", "g", "Ｊ", "Ｌ", "ｌ"])

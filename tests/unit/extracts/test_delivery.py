@@ -221,6 +221,8 @@ def test_hidden_files_are_ignored_and_not_named(desk):
         "absences/.DS_Store",
         "absences/.tmp/a.csv",
         "absences/.a.csv",
+        "~$absences.xlsx",
+        "absences/~$乡镇-532936101-某乡.xlsx",
     ):
         desk.put(name, "some bytes")
     desk.put("absences/a.csv", "some bytes")

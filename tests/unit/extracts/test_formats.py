@@ -1,7 +1,9 @@
 """One content, every kind of file: CSV in its dialects, workbooks and Parquet land the same rows under the same numbers."""
 
 import datetime as dt
+import decimal
 import io
+import zipfile
 import zoneinfo
 
 import pyarrow as pa
@@ -319,6 +321,126 @@ def test_true_and_false_cells_are_a_flag(desk):
     assert desk.landed("in_school", "present") == {1: True, 2: False}
 
 
+ERRORS = ["#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!"]
+
+
+@pytest.mark.parametrize("kind", ["csv", "quoted csv", "xlsx", "parquet"])
+@pytest.mark.parametrize("error", ERRORS)
+def test_an_error_of_a_spreadsheet_is_missing_and_noted_whatever_the_file(desk, kind, error):
+    """A workbook's error cells are made of formulas, as a lookup that failed leaves them."""
+    header = ["id_number", "name", "sex", "birth_date", "household_id", "division_code", "address", "guardian_phone"]
+    row = ["", "王小明", "1", "20150312", "H1", "533123", "上村三组3#楼", "13800000001"]
+    spoilt = [[error if place == at else cell for place, cell in enumerate(row)] for at in range(len(row))]
+    match kind:
+        case "xlsx":
+            out = io.BytesIO()
+            with xlsxwriter.Workbook(out, {"in_memory": True}) as book:
+                sheet = book.add_worksheet()
+                for place, cells in enumerate([header, *spoilt]):
+                    for column, cell in enumerate(cells):
+                        if cell == error:
+                            sheet.write_formula(place, column, "=VLOOKUP(1,A1:B2,2)", None, error)
+                        else:
+                            sheet.write_string(place, column, cell)
+            desk.put("population.xlsx", out.getvalue())
+        case "parquet":
+            desk.put("population.parquet", parquet(header, [list(cells) for cells in zip(*spoilt, strict=True)]))
+        case _:
+            desk.put("population.csv", separated([header, *spoilt], quoted=kind != "csv"))
+
+    account = desk.land("population")
+
+    assert (account.read, account.landed, account.quarantined) == (8, 6, 2)
+    assert desk.quarantined("population") == {2: "name_missing", 4: "unidentifiable"}
+    assert desk.issues("population") == {
+        (1, "id_number", "spreadsheet_error"),
+        (2, "name", "spreadsheet_error"),
+        (3, "sex", "unknown_code"),
+        (4, "birth_date", "impossible_date"),
+        (5, "household_id", "spreadsheet_error"),
+        (6, "division_code", "unknown_code"),
+        (7, "address", "spreadsheet_error"),
+        (8, "guardian_phone", "spreadsheet_error"),
+    }
+    assert desk.landed("population", "address")[1] == "上村三组3#楼"
+
+
+def test_a_row_of_errors_alone_is_a_row(desk):
+    out = io.BytesIO()
+    with xlsxwriter.Workbook(out, {"in_memory": True}) as book:
+        sheet = book.add_worksheet()
+        sheet.write_row(0, 0, ("全国学籍号", "缺勤日期", "缺勤类型"))
+        sheet.write_row(1, 0, ("G1", "20261118", "无故"))
+        for column in range(3):
+            sheet.write_formula(2, column, "=1/0", None, "#DIV/0!")
+    desk.put("absences.xlsx", out.getvalue())
+
+    account = desk.land("absences")
+
+    assert (account.read, account.landed, account.quarantined) == (2, 1, 1)
+
+
+def test_a_formula_that_nobody_has_worked_out_is_noted(desk):
+    """What a program writes that leaves the reckoning to Excel."""
+    out = io.BytesIO()
+    header = ("全国学籍号", "缺勤日期", "缺勤类型", "学校标识码")
+    made = workbook([[header, ("G1", "20261118", "无故", 3133000001)]])
+    with zipfile.ZipFile(io.BytesIO(made)) as whole, zipfile.ZipFile(out, "w") as book:
+        for part in whole.namelist():
+            data = whole.read(part)
+            if part == "xl/worksheets/sheet1.xml":
+                data = data.replace(b"<v>3133000001</v>", b"<f>3133000000+1</f><v></v>")
+                assert b"<f>" in data
+            book.writestr(part, data)
+    desk.put("absences.xlsx", out.getvalue())
+
+    desk.land("absences")
+
+    assert desk.landed("absences", "school_code") == {1: None}
+    assert desk.issues("absences") == {(1, "school_code", "spreadsheet_error")}
+
+
+@pytest.mark.parametrize("sheets", [1, 3])
+def test_a_workbook_says_how_many_sheets_it_has_of_which_the_first_counts(desk, content, sheets):
+    desk.put("population.xlsx", workbook([[HEADER, *content]] * sheets))
+
+    assert desk.land("population").forms == (("xlsx",) if sheets == 1 else ("xlsx, the first of 3 sheets",))
+
+
+OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(504)
+NO_WORKBOOKS = {
+    "a workbook with a password": OLE + "EncryptedPackage".encode("utf-16-le") + bytes(100),
+    "old Office": OLE + "Workbook".encode("utf-16-le"),
+    "a file of text": "全国学籍号,缺勤日期\nG1,20261118\n".encode(),
+    "whatever its name says": bytes(300),
+    "packed with gzip": b"\x1f\x8b\x08" + bytes(20),
+    "a Parquet file": b"PAR1" + bytes(20),
+    "a damaged one": b"PK\x03\x04" + bytes(100),
+}
+
+
+@pytest.mark.parametrize("what", NO_WORKBOOKS)
+def test_what_is_no_workbook_is_called_what_it_is(desk, what):
+    desk.put("absences.xlsx", NO_WORKBOOKS[what])
+
+    with pytest.raises(ContractError) as error:
+        desk.land("absences")
+
+    assert error.value.file == "absences.xlsx"
+    assert what in error.value.found
+
+
+def test_a_workbook_without_a_known_header_is_told_what_was_looked_for(desk):
+    desk.put("absences.xlsx", workbook([[("填表说明",), ("王小明", "20261118")]]))
+
+    with pytest.raises(ContractError) as error:
+        desk.land("absences")
+
+    assert (error.value.file, error.value.column) == ("absences.xlsx", "student_number")
+    assert "全国学籍号" in error.value.expected
+    assert "王小明" not in str(error.value)
+
+
 def test_rows_that_end_early_are_missing_the_rest(desk):
     desk.put(
         "absences.xlsx",
@@ -437,6 +559,52 @@ def test_a_number_that_a_parquet_file_holds_whole_is_whole(desk, numbers):
     desk.land("population")
 
     assert desk.landed("population", "id_number", "id_valid") == {1: (numbers["girl"], True)}
+
+
+def test_a_decimal_that_is_whole_is_written_whole_whatever_its_type_says(desk, numbers):
+    """What a database gives whose numbers have places behind the point whether they are used or not."""
+    exact = pa.decimal128(38, 10)
+    table = {"id_number": pa.array([decimal.Decimal(numbers["girl"])] * 2, exact), "name": ["李", "李"], "sex": pa.array([decimal.Decimal(2)] * 2, exact), "birth_date": ["20120229"] * 2,
+             "household_id": pa.array([decimal.Decimal(5331230000000001), decimal.Decimal("1.5")], exact), "division_code": pa.array([decimal.Decimal(533123)] * 2, exact)}  # fmt: skip
+    desk.put("population.parquet", parquet(table, table.values()))
+
+    desk.land("population")
+
+    household = desk.landed("population", "id_number", "id_valid", "sex", "household_id", "division_code")
+    assert household[1] == (numbers["girl"], True, "2", "5331230000000001", "533123")
+    assert household[2][3] == "1.5000000000"
+    assert desk.issues("population") == set()
+
+
+@pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary(), pa.binary_view(), pa.dictionary(pa.int32(), pa.binary())], ids=str)  # fmt: skip
+def test_texts_that_a_parquet_file_holds_as_bytes_are_texts(desk, kind):
+    names = pa.array(["王小明".encode(), b"\xff\xfe", None], pa.binary())
+    cells = names.dictionary_encode() if pa.types.is_dictionary(kind) else names.cast(kind)
+    table = {"student_number": ["G1", "G2", "G3"], "counted_on": ["20261118"] * 3, "present": [b"1"] * 3, "name": cells}
+    desk.put("in_school.parquet", parquet(table, table.values()))
+
+    desk.land("in_school")
+
+    assert desk.landed("in_school", "name", "present") == {1: ("王小明", True), 3: (None, True)}
+    assert desk.quarantined("in_school") == {2: "malformed_row"}
+
+
+@pytest.mark.parametrize("cells", [pa.array([["王小明"]]), pa.array([{"王小明": 1}]), pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int8()))], ids=["list", "struct", "map"])  # fmt: skip
+def test_a_column_of_lists_or_structures_is_named_with_what_it_is(desk, cells):
+    desk.put("absences.parquet", parquet(["student_number", "absent_on", "kind"], [cells, ["20261118"], ["无故"]]))
+
+    with pytest.raises(ContractError) as error:
+        desk.land("absences")
+
+    assert (error.value.column, error.value.expected) == ("student_number", "texts, numbers or dates")
+    assert "王小明" not in str(error.value)
+
+
+def test_a_column_of_lists_that_nobody_knows_does_no_harm(desk):
+    names = ["student_number", "absent_on", "kind", "备注"]
+    desk.put("absences.parquet", parquet(names, [["G1"], ["20261118"], ["无故"], pa.array([["x"]])]))
+
+    assert desk.land("absences").landed == 1
 
 
 def test_the_words_for_missing_are_missing_in_parquet_and_workbooks(desk):

@@ -5,11 +5,13 @@ import io
 
 import numpy as np
 import openpyxl
+import pyarrow as pa
 import pytest
 
 from kcb_pipeline.config import Disclosure
 from kcb_pipeline.errors import GateError
 from kcb_pipeline.extracts.catalogue import header_key, sources
+from kcb_pipeline.extracts.cells import ColumnReader
 from kcb_pipeline.extracts.delivery import find_columns
 from kcb_pipeline.extracts.workbook import Workbook
 from kcb_pipeline.ledgers.verifications import REFUSALS, RESULTS
@@ -196,6 +198,20 @@ def test_what_is_to_be_mended_is_said_in_words_by_cell(ledgers, opened):
 
     assert (row["文件"], row["单元格"], row["列"], row["案件编号"]) == ("verifications/a.xlsx", "H7", "期限", "A1")
     assert row["为何未采信，请如何补正"] == REFUSALS["evidence_missing"] == WORDS["evidence_missing"]
+
+
+def test_every_rule_that_a_cell_of_an_answer_can_break_has_its_words():
+    columns = {column.type for column in sources()["verifications"].columns}
+    broken = {
+        rule
+        for column in sources()["verifications"].columns
+        for cell in ("#N/A", "5.33123E+17", "天狼星", "20269999")
+        for rule, _ in ColumnReader(column, DAY).read(pa.array([cell]), None).issues
+    }
+
+    assert {"date", "number"} <= columns
+    assert broken == {"unknown_code", "impossible_date", "spreadsheet_error", "numeric_id_number"}
+    assert broken <= set(WORDS)
 
 
 # -- bulletin ------------------------------------------------------------------------------------------------------

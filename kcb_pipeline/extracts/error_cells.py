@@ -1,0 +1,106 @@
+"""Cells of a workbook that hold an error (`#N/A`), or a formula that nobody has worked out yet. Calamine gives both as empty: found here, they
+are told from cells in which nothing was written."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Final
+from xml.etree import ElementTree as ET
+
+NOT_WORKED_OUT: Final = "#N/A"
+"""What stands for a formula without a stored value: no value is available."""
+
+_MAY_HAVE: Final = re.compile(rb"""\bt\s*=\s*["']e["']|<(?:\w+:)?f[\s/>]""")
+_REFERENCE: Final = re.compile(r"([A-Z]{1,3})(\d{1,7})")
+_CHUNK: Final = 1 << 20
+_OVERLAP: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorCell:
+    """One such cell: its row and column from 0, and the error as a spreadsheet shows it."""
+
+    row: int
+    column: int
+    text: str
+
+
+def error_cells(path: Path, sheet: int) -> list[ErrorCell]:
+    """Those of the sheet at a place from 0, in the order of the file. The workbook has to have been measured (packed.py).
+
+    Raises zipfile.BadZipFile, KeyError or xml.etree.ElementTree.ParseError where its parts are not what they say.
+    """
+    with zipfile.ZipFile(path) as packed:
+        part = _part_of_sheet(packed, sheet)
+        return list(_cells_in(packed, part)) if part is not None and _may_have_some(packed, part) else []
+
+
+def _part_of_sheet(packed: zipfile.ZipFile, sheet: int) -> str | None:
+    """Where in the archive a sheet stands; None where it is none of cells (a chart) or where nothing says so."""
+    names = {name.lower(): name for name in packed.namelist()}
+    workbook, relations = (names.get(name) for name in ("xl/workbook.xml", "xl/_rels/workbook.xml.rels"))
+    if workbook is None or relations is None:
+        return None
+    sheets = [element for element in ET.fromstring(packed.read(workbook)).iter() if _kind(element) == "sheet"]  # noqa: S314
+    targets = {element.get("Id"): element.get("Target", "") for element in ET.fromstring(packed.read(relations))}  # noqa: S314
+    if sheet >= len(sheets):
+        return None
+    relation = next((value for key, value in sheets[sheet].items() if key.endswith("}id")), None)
+    target = targets.get(relation, "")
+    return names.get((target.lstrip("/") if target.startswith("/") else str(PurePosixPath("xl", target))).lower())
+
+
+def _may_have_some(packed: zipfile.ZipFile, part: str) -> bool:
+    """Most sheets have neither an error nor a formula, and are not taken apart for it."""
+    rest = b""
+    with packed.open(part) as stream:
+        while chunk := stream.read(_CHUNK):
+            if _MAY_HAVE.search(rest + chunk):
+                return True
+            rest = chunk[-_OVERLAP:]
+    return False
+
+
+def _cells_in(packed: zipfile.ZipFile, part: str) -> Iterator[ErrorCell]:
+    row = column = -1
+    with packed.open(part) as stream:
+        for event, element in ET.iterparse(stream, events=("start", "end")):  # noqa: S314
+            kind = _kind(element)
+            if event == "start":
+                if kind == "row":
+                    row, column = int(element.get("r", row + 2)) - 1, -1
+                elif kind == "c":
+                    place = _REFERENCE.fullmatch(element.get("r", ""))
+                    column = _column(place[1]) if place else column + 1
+                    row = int(place[2]) - 1 if place else row
+            elif kind == "c":
+                text = _error_in(element)
+                if text is not None and min(row, column) < 0:
+                    raise ET.ParseError
+                if text is not None:
+                    yield ErrorCell(row, column, text)
+            elif kind == "row":
+                element.clear()
+
+
+def _error_in(cell: ET.Element) -> str | None:
+    children = {_kind(child): (child.text or "").strip() for child in cell}
+    if cell.get("t") == "e":
+        return children.get("v") or NOT_WORKED_OUT
+    is_text = cell.get("t") in ("str", "s", "inlineStr")  # a formula may well say the empty text
+    return NOT_WORKED_OUT if "f" in children and not children.get("v") and not is_text else None
+
+
+def _kind(element: ET.Element) -> str:
+    return element.tag.rpartition("}")[2]
+
+
+def _column(letters: str) -> int:
+    number = 0
+    for letter in letters:
+        number = number * 26 + ord(letter) - 64
+    return number - 1
