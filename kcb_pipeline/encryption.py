@@ -129,7 +129,7 @@ class Key:
 
     @staticmethod
     def make(path: Path) -> str:
-        """Write a new private key for its owner only; the public key. UsageError where the file is there: a key is never overwritten."""
+        """Write a new private key for its owner only; the public key. UsageError where the file is there (a key is never overwritten) or its folder is not."""
         import pyrage
 
         identity = pyrage.x25519.Identity.generate()
@@ -138,6 +138,8 @@ class Key:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:
             raise UsageError(f"{path.name} is there already: a key is never overwritten") from None
+        except FileNotFoundError:
+            raise UsageError(f"there is no folder {path.parent}") from None
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
             file.write(f"# public key: {public}\n{identity}\n")
         return public

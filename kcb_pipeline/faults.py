@@ -134,6 +134,7 @@ FULL: Final = "the disk is full: make room and run the date again; what is publi
 UNWRITABLE: Final = (
     "a file or folder of the home cannot be read or written: see to its owner and mode, and run the date again"
 )
+MISPLACED: Final = "a path leads through a file, or to one where a folder is expected, or its name is too long: see to the paths that were given"
 NO_MEMORY: Final = (
     "there is not enough memory: lower [storage] memory_limit or threads, or free some, and run the date again"
 )
@@ -145,6 +146,7 @@ BROKEN: Final = "the disk cannot be read or written (input/output error): see th
 
 _BY_NUMBER: Final = {
     errno.ENOSPC: FULL, errno.EDQUOT: FULL, errno.EFBIG: FULL, errno.EROFS: UNWRITABLE, errno.EACCES: UNWRITABLE, errno.EPERM: UNWRITABLE,
+    errno.ENOTDIR: MISPLACED, errno.EISDIR: MISPLACED, errno.ENAMETOOLONG: MISPLACED,
     errno.ENOMEM: NO_MEMORY, errno.EMFILE: TOO_MANY, errno.ENFILE: TOO_MANY, errno.EIO: BROKEN,
 }  # fmt: skip
 _BY_WORDS: Final = {

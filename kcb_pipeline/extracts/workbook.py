@@ -102,12 +102,12 @@ class Workbook:
         ]
         if not any(known):
             wanted = next(column for column in source.columns if column.required)
+            sheet = f"the sheet {source.form.sheet}, else the first one" if source.form else "the first sheet"
             raise ContractError(
                 file=self._shown,
                 source=source.name,
                 column=wanted.name,
-                expected=f"{' or '.join((wanted.name, *wanted.headers))} in a header within the first {HEADER_WITHIN} rows"
-                " of the first sheet",
+                expected=f"{' or '.join((wanted.name, *wanted.headers))} in a header within the first {HEADER_WITHIN} rows of {sheet}",
                 found="an empty sheet" if not self._rows else "no known header",
             )
         return known.index(max(known))

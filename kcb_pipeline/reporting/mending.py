@@ -25,6 +25,9 @@ WORDS: Final = REFUSALS | {
 }
 """Every rule that an answer can break, in the words that go back to the office."""
 
+COUNTS: Final = {"unknown_code": "请只填整数，如 3"}
+"""The same where nothing is offered to choose from, but a number is asked for."""
+
 _COLUMNS: Final = (
     Column("序号", 6, "whole", centred=True),
     Column("文件", 34),
@@ -34,6 +37,10 @@ _COLUMNS: Final = (
     Column("为何未采信，请如何补正", 46),
     Column("文件与单元格", 42),
 )
+
+
+def _words(rule: str, *, is_count: bool) -> str:
+    return (COUNTS if is_count else {}).get(rule, WORDS.get(rule, rule))
 
 
 def mending(connection: duckdb.DuckDBPyConnection, version: int) -> Paper:
@@ -46,8 +53,17 @@ def mending(connection: duckdb.DuckDBPyConnection, version: int) -> Paper:
         [version],
     )
     labels = {column.name: column.chinese for column in sources()["verifications"].columns}
+    counts = {column.name for column in sources()["verifications"].columns if column.type == "integer"}
     listed: list[list[Value]] = [
-        [number, file, cell.rpartition("!")[2], labels.get(column, column), case_id, WORDS.get(rule, rule), cell]
+        [
+            number,
+            file,
+            cell.rpartition("!")[2],
+            labels.get(column, column),
+            case_id,
+            _words(rule, is_count=column in counts),
+            cell,
+        ]
         for number, (file, cell, column, case_id, rule) in enumerate(found, start=1)
     ]
     book = OfficeWorkbook("核查结果待补正清单", day, subject=f"台账第{version}版")

@@ -73,6 +73,8 @@ def test_a_fault_in_a_stage(copies, tmp_path, stage, fault, stood, said):
         (OSError(28, "No space left on device"), "the disk is full"),
         (OSError(30, "Read-only file system"), "cannot be read or written"),
         (OSError(5, "Input/output error"), "input/output error"),
+        (OSError(20, "Not a directory"), "a path leads through a file"),
+        (OSError(36, "File name too long"), "its name is too long"),
         (OSError(24, "Too many open files"), "too many open files"),
         (MemoryError("王小明"), "not enough memory"),
         (RuntimeError("can't start new thread"), "no further thread"),

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from kcb_pipeline import cli
 from kcb_pipeline.encryption import Key, Password, Recipients
 from kcb_pipeline.errors import KeyRefusedError, UsageError
+from kcb_pipeline.signatures import SigningKey
 
 PLAIN = "鄢龘靐,532977201602200018\n".encode() * 5000
 PASSWORD = "correct horse 正确"
@@ -86,6 +87,9 @@ def test_a_key_is_for_its_owner_only_and_never_overwritten(keys):
     assert stat.S_IMODE(keys[0].stat().st_mode) == 0o600
     with pytest.raises(UsageError, match="never overwritten"):
         Key.make(keys[0])
+    for make in (Key.make, SigningKey.make):
+        with pytest.raises(UsageError, match="there is no folder"):
+            make(keys[0].parent / "nowhere" / "office.key")
 
 
 @pytest.mark.parametrize("read", [Key.read, Password.read])

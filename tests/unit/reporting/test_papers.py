@@ -200,6 +200,18 @@ def test_what_is_to_be_mended_is_said_in_words_by_cell(ledgers, opened):
     assert row["为何未采信，请如何补正"] == REFUSALS["evidence_missing"] == WORDS["evidence_missing"]
 
 
+def test_where_nothing_is_offered_to_choose_from_a_number_is_asked_for(ledgers, opened):
+    for column in ("visits", "measure"):
+        ledgers.add("answers_to_mend", file="a.xlsx", row=3, cell="a.xlsx!H7", case_id="A1", column=column, rule="unknown_code")  # fmt: skip
+
+    said = {
+        row["列"]: row["为何未采信，请如何补正"] for row in table_of(opened(mending(ledgers.connection, 1))["待补正"])
+    }
+
+    assert "整数" in said["劝返次数"]
+    assert said["劝返措施"] == WORDS["unknown_code"]
+
+
 def test_every_rule_that_a_cell_of_an_answer_can_break_has_its_words():
     columns = {column.type for column in sources()["verifications"].columns}
     broken = {
