@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 
 from kcb_pipeline.extracts.catalogue import Source, sources
+from kcb_pipeline.extracts.delivery import told_headers
 from kcb_pipeline.night import Night, metadata_of
 from kcb_pipeline.orchestration.stage import DATA_VERSION, stage
 from kcb_pipeline.progress import Progress
@@ -46,7 +47,8 @@ def _landed(source: Source) -> dg.AssetsDefinition:
     )
     def landed(night: Night, progress: Progress, _: dg.AssetExecutionContext) -> Mapping[str, Any]:
         said = metadata_of(night.land(source.name, progress=progress))
-        said["unknown_columns"] = len(said["unknown_columns"])  # a header may be anything, a person's name too
+        unknown = said["unknown_columns"]  # a header may be anything, a person's name too
+        said |= {"unknown_columns": len(unknown), "unknown_column_names": told_headers(unknown)}
         return said | {"quarantined_share": said["quarantined"] / max(said["read"], 1)}
 
     return landed

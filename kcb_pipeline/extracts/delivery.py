@@ -304,6 +304,28 @@ _OFFICE: Final = re.compile(r"(?:乡镇|学校)-\d{4,12}(?=-)", re.ASCII)
 """How our own worklists begin (kcb_pipeline/reporting/paper.py)."""
 
 
+def told_headers(headers: Iterable[str]) -> list[str]:
+    """What messages and metadata call columns nobody knows: a header in the agencies' own initials, or made of the words headers are made of, as it
+    is; any other, which may be anything that stands in a first line, is counted.
+
+    >>> told_headers(["PCSMC", "派出所代码", "备注2", "张三", "53293620150612153X"])
+    ['PCSMC', '派出所代码', '备注2', '2 other']
+    """
+    names = list(headers)
+    told = [name for name in names if _SAYS_A_COLUMN.fullmatch(name.strip())]
+    others = len(names) - len(told)
+    return [*told, f"{others} other"] if others else told
+
+
+_SAYS_A_COLUMN: Final = re.compile(
+    r"[A-Z][A-Z_]{1,30}\d{0,2}"
+    r"|(?:人员|人口|学生|儿童|家长|父亲|母亲|监护人|户主|家庭|户籍|常住|居住|现住|出生|死亡|迁入|迁出|学校|学籍|年级|班级|派出所|公安局|乡镇|街道|村|社区|居委会|行政"
+    r"|区划|机构|部门|单位|证件|身份证|登记|更新|创建|修改|操作|录入|填报|上报|审核|核查|变动|异动|截止|有效|联系|民族|性别|年龄|籍贯|国籍|政治面貌|文化程度|婚姻|职业|健康"
+    r"|血型|宗教|信仰|身高|照片|备注|说明|序号|编号|号码|代码|编码|名称|姓名|日期|时间|年月|类型|类别|种类|状态|状况|标志|标识|方式|原因|结果|情况|程度|级别|等级|数量|次数|电话"
+    r"|地址|地点|地|省|市|县|区|是否|其他)+\d{0,2}"
+)
+
+
 def _extract_file(
     folder: Path, source: Source, path: Path, told: str, digest: Callable[[Path], str], listed: dict[str, str]
 ) -> ExtractFile:

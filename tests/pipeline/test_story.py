@@ -105,6 +105,12 @@ def test_rates_and_counts_are_numbers_that_plot(told):
     assert 0.5 < told["links"].metadata["match_rate"].value < 1
 
 
+def test_columns_that_nobody_knows_are_named(told):
+    said = told["landed_population"].metadata
+
+    assert (said["unknown_columns"].value, said["unknown_column_names"].value) == (1, "PCSMC")
+
+
 def test_gates_give_numbers_beside_their_words(instance):
     found = instance.event_log_storage.get_latest_asset_check_execution_by_key(
         [dg.AssetCheckKey(dg.AssetKey("links"), "matching__match_rate_is_possible")]

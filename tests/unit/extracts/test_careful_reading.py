@@ -32,6 +32,7 @@ FULL_WIDTH = {point + 0xFEE0: point for point in range(0x21, 0x7F)}
 REPAIRED = {"\ue81e": "\u9fb4"}
 """One of the characters that Python's table gives a private place."""
 
+ERRORS = {"#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!"}
 SEXES = {"1": "1", "男": "1", "2": "2", "女": "2"}
 SEXES_UNKNOWN = {"0", "9", "未知"}
 DAYS = {"20150312": dt.date(2015, 3, 12), "2015-3-12": dt.date(2015, 3, 12), "2015年3月13日": dt.date(2015, 3, 13)}
@@ -103,12 +104,16 @@ def cell(column, written):
         too_long = len(seen.strip()) > (100 if kind == "name" else 4096)
         if plain in MISSING:
             return None, rules, too_long
+        if plain in ERRORS:
+            return None, [*rules, "spreadsheet_error"], too_long
         if kind in ("id_number", "student_number"):
             if is_ruined(plain):
-                return plain, [*rules, *(["numeric_id_number"] if kind == "id_number" else [])], too_long
+                return plain if kind == "id_number" else None, [*rules, "numeric_id_number"], too_long
             return re.sub(r"[\s'’‘`-]", "", plain.translate(FULL_WIDTH)).upper() or None, rules, too_long
         if kind == "number":
-            plain = plain.translate(FULL_WIDTH).strip()
+            plain = re.sub(r"^([0-9]{1,15})\.0+$", r"\1", plain.translate(FULL_WIDTH).strip())
+            if re.fullmatch(r"[0-9]\.[0-9]+[eE]\+?[0-9]{2}|[0-9][eE]\+[0-9]{2}|[0-9]{16,}\.0+", plain):
+                return None, [*rules, "numeric_id_number"], too_long
         return None if plain in MISSING else plain, rules, too_long
     too_long = len(written) > 4096
     if plain in MISSING:
@@ -194,9 +199,9 @@ def fields(text, separator, *, strict):
 
 VALID = ["110105194912310021", "53290120150312001", "532901201503130021", "44052418800101001"]
 NUMBERS = [number + check_digit(number) if len(number) == 17 else number for number in VALID]
-NAMES = ["王小明", "买买提·艾力", "李 四", "欧阳 ", "王\u3000五", "䶮", "𠀀", "王\u200b小明", "\ue81e", "ＷＡＮＧ", "无", "王\x7f", "王\xa0", "\ufeff王", "长" * 101, "a“b”"]  # fmt: skip
+NAMES = ["王小明", "买买提·艾力", "李 四", "欧阳 ", "王\u3000五", "䶮", "𠀀", "王\u200b小明", "\ue81e", "ＷＡＮＧ", "无", "王\x7f", "王\xa0", "\ufeff王", "长" * 101, "a“b”", "#VALUE!", " #REF! ", "#1"]  # fmt: skip
 NOTHING = ["", "", "NULL", r"\N", "无", "-", "—", "暂无", "不详", " ", "\u3000", " 无"]
-IDS = [*NUMBERS, "532901201503120012", "11010519491231002x", "１１０１０５１９４９１２３１００２Ｘ", " 11010519491231002X", "'532901201503130021", "5.32901E+17", "532901201503130021.0", "ABC", "5E17", "110105 194912310021"]  # fmt: skip
+IDS = [*NUMBERS, "532901201503120012", "11010519491231002x", "１１０１０５１９４９１２３１００２Ｘ", " 11010519491231002X", "'532901201503130021", "5.32901E+17", "532901201503130021.0", "ABC", "5E17", "110105 194912310021", "#N/A"]  # fmt: skip
 
 CELLS = {
     "student_number": [
@@ -206,6 +211,7 @@ CELLS = {
         "ｇ１１０１０５194912310021",
         " G2",
         "5E17",
+        "#N/A",
         *NOTHING,
     ],
     "name": NAMES,
@@ -214,11 +220,28 @@ CELLS = {
     "birth_date": [*DAYS, *NO_DAYS, "\t20150312", "'20150312", "'", *NOTHING],
     "id_type": [*ID_TYPES, "X1", *NOTHING],
     "id_number": [*IDS, *NOTHING],
-    "school_code": ["2153000001", " 2153000001", "２１５３0000０1", "'2153000001", "’ 2153000001", "'", "－", *NOTHING],
+    "school_code": [
+        "2153000001",
+        " 2153000001",
+        "２１５３0000０1",
+        "'2153000001",
+        "’ 2153000001",
+        "'",
+        "－",
+        "2153000001.0",
+        "２１５３000001.00",
+        "2.153E+15",
+        "2.153E15",
+        "2E+09",
+        "2E9",
+        "1234567890123456.0",
+        "#NUM!",
+        *NOTHING,
+    ],
     "school_name": ["一中", "一中,二部", '一"中"', "一\n中", "一\r中", "一|中", "一\t中", *NOTHING],
     "grade": [*GRADES, "13", *NOTHING],
     "registry_status": [*STATUSES, "100", *NOTHING],
-    "address": ["云溪镇1组", "云溪镇 1组", "云溪镇1组 ", "a" * 4097, "\u2028", *NOTHING],
+    "address": ["云溪镇1组", "#DIV/0!", "云溪镇3#楼", "#", "云溪镇 1组", "云溪镇1组 ", "a" * 4097, "\u2028", *NOTHING],
     "guardian1_id_number": [*IDS, *NOTHING],
 }
 ROWS = st.lists(st.tuples(*(st.sampled_from(CELLS[column]) for column in COLUMNS)), min_size=1, max_size=12)

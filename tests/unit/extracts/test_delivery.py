@@ -10,7 +10,7 @@ import pytest
 
 from kcb_pipeline.errors import ContractError, UsageError
 from kcb_pipeline.extracts.catalogue import sources
-from kcb_pipeline.extracts.delivery import find_delivery, keep_delivery, kept_delivery, told_names
+from kcb_pipeline.extracts.delivery import find_delivery, keep_delivery, kept_delivery, told_headers, told_names
 
 CHINESE = {name: source.chinese for name, source in sources().items()}
 
@@ -508,6 +508,21 @@ def test_messages_call_a_file_by_a_name_that_can_be_nobodys(shown, told):
 
 def listing(*paths):
     return [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}" for path in paths]
+
+
+@pytest.mark.parametrize(
+    "header", ["PCSMC", "X_1", "备注", "序号", "派出所代码", "学生联系电话", "更新时间2", "是否有效"]
+)
+def test_a_column_that_nobody_knows_is_named_where_its_header_is_made_of_the_words_of_headers(header):
+    assert told_headers([header]) == [header]
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["张三", "王小明备注", "买买提·艾力", "53290120150312001X", "13800000001", "E12345678", "云溪镇1组", "", " "],
+)
+def test_a_header_that_may_be_somebodys_is_counted(header):
+    assert told_headers([header, "备注", header]) == ["备注", "2 other"]
 
 
 def test_a_manifest_says_what_the_delivery_is(desk):
