@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from kcb_pipeline.extracts.catalogue import MISSING, CodeList, Column
 from kcb_pipeline.identity import id_number
 from kcb_pipeline.identity.codes import (
+    FORMULA_OF_TEXT,
     TEXT_MARK,
     is_ruined,
     parse_division,
@@ -70,17 +71,19 @@ for _lead, _seconds in _BLANK_OR_INVISIBLE.items():
 
 
 def suspicious(text: bytes | bytearray, points: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Where the text (and `points`, the same as an array) may hold a blank or an invisible character above U+0020, or an error of a spreadsheet;
-    each is found."""
+    """Where the text (and `points`, the same as an array) may hold a blank or an invisible character above U+0020, an error of a spreadsheet or a
+    formula of a text; each is found."""
     leads = [lead[0] for lead in _BLANK_OR_INVISIBLE if lead in text]
     places = [np.flatnonzero(points == lead) for lead in leads]
     found = np.concatenate([np.empty(0, dtype=np.int64), *places])
     found = found[_FOLLOWS[points[found], points[np.minimum(found + 1, len(points) - 1)]]]
-    others = [np.flatnonzero(points == mark) for mark in (_DELETE, _BEGINS_ERROR) if bytes([mark]) in text]
+    others = [np.flatnonzero(points == mark) for mark in (_DELETE, *_BEGIN_SPREADSHEETS) if bytes([mark]) in text]
     return np.concatenate([found, *others]) if others else found
 
 
-_BLANK, _DELETE, _BEGINS_ERROR = 32, 127, ord("#")
+_BLANK, _DELETE = 32, 127
+_BEGIN_SPREADSHEETS: Final = b"#="
+"""How an error of a spreadsheet begins, and a formula of a text."""
 
 
 ARROW_TYPES: Final = {
@@ -150,7 +153,7 @@ class ColumnReader:
             if len(self._memory) >= _MOST_REMEMBERED:
                 self._memory.clear()
             visible = INVISIBLE.sub("", text)
-            plain = TEXT_MARK.sub("", visible.strip()).strip()
+            plain = TEXT_MARK.sub("", FORMULA_OF_TEXT.sub(r"\1", visible.strip())).strip()
             known = (None, None) if plain in MISSING else parse(plain)
             if visible != text and known[1] is None:
                 known = (known[0], CONTROL_CHARACTERS)
@@ -227,20 +230,21 @@ _BEGINS_MISSING[[text.encode()[0] for text in MISSING if text]] = True
 
 
 def _untidy(cells: pa.Array) -> Places:
-    """The cells that may have blanks at their ends, or control or invisible characters, or be an error of a spreadsheet."""
+    """The cells that may have blanks at their ends, or control or invisible characters, or be an error of a spreadsheet or a formula of a text."""
     bounds, data = bounds_and_bytes(cells)
     text, points = bytes(data), np.frombuffer(data, np.uint8)
     return _cells_at(bounds, np.concatenate([np.flatnonzero(points <= _BLANK), suspicious(text, points)]))
 
 
 def _tidied(cells: pa.Array, untidy: Places) -> tuple[pa.Array, dict[str, Places]]:
-    """The texts without blanks at the ends, invisible characters and errors of a spreadsheet, and the places of those that broke a rule."""
+    """The texts without blanks at the ends, invisible characters and what a spreadsheet makes of them, and the places of those that broke a rule."""
     some = cells.take(pa.array(untidy))
     texts = pl.Series(some, dtype=pl.String)
     has_invisible = texts.str.contains(INVISIBLE.pattern).fill_null(value=False)
     if has_invisible.any():
         texts = texts.str.replace_all(INVISIBLE.pattern, "")
-    tidy = _without_missing(_arrow(texts.str.strip_chars()))
+    plain = texts.str.strip_chars().str.replace(FORMULA_OF_TEXT.pattern, "$1").str.strip_chars()
+    tidy = _without_missing(_arrow(plain))
     is_error = pc.is_in(tidy, value_set=pa.array(SPREADSHEET_ERRORS)).to_numpy(zero_copy_only=False)
     if is_error.any():
         tidy = _without(tidy, np.flatnonzero(is_error))

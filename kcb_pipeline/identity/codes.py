@@ -75,6 +75,9 @@ _FULL_WIDTH: Final = {chr(point + 0xFEE0): chr(point) for point in range(0x21, 0
 TEXT_MARK: Final = re.compile(r"^['’‘`＇]+")
 """An apostrophe before everything else is how a spreadsheet is told to keep a number as text: no part of what is written."""
 
+FORMULA_OF_TEXT: Final = re.compile(r'(?s)^="(.*)"$')
+"""`="0139"`: how programs that write CSV tell a spreadsheet the same. What is meant stands between the marks."""
+
 
 def half_width(texts: pl.Series) -> pl.Series:
     """Full-width letters, digits and signs made the ASCII ones they stand for; nothing else is touched.

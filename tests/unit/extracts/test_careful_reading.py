@@ -96,12 +96,12 @@ def cell(column, written):
     if written is None or written in MISSING:
         return None, [], False
     seen = "".join(character for character in written if ord(character) not in INVISIBLE)
-    plain = seen.strip()
+    plain = re.sub('^="(.*)"$', r"\1", seen.strip(), flags=re.DOTALL).strip()
     if kind not in ("text", "name", "id_number", "student_number"):
         plain = re.sub("^['’‘`＇]+", "", plain).strip()
     rules = ["control_characters"] if seen != written else []
     if kind in ("text", "name", "number", "id_number", "student_number"):
-        too_long = len(seen.strip()) > (100 if kind == "name" else 4096)
+        too_long = len(plain) > (100 if kind == "name" else 4096)
         if plain in MISSING:
             return None, rules, too_long
         if plain in ERRORS:
@@ -199,9 +199,9 @@ def fields(text, separator, *, strict):
 
 VALID = ["110105194912310021", "53290120150312001", "532901201503130021", "44052418800101001"]
 NUMBERS = [number + check_digit(number) if len(number) == 17 else number for number in VALID]
-NAMES = ["王小明", "买买提·艾力", "李 四", "欧阳 ", "王\u3000五", "䶮", "𠀀", "王\u200b小明", "\ue81e", "ＷＡＮＧ", "无", "王\x7f", "王\xa0", "\ufeff王", "长" * 101, "a“b”", "#VALUE!", " #REF! ", "#1"]  # fmt: skip
+NAMES = ["王小明", "买买提·艾力", "李 四", "欧阳 ", "王\u3000五", "䶮", "𠀀", "王\u200b小明", "\ue81e", "ＷＡＮＧ", "无", "王\x7f", "王\xa0", "\ufeff王", "长" * 101, "a“b”", "#VALUE!", " #REF! ", "#1", '="王小明"', '="无"', '="', '="王']  # fmt: skip
 NOTHING = ["", "", "NULL", r"\N", "无", "-", "—", "暂无", "不详", " ", "\u3000", " 无"]
-IDS = [*NUMBERS, "532901201503120012", "11010519491231002x", "１１０１０５１９４９１２３１００２Ｘ", " 11010519491231002X", "'532901201503130021", "5.32901E+17", "532901201503130021.0", "ABC", "5E17", "110105 194912310021", "#N/A"]  # fmt: skip
+IDS = [*NUMBERS, "532901201503120012", "11010519491231002x", "１１０１０５１９４９１２３１００２Ｘ", " 11010519491231002X", "'532901201503130021", "5.32901E+17", "532901201503130021.0", "ABC", "5E17", "110105 194912310021", "#N/A", '="532901201503130021"', '="5.32901E+17"']  # fmt: skip
 
 CELLS = {
     "student_number": [
@@ -216,8 +216,8 @@ CELLS = {
     ],
     "name": NAMES,
     "former_name": [*NAMES, *NOTHING],
-    "sex": [*SEXES, *SEXES_UNKNOWN, "3", " 男 ", "男\u200b", *NOTHING],
-    "birth_date": [*DAYS, *NO_DAYS, "\t20150312", "'20150312", "'", *NOTHING],
+    "sex": ['="1"', *SEXES, *SEXES_UNKNOWN, "3", " 男 ", "男\u200b", *NOTHING],
+    "birth_date": ['="20150312"', *DAYS, *NO_DAYS, "\t20150312", "'20150312", "'", *NOTHING],
     "id_type": [*ID_TYPES, "X1", *NOTHING],
     "id_number": [*IDS, *NOTHING],
     "school_code": [

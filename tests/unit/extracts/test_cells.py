@@ -622,6 +622,30 @@ def test_other_telephones_are_kept_as_written(read_cells):
     assert read_cells("residents", "guardian_phone", *written) == (written, {})
 
 
+@pytest.mark.parametrize(
+    ("column", "meant", "value"),
+    [
+        (("population", "id_number"), "53312320150312001X", "53312320150312001X"),
+        (("population", "name"), "王小明", "王小明"),
+        (("population", "guardian_phone"), "13800000001", "13800000001"),
+        (("population", "birth_date"), "20150312", dt.date(2015, 3, 12)),
+        (("population", "ethnicity"), "01", "01"),
+        (("in_school", "student_number"), "g533123201503120010", "G533123201503120010"),
+        (("in_school", "school_code"), "3133000001", "3133000001"),
+        (("population", "address"), "", None),
+    ],
+    ids=str,
+)
+def test_a_formula_that_only_keeps_a_text_is_the_text(read_cells, column, meant, value):
+    assert read_cells(*column, f'="{meant}"', f' ="{meant}" ', meant or None) == ([value] * 3, {})
+
+
+def test_any_other_formula_is_kept_as_written(read_cells):
+    written = ['="王', "=A1", '"王"', "a=b"]
+
+    assert read_cells("population", "address", *written) == (written, {})
+
+
 @pytest.mark.parametrize("first", ["Ｇ", "ｇ", "g", "Ｊ", "Ｌ", "ｌ"])
 def test_the_letter_of_a_student_number_may_be_of_any_width_and_case(read_cells, first):
     plain = unicodedata.normalize("NFKC", first).upper()
