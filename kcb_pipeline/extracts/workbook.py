@@ -126,7 +126,7 @@ def _what_it_is(path: Path) -> str | None:
     data = path.read_bytes()
     if data.startswith(_OLD_OFFICE):
         if _ENCRYPTED in data:
-            return "a workbook with a password: it is to be saved without one"
+            return "a workbook with a password: kcb decrypt --password-file opens it, or it is to be saved without one"
         return "a file of old Office (.xls): it is to be saved as .xlsx"
     if data.startswith(b"PAR1"):
         return "a Parquet file: it is to be called .parquet"
