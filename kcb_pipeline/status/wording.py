@@ -142,7 +142,8 @@ def _attendance_proof(facts: Facts, *, case_reason: str, sent: frozenset[str]) -
             return f"学校缺勤上报中已无该生：{reported_on}", _source("absences", facts["reported_row"])
         return None
     if case_reason in ("leave_not_approved", "leave_expired"):
-        return ("学籍登记已复学", registry) if facts["suspended_rows"] == 0 else None
+        words = "学籍登记已复学" if facts["suspended_rows"] == 0 else "另有在读学籍"
+        return words, registry
     how = {"id_number": "证件号码与姓名一致", "probabilistic": "身份信息综合比对一致", "reviewed": "人工核定"}.get(
         facts["match_method"], ""
     )

@@ -104,6 +104,98 @@ def test_a_night_without_the_headcount_changes_nobody(nights):
     assert query(folder, "SELECT count(*) FROM case_events WHERE version > 1") == [(0,)]
 
 
+# -- a night on which a source comes, and not all of it --------------------------------------------------------------
+
+
+def counted_on(date):
+    """A headcount a school, the first of the thirteenth: a school that counts again, one that sends nothing, one that sends an older one."""
+    c = County(date)
+    again, silent, older = "3153290104", "3153290105", "3153290106"
+    for name, school in (("又清点到", again), ("学校未再报", silent), ("报的是旧表", older)):
+        c.pupil(who := c.person(name), school=school)
+        c.pupil(someone := c.person(f"{name}同学"), school=school)
+        if date == FIRST:
+            c.add(
+                "in_school",
+                student_number=someone["student_number"],
+                school_code=school,
+                counted_on="20261113",
+                present="1",
+            )
+        elif school != silent:
+            day = "20261118" if school == again else "20261106"
+            for pupil in (who, someone):
+                c.add(
+                    "in_school", student_number=pupil["student_number"], school_code=school, counted_on=day, present="1"
+                )
+    for name, crossings in (("出境未归", ()), ("出境已归", ("20261110",)), ("此前入境", ("20260801",))):
+        who = c.person(name)
+        if date == FIRST:
+            c.add(
+                "exit_entry",
+                id_number=who["id_number"],
+                name=name,
+                birth_date=who["birth_date"],
+                direction="1",
+                crossed_on="20260901",
+            )
+        for day in crossings if date != FIRST else ():
+            c.add(
+                "exit_entry",
+                id_number=who["id_number"],
+                name=name,
+                birth_date=who["birth_date"],
+                direction="2",
+                crossed_on=day,
+            )
+    c.pupil(who := c.person("休学另有在读"), status="02", status_date="20260901")
+    if date != FIRST:
+        c.pupil(who, school=OTHER, status_date="20260902", student_number="L" + who["id_number"])
+    c.add("approvals", name="某某", kind="免学", from_date="20200101", to_date="20200102", birth_date="20100101")
+    return c
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("parts") / "home"
+    seen = []
+    for date in (FIRST, SECOND):
+        counted_on(date).write(folder)
+        run_night(folder, date, gates=ASKED)
+        seen.append({name: said for name, said in statuses(folder).items() if not name.endswith("同学")})
+    return folder, seen
+
+
+def test_the_last_headcount_of_a_school_stands_until_it_sends_a_later_one(parts):
+    _, (first, second) = parts
+    names = ("又清点到", "学校未再报", "报的是旧表")
+
+    assert {first[name] for name in names} == {"suspected not_in_headcount"}
+    assert [second[name].split()[0] for name in names] == ["enrolled", "suspected", "suspected"]
+
+
+def test_who_is_abroad_is_so_until_a_later_crossing_inward(parts):
+    _, (first, second) = parts
+    names = ("出境未归", "出境已归", "此前入境")
+
+    assert {first[name] for name in names} == {"departed abroad"}
+    assert [second[name] for name in names] == ["departed abroad", "unenrolled no_record", "departed abroad"]
+
+
+def test_a_suspension_that_nobody_approved_closes_on_another_live_record(parts):
+    folder, (first, second) = parts
+
+    assert (first["休学另有在读"], second["休学另有在读"]) == (
+        "suspected leave_not_approved",
+        "enrolled live_enrolment",
+    )
+    closed = (
+        "SELECT k.state, split_part(e.source, ':', 1) FROM school_age_children c JOIN cases k USING (child_id) "
+        "JOIN case_events e ON e.case_id = k.case_id AND e.to_state = 'closed' WHERE c.name = '休学另有在读'"
+    )
+    assert query(folder, closed) == [("closed", "student_registry")]
+
+
 # -- children who leave the population side ---------------------------------------------------------------------------
 
 

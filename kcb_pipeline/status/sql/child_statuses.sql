@@ -12,10 +12,13 @@ WITH facts AS (
            e.specialised_since, e.specialised_row, e.is_disabled, e.disability_placement, e.disability_row, e.is_poor,
            e.absent_from, e.absent_to, e.absent_row, e.long_leave_from, e.long_leave_to, e.long_leave_row, e.missed_headcount_on,
            r.candidates, r.candidate_row,
+           -- 05 复学: the registry has taken the pupil back, unless that ended an earlier leave than the one approved
+           coalesce(n.resumed_rows, 0) > 0 AND coalesce(n.resumed_on >= e.leave_from, true) AS is_back_since_approval,
            v.result AS verdict, v.verified_on AS verdict_on, v.until AS verdict_until, v.reason AS verdict_reason,
            v.source_row AS verdict_row, v.landed_on AS verdict_landed_on, y.school_year_end AS verdict_year_end,
            coalesce(n.latest_live_change > v.verified_on, false) AS is_enrolled_since,
-           coalesce(n.present_on > v.verified_on, false) AS is_present_since
+           coalesce(n.present_on > v.verified_on, false) AS is_present_since,
+           coalesce(n.resumed_on > v.verified_on, false) AS is_back_since_verdict
     FROM status.school_age_persons s
     LEFT JOIN status.enrolments n ON n.person = s.person
     LEFT JOIN status.child_evidence e ON e.child_id = s.child_id
@@ -52,8 +55,8 @@ FROM (
              WHEN senior_rows > 0 THEN 'senior_grade'
              WHEN verdict = '超龄离校' THEN 'over_age'
              -- 5 a live enrolment: on leave, enrolled or suspected
-             WHEN live_rows > 0 AND leave_until IS NOT NULL THEN 'leave_approved'
-             WHEN live_rows > 0 AND verdict = '休学' AND verdict_until >= $today THEN 'leave_verified'
+             WHEN live_rows > 0 AND leave_until IS NOT NULL AND NOT is_back_since_approval THEN 'leave_approved'
+             WHEN live_rows > 0 AND verdict = '休学' AND verdict_until >= $today AND NOT is_back_since_verdict THEN 'leave_verified'
              WHEN live_rows > 0 AND live_rows = unknown_rows AND present_on IS NULL THEN 'registry_status_unknown'
              WHEN live_rows > unattended_rows + suspended_rows THEN 'live_enrolment'
              WHEN live_rows > 0 AND verdict IN ('在校已有学籍', '随班就读') AND suspended_rows = 0
