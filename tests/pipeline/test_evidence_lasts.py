@@ -182,6 +182,42 @@ def test_who_is_abroad_is_so_until_a_later_crossing_inward(parts):
     assert [second[name] for name in names] == ["departed abroad", "unenrolled no_record", "departed abroad"]
 
 
+def test_who_was_answered_to_be_abroad_is_not_after_a_later_crossing_inward(tmp_path):
+    for date in (FIRST, SECOND, THIRD):
+        c = County(date)
+        for name in ("答复出国", "出国又回"):
+            who = c.person(name)
+            if date == SECOND:
+                [(case,)] = query(
+                    tmp_path,
+                    f"SELECT case_id FROM cases JOIN school_age_children USING (child_id) WHERE name = '{name}'",
+                )
+                c.add("verifications", case_id=case, result="出国(境)", verified_on="20261118", evidence="出境记录")
+            if date == THIRD and name == "出国又回":
+                c.add(
+                    "exit_entry",
+                    id_number=who["id_number"],
+                    name=name,
+                    birth_date=who["birth_date"],
+                    direction="2",
+                    crossed_on="20261119",
+                )
+        c.pupil(c.person("在读"))
+        c.write(tmp_path)
+        run_night(tmp_path, date, gates=ASKED)
+        if date == SECOND:
+            assert statuses(tmp_path)["出国又回"] == "departed verified_departed"
+
+    assert statuses(tmp_path) == {
+        "答复出国": "departed verified_departed",
+        "出国又回": "unenrolled no_record",
+        "在读": "enrolled live_enrolment",
+    }
+    assert query(tmp_path, "SELECT name, k.reopened FROM cases k JOIN school_age_children USING (child_id) ORDER BY name") == [
+        ("出国又回", 1), ("答复出国", 0),
+    ]  # fmt: skip
+
+
 def test_a_suspension_that_nobody_approved_closes_on_another_live_record(parts):
     folder, (first, second) = parts
 

@@ -7,7 +7,7 @@ WITH facts AS (
            coalesce(n.unattended_rows, 0) AS unattended_rows, coalesce(n.suspended_rows, 0) AS suspended_rows,
            coalesce(n.unknown_rows, 0) AS unknown_rows, n.graduated_row, n.home_teaching_row, n.special_row, n.special_placement_code,
            n.present_on, n.present_row, n.latest_live_change, n.dead_row, n.dead_status, n.dead_grade, n.dead_on,
-           e.struck_off_on, e.struck_off_kind, e.struck_off_row, e.abroad_since, e.abroad_row, e.leave_until, e.leave_row, e.leave_ended_on,
+           e.struck_off_on, e.struck_off_kind, e.struck_off_row, e.abroad_since, e.abroad_row, e.came_back_on, e.leave_until, e.leave_row, e.leave_ended_on,
            e.deferred_until, e.deferral_row, e.deferral_ended_on, e.deferral_ended_row, e.exempted_until, e.exemption_row, e.elsewhere_on, e.elsewhere_row,
            e.specialised_since, e.specialised_row, e.is_disabled, e.disability_placement, e.disability_row, e.is_poor,
            e.absent_from, e.absent_to, e.absent_row, e.long_leave_from, e.long_leave_to, e.long_leave_row, e.missed_headcount_on,
@@ -37,8 +37,9 @@ FROM (
              WHEN NOT is_live AND state = 'moved_out' THEN 'moved_out'
              WHEN struck_off_on IS NOT NULL THEN 'struck_off'
              WHEN live_rows = 0 AND dead_status IN ('出国', '13') THEN 'registry_abroad'
-             WHEN live_rows = 0 AND abroad_since + $abroad_days <= $today THEN 'abroad'
-             WHEN verdict IN ('户籍死亡', '空挂户', '双重户籍', '出国(境)') AND NOT is_enrolled_since THEN 'verified_departed'
+             WHEN live_rows = 0 AND abroad_since + $abroad_days <= $today AND coalesce(abroad_since > came_back_on, true) THEN 'abroad'
+             WHEN verdict IN ('户籍死亡', '空挂户', '双重户籍') AND NOT is_enrolled_since THEN 'verified_departed'
+             WHEN verdict = '出国(境)' AND NOT is_enrolled_since AND coalesce(came_back_on <= verdict_on, true) THEN 'verified_departed'
              WHEN NOT is_live THEN 'no_longer_live'
              -- 2 dropout
              WHEN verdict = '确认失学' AND NOT is_enrolled_since AND NOT is_present_since THEN 'confirmed_never_enrolled'

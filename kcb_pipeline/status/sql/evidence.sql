@@ -1,5 +1,6 @@
 -- The evidence that stands: tonight's, and of every source that did not come tonight what it said last (extracts.md, Evidence lasts). Who
--- went abroad is abroad until a later crossing inward, also where the crossings of tonight are only the new ones.
+-- went abroad is abroad until a later crossing inward, and who came back is back until one outward, also where the crossings of tonight are
+-- only the new ones.
 WITH children AS (
     SELECT person, child_id FROM standard.children UNION ALL SELECT person, child_id FROM standard.gone_children
 )
@@ -22,5 +23,5 @@ FROM (
         GROUP BY c.child_id
     ) x ON x.child_id = e.child_id
     WHERE e.source NOT IN (SELECT source FROM status.sources_tonight)
-       OR e.kind = 'abroad' AND (x.crossed_on IS NULL OR x.crossed_on < e.from_date)
+       OR e.kind IN ('abroad', 'come_back') AND (x.crossed_on IS NULL OR x.crossed_on < e.from_date)
 ) standing
