@@ -327,6 +327,16 @@ def first(c):
         division_code=COUNTY,
         permit_state="失效",
     )
+    # whose 户籍 moved away and who lives here, and who died since
+    for name, kinds, said in (
+        ("户籍迁出", ("迁出",), ("unenrolled", "no_record")),
+        ("迁出后亡", ("迁出", "死亡"), ("departed", "struck_off")),
+    ):
+        expected[name] = said
+        lives = {"household_division_code": "510101", "division_code": COUNTY, "permit_state": "有效"}
+        c.add("residents", id_number="", name=name, sex="1", birth_date="20160507", **lives)
+        for kind in kinds:
+            c.add("deregistrations", id_number="", name=name, birth_date="20160507", kind=kind, occurred_on="20260901")
     return expected
 
 
