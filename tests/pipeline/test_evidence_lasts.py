@@ -148,6 +148,9 @@ def counted_on(date):
                 direction="2",
                 crossed_on=day,
             )
+    c.pupil(who := c.person("清点不在另有在读"), school=silent)
+    if date != FIRST:
+        c.pupil(who, school=OTHER, status_date="20261101", student_number="L" + who["id_number"])
     c.pupil(who := c.person("休学另有在读"), status="02", status_date="20260901")
     if date != FIRST:
         c.pupil(who, school=OTHER, status_date="20260902", student_number="L" + who["id_number"])
@@ -218,16 +221,17 @@ def test_who_was_answered_to_be_abroad_is_not_after_a_later_crossing_inward(tmp_
     ]  # fmt: skip
 
 
-def test_a_suspension_that_nobody_approved_closes_on_another_live_record(parts):
+@pytest.mark.parametrize(
+    ("name", "before"),
+    [("休学另有在读", "suspected leave_not_approved"), ("清点不在另有在读", "suspected not_in_headcount")],
+)
+def test_a_case_closes_on_a_new_live_record_at_another_school(parts, name, before):
     folder, (first, second) = parts
 
-    assert (first["休学另有在读"], second["休学另有在读"]) == (
-        "suspected leave_not_approved",
-        "enrolled live_enrolment",
-    )
+    assert (first[name], second[name]) == (before, "enrolled live_enrolment")
     closed = (
         "SELECT k.state, split_part(e.source, ':', 1) FROM school_age_children c JOIN cases k USING (child_id) "
-        "JOIN case_events e ON e.case_id = k.case_id AND e.to_state = 'closed' WHERE c.name = '休学另有在读'"
+        f"JOIN case_events e ON e.case_id = k.case_id AND e.to_state = 'closed' WHERE c.name = '{name}'"
     )
     assert query(folder, closed) == [("closed", "student_registry")]
 

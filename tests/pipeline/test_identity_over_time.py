@@ -50,7 +50,7 @@ def first_night():
         updated_at="20250101",
     )
     who["两处户口"] = kept
-    for name in ("在读改号", "在读收养"):  # enrolled under the number of before
+    for name in ("在读改号", "在读收养", "农历改正"):  # enrolled under the number of before
         c.pupil(c.person(name, born="20150408", household_id=f"户{name}"))
     deferred = c.person("缓学改号", born="20200408", household_id="户缓学")
     c.add(
@@ -94,6 +94,7 @@ def second_night(c, who):
         }
         row(c, name).update({"former_name": name, "name": f"养家{name[0]}", "id_number": numbered(number), **family})
     row(c, "在读改号").update({"id_number": numbered("53290120140408575"), "birth_date": "20140408"})
+    row(c, "农历改正").update({"id_number": numbered("53290120140922575"), "birth_date": "20140922"})
     row(c, "缓学改号").update({"id_number": numbered("53290120190408577"), "birth_date": "20190408"})
     row(c, "孪生阿二")["id_number"] = numbered("53290120150606553")
     for n in range(2):  # the row of before is still there, under the number of before
@@ -252,6 +253,7 @@ def test_yesterday_can_be_asked_for_by_its_date_and_what_changed_is_named(nights
     [
         ("在读改号", "在读改号", "enrolled live_enrolment"),
         ("在读收养", "养家在", "enrolled live_enrolment"),
+        ("农历改正", "农历改正", "enrolled live_enrolment"),
         ("缓学改号", "缓学改号", "deferred deferral_approved"),
     ],
 )
