@@ -82,7 +82,7 @@ _LINEAGE = {
         """,
     "draft_version": """
         child_statuses: child_id sex birth_date age~birth_date expected_grade~birth_date population_type status status_reason=reason
-          status_since~status,reason match_method=method match_probability~probability disabled~is_disabled poverty_household~is_poor
+          status_since~status match_method=method match_probability~probability disabled~is_disabled poverty_household~is_poor
           population_row registry_row
         landed_population: id_number name ethnicity division_code township_code village_code township_name household_id
           guardian_name~guardian_name,mother_name,father_name guardian_phone

@@ -148,6 +148,7 @@ def counted_on(date):
                 direction="2",
                 crossed_on=day,
             )
+    c.pupil(c.person("转出后除名"), status="10" if date == FIRST else "03")
     c.pupil(who := c.person("清点不在另有在读"), school=silent)
     if date != FIRST:
         c.pupil(who, school=OTHER, status_date="20261101", student_number="L" + who["id_number"])
@@ -219,6 +220,17 @@ def test_who_was_answered_to_be_abroad_is_not_after_a_later_crossing_inward(tmp_
     assert query(tmp_path, "SELECT name, k.reopened FROM cases k JOIN school_age_children USING (child_id) ORDER BY name") == [
         ("出国又回", 1), ("答复出国", 0),
     ]  # fmt: skip
+
+
+def test_a_status_is_dated_by_its_first_night_whatever_becomes_of_its_reason(parts):
+    folder, (first, second) = parts
+
+    assert (first["转出后除名"], second["转出后除名"]) == (
+        "suspected transferred_out_not_arrived",
+        "suspected registry_says_left",
+    )
+    since = "SELECT name, status_since FROM school_age_children WHERE name IN ('转出后除名', '又清点到')"
+    assert dict(query(folder, since)) == {"转出后除名": FIRST, "又清点到": SECOND}
 
 
 @pytest.mark.parametrize(
