@@ -185,7 +185,7 @@ class Night:
     def recognise(self) -> Continuity:
         """Which child of the version before each person is."""
         with self._connected() as connection:
-            return recognise_children(connection, self.school_age)
+            return recognise_children(connection, self.comparison_date, self.school_age)
 
     def believe(self) -> Believed:
         """Which answers of townships and schools are believed."""

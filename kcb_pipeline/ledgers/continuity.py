@@ -2,30 +2,34 @@
 
 `child_id` is given once and never depends on the ID number's value being corrected (published.md). A child is recognised by
 its number with name or birth date; else by a number on another row of the same person; else by name, birth date and sex with the household or the guardian; else by name, birth date and
-sex where nobody else has them; each step only between those that the earlier steps left over and that are unmistakable.
+sex where nobody else has them, the name of before (曾用名) too; each step only between those that the earlier steps left over and that
+are unmistakable. What number a child bore before tonight is kept beside it: the student registry goes on under that one for years.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 
 import duckdb
 import polars as pl
 
 from kcb_pipeline.engines.embedded import create, frame, rows
+from kcb_pipeline.engines.sql import query
+from kcb_pipeline.identity import id_number
 from kcb_pipeline.identity.names import NameTable, plain_key
 from kcb_pipeline.status.school_age import Window
 
 _PERSONS = """
-SELECT p.person, l.id_number, p.id_key IS NOT NULL AS has_key, l.name, p.birth_date, p.sex, l.household_id, l.guardian_name,
+SELECT p.person, l.id_number, p.id_key IS NOT NULL AS has_key, l.name, l.former_name, p.birth_date, p.sex, l.household_id, l.guardian_name,
        l.guardian_phone, l.division_code, p.is_live
 FROM standard.persons p
 JOIN (
-    SELECT 2 * row AS ref, id_number, name, household_id, coalesce(guardian_name, mother_name, father_name) AS guardian_name,
+    SELECT 2 * row AS ref, id_number, name, former_name, household_id, coalesce(guardian_name, mother_name, father_name) AS guardian_name,
            guardian_phone, division_code
     FROM landed.population
     UNION ALL
-    SELECT 2 * row + 1, id_number, name, NULL, guardian_name, guardian_phone, division_code FROM landed.residents
+    SELECT 2 * row + 1, id_number, name, NULL, NULL, guardian_name, guardian_phone, division_code FROM landed.residents
 ) l ON l.ref = p.ref
 """
 
@@ -50,7 +54,7 @@ JOIN previous_child_facts c ON c.id_number = l.id_number
 
 _NEW_PERSONS = f"SELECT * FROM ({_PERSONS}) p WHERE p.person NOT IN (SELECT person FROM standard.recognised)"
 _GONE = """
-SELECT child_id, id_number, name, birth_date, sex, household_id, guardian_name, guardian_phone, division_code
+SELECT child_id, id_number, name, name AS former_name, birth_date, sex, household_id, guardian_name, guardian_phone, division_code
 FROM previous_child_facts WHERE child_id NOT IN (SELECT child_id FROM standard.recognised)
 """
 """Whom the numbers have left over, on both sides."""
@@ -61,11 +65,16 @@ _STEPS = (
     ("name, birth date, sex, guardian's name", ("folded", "birth_date", "sex", "guardian_name")),
     ("name, birth date, sex, county", ("folded", "birth_date", "sex", "division_code")),
     ("name, birth date, sex", ("folded", "birth_date", "sex")),
+    ("former name, birth date, sex", ("former_folded", "birth_date", "sex")),
     ("birth date, sex, household", ("birth_date", "sex", "household_id")),
     ("number", ("id_number",)),
     ("name, sex, household", ("folded", "sex", "household_id")),
 )
-"""What has to agree, from the surest; every step wants one bearer on each side."""
+"""What has to agree, from the surest; every step wants one bearer on each side. The former name is that of before: what the child is called
+in the previous version."""
+
+
+_BY_NUMBER = "number, with name or birth date"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +86,16 @@ class Continuity:
     gone: int
 
 
-def recognise_children(connection: duckdb.DuckDBPyConnection, school_age: Window) -> Continuity:
-    """Fill `standard.children`: person, child_id, how. Wants the `previous_` views (`show_previous`).
+def recognise_children(connection: duckdb.DuckDBPyConnection, on: dt.date, school_age: Window) -> Continuity:
+    """Fill `standard.children`: person, child_id, how; and `standard.numbers_before`: person, former_key. Wants the `previous_` views
+    (`show_previous`).
 
     Every child of the previous version that is still on the population side, and every live person of school age.
 
     A new child's id is a digest of the identity it came in with, so the same night gives the same id whenever it is run.
     """
     by_number = frame(connection, _SAME_NUMBER).unique().sort("person", "child_id")
-    found = [_unmistakable(by_number).with_columns(pl.lit("number, with name or birth date").alias("how"))]
+    found = [_unmistakable(by_number).with_columns(pl.lit(_BY_NUMBER).alias("how"))]
     earlier = frame(connection, _EARLIER_NUMBER).sort("person", "child_id")
     for key in ("person", "child_id"):
         earlier = _without(earlier, key, found)
@@ -108,6 +118,7 @@ def recognise_children(connection: duckdb.DuckDBPyConnection, school_age: Window
         gone = _without(gone, "child_id", found)
     create(connection, "standard.recognised", pl.concat(found).sort("person"))
     connection.execute(_CHILDREN, {"born_from": school_age.born_from, "born_to": school_age.born_to})
+    create(connection, "standard.numbers_before", _numbers_before(connection, on))
     counts = {
         how: int(count) for how, count in rows(connection, "SELECT how, count(*) FROM standard.children GROUP BY how")
     }
@@ -139,6 +150,36 @@ FROM numbered
 """
 
 
+_NUMBERS_BEFORE = f"""
+SELECT c.person, n.id_number, n.until_version
+FROM standard.children c
+JOIN (
+    SELECT child_id, id_number, until_version FROM previous_numbers
+    UNION ALL
+    SELECT f.child_id, f.id_number, NULL
+    FROM previous_child_facts f JOIN standard.children k ON k.child_id = f.child_id AND k.how <> '{_BY_NUMBER}'
+) n ON n.child_id = c.child_id
+"""
+
+
+def _numbers_before(connection: duckdb.DuckDBPyConnection, on: dt.date) -> pl.DataFrame:
+    """The key of the number that each child bore last before the one it has now, where it is valid and nobody's tonight."""
+    borne = frame(connection, _NUMBERS_BEFORE)
+    borne = borne.with_columns(id_number.key(borne["id_number"], on=on).alias("former_key")).drop_nulls("former_key")
+    taken = query(
+        connection,
+        "SELECT DISTINCT id_key FROM standard.population_keys WHERE id_key IN (SELECT former_key FROM wanted)",
+        beside={"wanted": borne.select("former_key").unique().sort("former_key")},
+    )
+    return (
+        borne.filter(~pl.col("former_key").is_in(taken["id_key"].implode()))
+        .sort("person", "until_version", "former_key", descending=[False, True, False], nulls_last=[True, False, True])
+        .unique("person", keep="first", maintain_order=True)
+        .filter(pl.len().over("former_key") == 1)
+        .select("person", "former_key")
+    )
+
+
 def _unmistakable(pairs: pl.DataFrame) -> pl.DataFrame:
     """The pairs in which neither side has another partner."""
     return pairs.filter((pl.len().over("person") == 1) & (pl.len().over("child_id") == 1))
@@ -149,5 +190,11 @@ def _without(rows_: pl.DataFrame, key: str, found: list[pl.DataFrame]) -> pl.Dat
 
 
 def _with_folded(people: pl.DataFrame) -> pl.DataFrame:
-    names = plain_key(people["name"]).fill_null("")
-    return people.with_columns(pl.Series("folded", NameTable.of(names).folded_keys()))
+    def folded(column: str) -> pl.Series:
+        return pl.Series(NameTable.of(plain_key(people[column]).fill_null("")).folded_keys())
+
+    is_known = pl.col("former_name").is_not_null()
+    return people.with_columns(
+        folded("name").alias("folded"),
+        pl.when(is_known).then(folded("former_name")).alias("former_folded"),
+    )

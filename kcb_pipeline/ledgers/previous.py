@@ -17,7 +17,7 @@ import duckdb
 from kcb_pipeline.engines.embedded import Limits, attach, connect, is_damaged, rows
 from kcb_pipeline.errors import VerificationError
 from kcb_pipeline.ledgers.compatibility import refuse_other_schema
-from kcb_pipeline.ledgers.schema import TABLES
+from kcb_pipeline.ledgers.schema import TABLES, table
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,20 +90,42 @@ def stale_dates(published: list[Version]) -> list[dt.date]:
 def show_previous(connection: duckdb.DuckDBPyConnection, ledgers: Path, base: Version | None) -> None:
     """Show the published tables as they stood in `base` as temporary views `previous_<table>`; empty ones where there is no base.
 
-    `previous_sources` also tells which sources ever came.
+    `previous_sources` also tells which sources ever came, and `previous_numbers` (child_id, id_number, until_version) which other ID
+    numbers a child of `base` bore in the versions that it builds on.
     """
     if base is not None:
         attach(connection, ledgers, "published", read_only=True)
-    for table in TABLES:
-        columns = ", ".join(f'"{field.name}"' for field in table.fields)
+    for kept in TABLES:
+        columns = ", ".join(f'"{field.name}"' for field in kept.fields)
         if base is None:
-            typed = ", ".join(f'NULL::{field.type} AS "{field.name}"' for field in table.fields)
+            typed = ", ".join(f'NULL::{field.type} AS "{field.name}"' for field in kept.fields)
             body = f"SELECT {typed} WHERE false"
-        elif table.keeping == "history":
+        elif kept.keeping == "history":
             body = (
-                f"SELECT {columns} FROM published.main.{table.stored_as} WHERE valid_from_version <= {base.version} "
+                f"SELECT {columns} FROM published.main.{kept.stored_as} WHERE valid_from_version <= {base.version} "
                 f"AND (valid_to_version IS NULL OR valid_to_version > {base.version})"
             )
         else:
-            body = f"SELECT {columns} FROM published.main.{table.stored_as} WHERE version = {base.version}"
-        connection.execute(f"CREATE OR REPLACE TEMP VIEW previous_{table.name} AS {body}")
+            body = f"SELECT {columns} FROM published.main.{kept.stored_as} WHERE version = {base.version}"
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW previous_{kept.name} AS {body}")
+    numbers = "SELECT NULL::VARCHAR AS child_id, NULL::VARCHAR AS id_number, NULL::INTEGER AS until_version WHERE false"
+    if base is not None:
+        numbers = _NUMBERS.format(facts=f"published.main.{_FACTS.stored_as}", base=base.version)
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW previous_numbers AS {numbers}")
+
+
+_FACTS = table("child_facts")
+_NUMBERS = """
+WITH RECURSIVE lineage AS (
+    SELECT version, base_version FROM published.main.ledger_versions WHERE version = {base}
+    UNION ALL
+    SELECT v.version, v.base_version FROM published.main.ledger_versions v JOIN lineage l ON v.version = l.base_version
+)
+SELECT f.child_id, f.id_number, max(f.valid_to_version) AS until_version
+FROM {facts} f
+JOIN previous_child_facts p ON p.child_id = f.child_id AND p.id_number <> f.id_number
+WHERE f.valid_to_version <= {base}
+  AND EXISTS (SELECT 1 FROM lineage l WHERE l.version >= f.valid_from_version AND l.version < f.valid_to_version)
+GROUP BY f.child_id, f.id_number
+"""
+"""A version that was superseded is none of those that others build on: what it said of a number is not known."""

@@ -40,7 +40,7 @@ from kcb_pipeline.matching.weighing import Records
 from kcb_pipeline.progress import SILENT, Progress
 
 PERSONS = """
-SELECT p.person, p.population_type, p.row AS population_row, p.id_key, p.other_key,
+SELECT p.person, p.population_type, p.row AS population_row, p.id_key, coalesce(p.other_key, b.former_key) AS other_key, b.former_key AS number_before,
        CASE WHEN NOT p.number_is_shared THEN l.id_number END AS id_number, cast(NULL AS STRING) AS student_number, l.name, l.former_name, p.sex, p.birth_date, year(p.birth_date) AS birth_year,
        l.hukou_division, l.other_division, l.township_code, l.ethnicity,
        l.father_id_number AS guardian_id_a, l.mother_id_number AS guardian_id_b, l.guardian_id_number AS guardian_id_c,
@@ -56,6 +56,7 @@ JOIN (
            NULL, NULL, NULL, guardian_phone, NULL, NULL, guardian_name
     FROM landed.residents
 ) l ON l.ref = p.ref
+LEFT JOIN standard.numbers_before b ON b.person = p.person
 """
 STUDENTS = """
 SELECT s.student, s.row AS registry_row, s.id_key, s.second_key AS other_key,
@@ -95,6 +96,8 @@ def register_settings(on: dt.date, rule: Matching) -> Settings:
             KeyRule("id_number", "id_key", "id_key", plausible=(("name", REORDERED),)),
             KeyRule("id_number", "id_key", "other_key", plausible=(("name", REORDERED), ("birth_date", 3))),
             KeyRule("id_number", "other_key", "id_key", plausible=(("name", REORDERED), ("birth_date", 3))),
+            # The child itself bore it in a version before; that its birth date was corrected too speaks against nothing.
+            KeyRule("id_number", "number_before", "id_key", plausible=(("name", REORDERED),)),
         ),
         implied=(Implied("id_number", (ID_EQUAL, ID_BY_G_NUMBER), ("birth_date", "sex", "division")),),
         # A number is corrected and a guardian changes, but hardly ever both: namesakes born on one day are like that.

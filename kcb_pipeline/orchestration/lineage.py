@@ -61,10 +61,11 @@ _LINEAGE = {
         landed_student_registry: registry_row=row live_rows~registry_status senior_rows~registry_status,grade graduated_row~registry_status,grade
           home_teaching_row~attendance_mode,special_placement special_row~special_placement special_placement_code=special_placement
           dead_status=registry_status dead_grade=grade dead_on=status_date latest_live_change~status_date,enrolled_month
+          is_back_since_approval~registry_status,status_date is_back_since_verdict~registry_status,status_date
         attendance: unattended_rows~is_absent,is_on_long_leave,is_not_in_headcount present_on present_row absent_from absent_to absent_row
           long_leave_from=leave_from long_leave_to=leave_to long_leave_row=leave_row missed_headcount_on=counted_on
-        landed_deregistrations: struck_off_on=occurred_on struck_off_kind=kind struck_off_row=row
-        landed_exit_entry: abroad_since=crossed_on abroad_row=row
+        landed_deregistrations: struck_off_on=occurred_on struck_off_kind=kind struck_off_row=row struck_off_for_good_on~occurred_on,kind
+        landed_exit_entry: abroad_since=crossed_on abroad_row=row came_back_on=crossed_on
         landed_approvals: leave_until=to_date leave_row=row leave_ended_on=to_date deferred_until=to_date deferral_row=row
           deferral_ended_on=to_date deferral_ended_row=row exempted_until=to_date exemption_row=row
         landed_elsewhere: elsewhere_on=confirmed_on elsewhere_row=row
@@ -81,7 +82,7 @@ _LINEAGE = {
         """,
     "draft_version": """
         child_statuses: child_id sex birth_date age~birth_date expected_grade~birth_date population_type status status_reason=reason
-          status_since~status,reason match_method=method match_probability~probability disabled~is_disabled poverty_household~is_poor
+          status_since~status match_method=method match_probability~probability disabled~is_disabled poverty_household~is_poor
           population_row registry_row
         landed_population: id_number name ethnicity division_code township_code village_code township_name household_id
           guardian_name~guardian_name,mother_name,father_name guardian_phone

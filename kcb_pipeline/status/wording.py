@@ -68,8 +68,8 @@ def proof_of(facts: Facts, *, case_reason: str, sent: frozenset[str]) -> tuple[s
     """The evidence tonight's status rests on, if it is such that a case may close on it: words, and source with row.
 
     A child who was suspected of not attending is shown to attend by a headcount, by its school's report of absences, or by a
-    change in the registry, each of a later day than what was said against it; never by a source or a school that did not report
-    (extracts.md, Evidence lasts). A child that is merely no longer in the population register proves nothing.
+    change in the registry, each of a later day than what was said against it, or by a new live record at another school; never by a
+    source or a school that did not report (extracts.md, Evidence lasts). A child that is merely no longer in the population register proves nothing.
     """
     reason = facts["reason"]
     words = BY_CODE[reason].words if reason else ""
@@ -136,13 +136,16 @@ def _attendance_proof(facts: Facts, *, case_reason: str, sent: frozenset[str]) -
             return f"清点在校：{present_on}", _source("in_school", facts["present_row"])
         if _is_later(changed_on, doubted_on):
             return f"学籍异动：{changed_on}", registry
+        if facts["is_newly_elsewhere"]:
+            return "另有在读学籍", registry
         reported_on, missed_on = facts["reported_on"], facts["missed_on"]
         is_reported_back = _is_later(reported_on, missed_on or doubted_on) and _is_later(reported_on, doubted_on)
         if case_reason != "not_in_headcount" and is_reported_back:
             return f"学校缺勤上报中已无该生：{reported_on}", _source("absences", facts["reported_row"])
         return None
     if case_reason in ("leave_not_approved", "leave_expired"):
-        return ("学籍登记已复学", registry) if facts["suspended_rows"] == 0 else None
+        words = "学籍登记已复学" if facts["suspended_rows"] == 0 else "另有在读学籍"
+        return words, registry
     how = {"id_number": "证件号码与姓名一致", "probabilistic": "身份信息综合比对一致", "reviewed": "人工核定"}.get(
         facts["match_method"], ""
     )

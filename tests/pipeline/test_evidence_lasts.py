@@ -104,6 +104,150 @@ def test_a_night_without_the_headcount_changes_nobody(nights):
     assert query(folder, "SELECT count(*) FROM case_events WHERE version > 1") == [(0,)]
 
 
+# -- a night on which a source comes, and not all of it --------------------------------------------------------------
+
+
+def counted_on(date):
+    """A headcount a school, the first of the thirteenth: a school that counts again, one that sends nothing, one that sends an older one."""
+    c = County(date)
+    again, silent, older = "3153290104", "3153290105", "3153290106"
+    for name, school in (("又清点到", again), ("学校未再报", silent), ("报的是旧表", older)):
+        c.pupil(who := c.person(name), school=school)
+        c.pupil(someone := c.person(f"{name}同学"), school=school)
+        if date == FIRST:
+            c.add(
+                "in_school",
+                student_number=someone["student_number"],
+                school_code=school,
+                counted_on="20261113",
+                present="1",
+            )
+        elif school != silent:
+            day = "20261118" if school == again else "20261106"
+            for pupil in (who, someone):
+                c.add(
+                    "in_school", student_number=pupil["student_number"], school_code=school, counted_on=day, present="1"
+                )
+    for name, crossings in (("出境未归", ()), ("出境已归", ("20261110",)), ("此前入境", ("20260801",))):
+        who = c.person(name)
+        if date == FIRST:
+            c.add(
+                "exit_entry",
+                id_number=who["id_number"],
+                name=name,
+                birth_date=who["birth_date"],
+                direction="1",
+                crossed_on="20260901",
+            )
+        for day in crossings if date != FIRST else ():
+            c.add(
+                "exit_entry",
+                id_number=who["id_number"],
+                name=name,
+                birth_date=who["birth_date"],
+                direction="2",
+                crossed_on=day,
+            )
+    c.pupil(c.person("转出后除名"), status="10" if date == FIRST else "03")
+    c.pupil(who := c.person("清点不在另有在读"), school=silent)
+    if date != FIRST:
+        c.pupil(who, school=OTHER, status_date="20261101", student_number="L" + who["id_number"])
+    c.pupil(who := c.person("休学另有在读"), status="02", status_date="20260901")
+    if date != FIRST:
+        c.pupil(who, school=OTHER, status_date="20260902", student_number="L" + who["id_number"])
+    c.add("approvals", name="某某", kind="免学", from_date="20200101", to_date="20200102", birth_date="20100101")
+    return c
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("parts") / "home"
+    seen = []
+    for date in (FIRST, SECOND):
+        counted_on(date).write(folder)
+        run_night(folder, date, gates=ASKED)
+        seen.append({name: said for name, said in statuses(folder).items() if not name.endswith("同学")})
+    return folder, seen
+
+
+def test_the_last_headcount_of_a_school_stands_until_it_sends_a_later_one(parts):
+    _, (first, second) = parts
+    names = ("又清点到", "学校未再报", "报的是旧表")
+
+    assert {first[name] for name in names} == {"suspected not_in_headcount"}
+    assert [second[name].split()[0] for name in names] == ["enrolled", "suspected", "suspected"]
+
+
+def test_who_is_abroad_is_so_until_a_later_crossing_inward(parts):
+    _, (first, second) = parts
+    names = ("出境未归", "出境已归", "此前入境")
+
+    assert {first[name] for name in names} == {"departed abroad"}
+    assert [second[name] for name in names] == ["departed abroad", "unenrolled no_record", "departed abroad"]
+
+
+def test_who_was_answered_to_be_abroad_is_not_after_a_later_crossing_inward(tmp_path):
+    for date in (FIRST, SECOND, THIRD):
+        c = County(date)
+        for name in ("答复出国", "出国又回"):
+            who = c.person(name)
+            if date == SECOND:
+                [(case,)] = query(
+                    tmp_path,
+                    f"SELECT case_id FROM cases JOIN school_age_children USING (child_id) WHERE name = '{name}'",
+                )
+                c.add("verifications", case_id=case, result="出国(境)", verified_on="20261118", evidence="出境记录")
+            if date == THIRD and name == "出国又回":
+                c.add(
+                    "exit_entry",
+                    id_number=who["id_number"],
+                    name=name,
+                    birth_date=who["birth_date"],
+                    direction="2",
+                    crossed_on="20261119",
+                )
+        c.pupil(c.person("在读"))
+        c.write(tmp_path)
+        run_night(tmp_path, date, gates=ASKED)
+        if date == SECOND:
+            assert statuses(tmp_path)["出国又回"] == "departed verified_departed"
+
+    assert statuses(tmp_path) == {
+        "答复出国": "departed verified_departed",
+        "出国又回": "unenrolled no_record",
+        "在读": "enrolled live_enrolment",
+    }
+    assert query(tmp_path, "SELECT name, k.reopened FROM cases k JOIN school_age_children USING (child_id) ORDER BY name") == [
+        ("出国又回", 1), ("答复出国", 0),
+    ]  # fmt: skip
+
+
+def test_a_status_is_dated_by_its_first_night_whatever_becomes_of_its_reason(parts):
+    folder, (first, second) = parts
+
+    assert (first["转出后除名"], second["转出后除名"]) == (
+        "suspected transferred_out_not_arrived",
+        "suspected registry_says_left",
+    )
+    since = "SELECT name, status_since FROM school_age_children WHERE name IN ('转出后除名', '又清点到')"
+    assert dict(query(folder, since)) == {"转出后除名": FIRST, "又清点到": SECOND}
+
+
+@pytest.mark.parametrize(
+    ("name", "before"),
+    [("休学另有在读", "suspected leave_not_approved"), ("清点不在另有在读", "suspected not_in_headcount")],
+)
+def test_a_case_closes_on_a_new_live_record_at_another_school(parts, name, before):
+    folder, (first, second) = parts
+
+    assert (first[name], second[name]) == (before, "enrolled live_enrolment")
+    closed = (
+        "SELECT k.state, split_part(e.source, ':', 1) FROM school_age_children c JOIN cases k USING (child_id) "
+        f"JOIN case_events e ON e.case_id = k.case_id AND e.to_state = 'closed' WHERE c.name = '{name}'"
+    )
+    assert query(folder, closed) == [("closed", "student_registry")]
+
+
 # -- children who leave the population side ---------------------------------------------------------------------------
 
 

@@ -29,6 +29,7 @@ def first_night():
         "留下之人",
         "又回来的",
         "不动的人",
+        "被收养的",
     ):
         who[name] = c.person(name, household_id=f"户{name}")
     for name in ("孪生阿大", "孪生阿二"):
@@ -49,6 +50,17 @@ def first_night():
         updated_at="20250101",
     )
     who["两处户口"] = kept
+    for name in ("在读改号", "在读收养", "农历改正"):  # enrolled under the number of before
+        c.pupil(c.person(name, born="20150408", household_id=f"户{name}"))
+    deferred = c.person("缓学改号", born="20200408", household_id="户缓学")
+    c.add(
+        "approvals",
+        id_number=deferred["id_number"],
+        name="缓学改号",
+        kind="延缓入学",
+        from_date="20260901",
+        to_date="20270831",
+    )
     # Enrolled, so that the matching has something to learn from.
     for n in range(12):
         pupil = c.person(f"在读第{'一二三四五六七八九十甲乙'[n]}", born=f"2016010{n % 9 + 1}")
@@ -73,6 +85,17 @@ def second_night(c, who):
         "township_name": "新迁镇",
     }
     row(c, "迁户改号").update(moved)
+    for name, number in (("被收养的", "53290120160312571"), ("在读收养", "53290120150408573")):
+        family = {
+            "household_id": f"户养{name}",
+            "father_name": f"养父{name}",
+            "father_id_number": "",
+            "address": "别处",
+        }
+        row(c, name).update({"former_name": name, "name": f"养家{name[0]}", "id_number": numbered(number), **family})
+    row(c, "在读改号").update({"id_number": numbered("53290120140408575"), "birth_date": "20140408"})
+    row(c, "农历改正").update({"id_number": numbered("53290120140922575"), "birth_date": "20140922"})
+    row(c, "缓学改号").update({"id_number": numbered("53290120190408577"), "birth_date": "20190408"})
     row(c, "孪生阿二")["id_number"] = numbered("53290120150606553")
     for n in range(2):  # the row of before is still there, under the number of before
         old = row(c, "同名同日", n)
@@ -126,6 +149,7 @@ def numbers(folder, version):
         ("留下之人", "留下之人"),
         ("两处户口", "两处户口"),
         ("不动的人", "不动的人"),
+        ("被收养的", "养家被"),
         ("又回来的", "又回来的"),
     ],
 )
@@ -222,3 +246,21 @@ def test_yesterday_can_be_asked_for_by_its_date_and_what_changed_is_named(nights
         f"SELECT change, changed_columns FROM ledger_changes(1, 2) WHERE ledger = 'school_age_children' AND child_id = '{child}'",
     )
     assert (change, set(columns)) == ("changed", {"household_id", "township_code", "township_name"})
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "status"),
+    [
+        ("在读改号", "在读改号", "enrolled live_enrolment"),
+        ("在读收养", "养家在", "enrolled live_enrolment"),
+        ("农历改正", "农历改正", "enrolled live_enrolment"),
+        ("缓学改号", "缓学改号", "deferred deferral_approved"),
+    ],
+)
+def test_what_is_said_under_the_number_of_before_is_still_of_the_child(nights, before, after, status):
+    said = "SELECT child_id, status || ' ' || status_reason FROM school_age_children_as_of({}) WHERE name = '{}'"
+    [first] = query(nights, said.format(1, before))
+
+    for version in (2, 3):  # on the third night the version before knows the new number only
+        assert query(nights, said.format(version, after)) == [first]
+    assert first[1] == status

@@ -153,6 +153,13 @@ def first(c):
         from_date="20260901",
         to_date="20270228",
     )
+    for name, resumed_on, said in (
+        ("提前复学", "20261020", "enrolled live_enrolment"),
+        ("复学无日期", "", "enrolled live_enrolment"),
+        ("上次复学", "20240301", "on_leave leave_approved"),
+    ):
+        c.pupil(who := child(name, *said.split()), status="05", status_date=resumed_on)
+        c.add("approvals", id_number=who["id_number"], name=name, kind="休学", from_date="20260901", to_date="20270228")
     c.pupil(child("休学无批", "suspected", "leave_not_approved"), status="02")
     c.pupil(who := child("休学期满", "suspected", "leave_expired"), status="02")
     c.add(
@@ -320,6 +327,16 @@ def first(c):
         division_code=COUNTY,
         permit_state="失效",
     )
+    # whose 户籍 moved away and who lives here, and who died since
+    for name, kinds, said in (
+        ("户籍迁出", ("迁出",), ("unenrolled", "no_record")),
+        ("迁出后亡", ("迁出", "死亡"), ("departed", "struck_off")),
+    ):
+        expected[name] = said
+        lives = {"household_division_code": "510101", "division_code": COUNTY, "permit_state": "有效"}
+        c.add("residents", id_number="", name=name, sex="1", birth_date="20160507", **lives)
+        for kind in kinds:
+            c.add("deregistrations", id_number="", name=name, birth_date="20160507", kind=kind, occurred_on="20260901")
     return expected
 
 

@@ -1,5 +1,7 @@
 -- Every child whose case tonight may open or move: it has one, or its status opens one; with the facts a case needs.
 -- `doubted_on` is the last day of which the evidence said that the child was not there: what shows it there has to be later.
+-- `is_newly_elsewhere`: of several live records the one that is shown is at a school where the version before knew of none of the child's (a
+-- record whose school merely has another code is one record).
 SELECT coalesce(s.child_id, c.child_id) AS child_id, s.status, s.reason, s.verdict, s.verdict_on, s.verdict_row,
        s.registry_row, s.live_rows, s.suspended_rows, s.present_on, s.present_row, s.latest_live_change, s.struck_off_on, s.struck_off_kind, s.struck_off_row,
        s.abroad_since, s.abroad_row, s.leave_until, s.leave_row, s.leave_ended_on, s.deferred_until, s.deferral_row, s.deferral_ended_on, s.deferral_ended_row,
@@ -8,7 +10,8 @@ SELECT coalesce(s.child_id, c.child_id) AS child_id, s.status, s.reason, s.verdi
        s.candidate_row, s.verdict_until, s.duplicate_of, f.population_type, h.residence, f.population_row, f.school_name, f.township_name, f.grade, f.match_method,
        d.population_type AS kept_type, d.population_row AS kept_row,
        coalesce(p.birth_date, o.birth_date) AS birth_date, CASE WHEN p.population_type = 'registered' AND p.row > 0 THEN p.row END AS present_population_row,
-       coalesce(e.doubted_on, v.doubted_on) AS doubted_on, a.missed_on, q.reported_on, w.reported_row
+       coalesce(e.doubted_on, v.doubted_on) AS doubted_on, a.missed_on, q.reported_on, w.reported_row,
+       coalesce(s.live_rows > 1 AND f.school_code <> o.school_code AND u.child_id IS NULL, false) AS is_newly_elsewhere
 FROM (SELECT * FROM status.child_statuses WHERE status IN ('unenrolled', 'suspected', 'dropout')
          OR child_id IN (SELECT child_id FROM previous_cases)) s
 FULL JOIN previous_cases c ON c.child_id = s.child_id
@@ -23,6 +26,11 @@ LEFT JOIN (
     WHERE r.township_name IS NOT NULL GROUP BY c.child_id
 ) h ON h.child_id = s.child_id
 LEFT JOIN previous_child_facts o ON o.child_id = c.child_id
+LEFT JOIN (
+    SELECT child_id, school_code FROM previous_duplicate_enrolments
+    UNION
+    SELECT child_id, duplicate_school_code FROM previous_duplicate_enrolments
+) u ON u.child_id = c.child_id AND u.school_code = f.school_code
 LEFT JOIN standard.children n ON n.child_id = c.child_id
 LEFT JOIN standard.persons p ON p.person = n.person
 LEFT JOIN (

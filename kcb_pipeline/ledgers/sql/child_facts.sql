@@ -19,7 +19,7 @@ SELECT s.child_id,
             - CASE WHEN month($cutoff) * 100 + day($cutoff) < month(s.birth_date) * 100 + day(s.birth_date) THEN 1 ELSE 0 END
             - $entry_age + 1, 1), 9) AS INTEGER) AS expected_grade,
        s.status, s.reason AS status_reason,
-       CASE WHEN f.status = s.status AND f.status_reason = s.reason THEN f.status_since ELSE $today END AS status_since,
+       CASE WHEN f.status = s.status THEN f.status_since ELSE $today END AS status_since,
        r.student_number, r.school_code, r.school_name, r.school_division_code, cast(r.grade AS INTEGER) AS grade,
        CASE WHEN r.row IS NOT NULL THEN s.method END AS match_method,
        CASE WHEN r.row IS NOT NULL THEN round(s.probability, 4) END AS match_probability,

@@ -17,9 +17,12 @@ SELECT f.person, f.registry_row, f.student_number, f.school_code, f.registry_sta
 FROM (
     SELECT p.person, p.registry_row, p.student_number, p.school_code, p.registry_status, p.status_date, p.enrolled_month, p.is_primary,
            coalesce(p.registry_status, '') <> '02' AS is_expected,
-           coalesce(s.present_on, n.present_on, l.present_on) AS present_on, coalesce(s.present_row, n.present_row) AS present_row,
-           coalesce(h.counted_on, l.missed_on) AS counted_on,
-           CASE WHEN h.counted_on IS NULL THEN l.missed_on WHEN p.student_number IS NOT NULL THEN h.counted_on END AS counted_without_on,
+           CASE WHEN l.present_on > coalesce(s.present_on, n.present_on) THEN l.present_on
+                ELSE coalesce(s.present_on, n.present_on, l.present_on) END AS present_on,
+           CASE WHEN l.present_on > coalesce(s.present_on, n.present_on) THEN NULL ELSE coalesce(s.present_row, n.present_row) END AS present_row,
+           CASE WHEN l.missed_on > h.counted_on THEN l.missed_on ELSE coalesce(h.counted_on, l.missed_on) END AS counted_on,
+           CASE WHEN h.counted_on IS NULL OR l.missed_on > h.counted_on THEN l.missed_on
+                WHEN p.student_number IS NOT NULL THEN h.counted_on END AS counted_without_on,
            CASE WHEN a.days IS NULL THEN l.absent_to WHEN a.days >= $absent_days AND a.ordinal_to = q.reported_ordinal THEN a.day_to END AS missed_to,
            a.days AS absent_days, coalesce(a.day_from, l.absent_from) AS absent_from, coalesce(a.day_to, l.absent_to) AS absent_to,
            a.last_row AS absent_row,

@@ -1,12 +1,18 @@
--- For every row of evidence, the persons it may speak of: by number, by student number, by the number after a G, by name and birth date;
--- the children of the version before who have left the population side among them: what struck them off often comes the night they leave.
--- Each with a name they are known by, and whether something else that was written agrees: a birth date that comes from the number itself
+-- For every row of evidence, the persons it may speak of: by number (that of before a correction too), by student number, by the number
+-- after a G, by name and birth date; the children of the version before who have left the population side among them: what struck them off
+-- often comes the night they leave. Each with a name they are known by, and whether something else that was written agrees: a birth date that comes from the number itself
 -- says no more than the number.
 WITH numbered AS (
     SELECT e.source, e.row, coalesce(g.person, k.ref) AS person, 1 AS rank, k.name_key, k.former_folded, k.birth_date
     FROM standard.evidence_keys e
     JOIN standard.population_keys k ON k.id_key = e.id_key
     LEFT JOIN standard.person_groups g ON g.ref = k.ref
+    UNION ALL
+    SELECT e.source, e.row, b.person, 1, k.name_key, k.former_folded, k.birth_date
+    FROM standard.evidence_keys e
+    JOIN standard.numbers_before b ON b.former_key = e.id_key
+    JOIN standard.persons s ON s.person = b.person
+    JOIN standard.population_keys k ON k.ref = s.ref
     UNION ALL
     SELECT e.source, e.row, p.person, 2, k.name_key, n.former_folded, k.birth_date
     FROM standard.evidence_keys e

@@ -7,15 +7,18 @@ WITH facts AS (
            coalesce(n.unattended_rows, 0) AS unattended_rows, coalesce(n.suspended_rows, 0) AS suspended_rows,
            coalesce(n.unknown_rows, 0) AS unknown_rows, n.graduated_row, n.home_teaching_row, n.special_row, n.special_placement_code,
            n.present_on, n.present_row, n.latest_live_change, n.dead_row, n.dead_status, n.dead_grade, n.dead_on,
-           e.struck_off_on, e.struck_off_kind, e.struck_off_row, e.abroad_since, e.abroad_row, e.leave_until, e.leave_row, e.leave_ended_on,
+           e.struck_off_on, e.struck_off_kind, e.struck_off_row, e.struck_off_for_good_on, e.abroad_since, e.abroad_row, e.came_back_on, e.leave_until, e.leave_row, e.leave_ended_on,
            e.deferred_until, e.deferral_row, e.deferral_ended_on, e.deferral_ended_row, e.exempted_until, e.exemption_row, e.elsewhere_on, e.elsewhere_row,
            e.specialised_since, e.specialised_row, e.is_disabled, e.disability_placement, e.disability_row, e.is_poor,
            e.absent_from, e.absent_to, e.absent_row, e.long_leave_from, e.long_leave_to, e.long_leave_row, e.missed_headcount_on,
            r.candidates, r.candidate_row,
+           -- 05 复学: the registry has taken the pupil back, unless that ended an earlier leave than the one approved
+           coalesce(n.resumed_rows, 0) > 0 AND coalesce(n.resumed_on >= e.leave_from, true) AS is_back_since_approval,
            v.result AS verdict, v.verified_on AS verdict_on, v.until AS verdict_until, v.reason AS verdict_reason,
            v.source_row AS verdict_row, v.landed_on AS verdict_landed_on, y.school_year_end AS verdict_year_end,
            coalesce(n.latest_live_change > v.verified_on, false) AS is_enrolled_since,
-           coalesce(n.present_on > v.verified_on, false) AS is_present_since
+           coalesce(n.present_on > v.verified_on, false) AS is_present_since,
+           coalesce(n.resumed_on > v.verified_on, false) AS is_back_since_verdict
     FROM status.school_age_persons s
     LEFT JOIN status.enrolments n ON n.person = s.person
     LEFT JOIN status.child_evidence e ON e.child_id = s.child_id
@@ -32,10 +35,12 @@ FROM (
              WHEN NOT is_live AND state = 'dead' THEN 'registered_dead'
              WHEN NOT is_live AND state = 'emigrated' THEN 'registered_emigrated'
              WHEN NOT is_live AND state = 'moved_out' THEN 'moved_out'
-             WHEN struck_off_on IS NOT NULL THEN 'struck_off'
+             -- whose 户籍 moved away and who lives here by 居住证 is counted as a resident
+             WHEN struck_off_for_good_on IS NOT NULL OR struck_off_on IS NOT NULL AND NOT (is_live AND population_type = 'resident') THEN 'struck_off'
              WHEN live_rows = 0 AND dead_status IN ('出国', '13') THEN 'registry_abroad'
-             WHEN live_rows = 0 AND abroad_since + $abroad_days <= $today THEN 'abroad'
-             WHEN verdict IN ('户籍死亡', '空挂户', '双重户籍', '出国(境)') AND NOT is_enrolled_since THEN 'verified_departed'
+             WHEN live_rows = 0 AND abroad_since + $abroad_days <= $today AND coalesce(abroad_since > came_back_on, true) THEN 'abroad'
+             WHEN verdict IN ('户籍死亡', '空挂户', '双重户籍') AND NOT is_enrolled_since THEN 'verified_departed'
+             WHEN verdict = '出国(境)' AND NOT is_enrolled_since AND coalesce(came_back_on <= verdict_on, true) THEN 'verified_departed'
              WHEN NOT is_live THEN 'no_longer_live'
              -- 2 dropout
              WHEN verdict = '确认失学' AND NOT is_enrolled_since AND NOT is_present_since THEN 'confirmed_never_enrolled'
@@ -52,8 +57,8 @@ FROM (
              WHEN senior_rows > 0 THEN 'senior_grade'
              WHEN verdict = '超龄离校' THEN 'over_age'
              -- 5 a live enrolment: on leave, enrolled or suspected
-             WHEN live_rows > 0 AND leave_until IS NOT NULL THEN 'leave_approved'
-             WHEN live_rows > 0 AND verdict = '休学' AND verdict_until >= $today THEN 'leave_verified'
+             WHEN live_rows > 0 AND leave_until IS NOT NULL AND NOT is_back_since_approval THEN 'leave_approved'
+             WHEN live_rows > 0 AND verdict = '休学' AND verdict_until >= $today AND NOT is_back_since_verdict THEN 'leave_verified'
              WHEN live_rows > 0 AND live_rows = unknown_rows AND present_on IS NULL THEN 'registry_status_unknown'
              WHEN live_rows > unattended_rows + suspended_rows THEN 'live_enrolment'
              WHEN live_rows > 0 AND verdict IN ('在校已有学籍', '随班就读') AND suspended_rows = 0

@@ -3,7 +3,7 @@
 SELECT r.person, r.method, r.probability, r.registry_row, r.registry_status, r.grade, r.status_date, r.student_number, r.school_code,
        r.school_name, r.school_division_code, r.left_behind, r.migrant, r.disability_type, r.attendance_mode, r.special_placement, r.is_live,
        n.live_rows, n.senior_rows, n.unattended_rows, n.suspended_rows, n.unknown_rows, n.graduated_row, n.home_teaching_row, n.special_row,
-       n.special_placement AS special_placement_code, n.latest_live_change, n.present_on, n.present_row,
+       n.special_placement AS special_placement_code, n.resumed_rows, n.resumed_on, n.latest_live_change, n.present_on, n.present_row,
        d.registry_row AS dead_row, d.registry_status AS dead_status, d.grade AS dead_grade, d.status_date AS dead_on
 FROM status.pupil_rows r
 JOIN (
@@ -14,6 +14,8 @@ JOIN (
            sum(CASE WHEN p.is_live AND p.registry_status = '02'
                          AND (t.present_on IS NULL OR t.present_on <= coalesce(p.status_date, t.present_on)) THEN 1 ELSE 0 END) AS suspended_rows,
            sum(CASE WHEN p.is_live AND p.registry_status IS NULL THEN 1 ELSE 0 END) AS unknown_rows,
+           sum(CASE WHEN p.registry_status = '05' THEN 1 ELSE 0 END) AS resumed_rows,
+           max(CASE WHEN p.registry_status = '05' THEN p.status_date END) AS resumed_on,
            max(CASE WHEN p.registry_status IN ('07', '08') AND p.grade >= 9 THEN p.registry_row END) AS graduated_row,
            max(CASE WHEN p.is_live AND (p.attendance_mode = '送教上门' OR p.special_placement = '送教上门') THEN p.registry_row END) AS home_teaching_row,
            max(CASE WHEN p.is_live AND p.special_placement IS NOT NULL AND p.special_placement NOT IN ('普通学校随班就读', '送教上门')

@@ -23,14 +23,14 @@ LEFT JOIN (
 WHERE (d.reversal_flag IS NULL OR d.reversal_flag = '0') AND undone.person IS NULL
   AND d.kind IS NOT NULL AND (d.kind <> '重户' OR w.person IS NOT NULL) AND d.occurred_on IS NOT NULL
 UNION ALL
-SELECT person, 'abroad', 'exit_entry', destination, crossed_on, NULL, row
+SELECT person, CASE direction WHEN '1' THEN 'abroad' ELSE 'come_back' END, 'exit_entry', destination, crossed_on, NULL, row
 FROM (
     SELECT a.person, e.destination, e.crossed_on, e.direction, e.row,
            row_number() OVER (PARTITION BY a.person ORDER BY e.crossed_on DESC, e.direction DESC, e.destination NULLS LAST, e.row) AS nth
     FROM landed.exit_entry e JOIN status.attributed a ON a.source = 'exit_entry' AND a.row = e.row
     WHERE e.crossed_on IS NOT NULL AND e.direction IS NOT NULL
 ) crossings
-WHERE nth = 1 AND direction = '1'
+WHERE nth = 1
 UNION ALL
 SELECT a.person, 'approval', 'approvals', v.kind, v.from_date, v.to_date, v.row
 FROM landed.approvals v JOIN status.attributed a ON a.source = 'approvals' AND a.row = v.row

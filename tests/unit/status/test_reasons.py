@@ -100,6 +100,7 @@ def facts():
             "live_rows": 1,
             "suspended_rows": 0,
             "candidates": 0,
+            "is_newly_elsewhere": False,
             "match_method": "id_number",
             "near_why": "姓名不同",
             "grade": 5,
