@@ -65,6 +65,11 @@ class Working:
         """Columns as `DERIVED` has them, for a table of one test alone."""
         return {name: _LETTERS[kind] for name, _, kind in (column.partition(":") for column in columns.split())}
 
+    def frame(self, rows: list[dict[str, object]], columns: str) -> pl.DataFrame:
+        """Rows as a frame of those columns; what a row does not say is missing."""
+        schema = self.schema(columns)
+        return pl.DataFrame([{name: row.get(name) for name in schema} for row in rows], schema=schema)
+
     def put(self, table: str, *rows: dict[str, object]) -> None:
         """Those rows, and no others; what a row does not say is missing."""
         schema = self.schemas[table]

@@ -34,7 +34,7 @@ def verdict(result, on=ON - 10 * DAY, until=None):
 
 def record(live=1, **cells):
     """The enrolments of a child: so many live records, attended, in a known state."""
-    nothing = {name: 0 for name in ("senior_rows", "unattended_rows", "suspended_rows", "unknown_rows")}
+    nothing = dict.fromkeys(("senior_rows", "unattended_rows", "suspended_rows", "unknown_rows"), 0)
     return {"enrolment": {"live_rows": live, **nothing, **cells}}
 
 
