@@ -125,12 +125,12 @@ def test_the_digest_of_a_version_covers_every_table(ledgers):
 def test_a_missing_cell_an_empty_text_and_a_blank_are_three_things(ledgers):
     found = table("child_facts")
     digests = set()
-    for value in (None, "", " ", "None", "NULL"):
+    for value in (None, "", " ", "None", "NULL", "\x1e", "\x1e\x1e"):
         ledgers.execute("DELETE FROM child_facts_history")
         fill(ledgers, "child_facts", row_of(found, name=value))
         digests.add(_table_digest(ledgers, found, 1))
 
-    assert len(digests) == 5
+    assert len(digests) == 7
 
 
 def test_text_cannot_move_from_a_cell_to_its_neighbour(ledgers):
