@@ -25,6 +25,7 @@ class School:
     def __init__(self, working):
         self.working = working
         self.counted, self.missed, self.records, self.before = [], [], [], []
+        self.names = {1: "儿童1", 2: "儿童2"}
         create(working.connection, "status.school_days", school_days(dt.date(2026, 9, 1), ON, Calendar()))
         working.put("standard.children", {"person": 1, "child_id": "C1"})
 
@@ -74,7 +75,7 @@ class School:
         put(
             "landed.student_registry",
             *(
-                {"row": r["registry_row"], "student_number": r["student_number"], "school_code": r["school_code"], "name": f"儿童{r['registry_row']}"}
+                {"row": r["registry_row"], "student_number": r["student_number"], "school_code": r["school_code"], "name": self.names[r["registry_row"]]}
                 for r in self.records
             ),
         )  # fmt: skip
@@ -136,8 +137,12 @@ def test_who_is_not_in_the_schools_later_report_was_there(school):
 
 
 def test_the_last_run_counts_and_not_the_longest(school):
-    school.miss(*(day(text) for text in ("1102", "1103", "1104", "1105")), *THREE[1:])
+    longer = [day(text) for text in ("1102", "1103", "1104", "1105")]
+    school.miss(*longer, *THREE)
+    assert (school.night()["is_absent"], school.night()["absent_from"]) == (True, THREE[0])
 
+    school.missed.clear()
+    school.miss(*longer, *THREE[1:])
     assert not school.night()["is_absent"]
 
 
@@ -316,6 +321,22 @@ def test_nor_where_two_were_counted_under_that_name(school):
     school.count(ON - DAY, number="L8", name="儿童1")
 
     assert school.night()["present_on"] is None
+
+
+def test_nor_where_two_pupils_of_the_school_bear_it(school):
+    school.record()
+    school.record(2, person=2, student_number="G2")
+    school.names[2] = "儿童1"
+    school.count(ON - DAY, number="L9", name="儿童1")
+
+    assert school.night()["present_on"] is None
+
+
+def test_nor_where_the_pupil_was_counted_under_its_own(school):
+    school.count(ON - DAY, present=False)
+    school.count(ON - DAY, number="L9", name="儿童1")
+
+    assert school.night()["is_not_in_headcount"]
 
 
 def test_nor_where_the_number_is_anothers(school):
