@@ -189,7 +189,7 @@ def _judge(answers: pl.DataFrame, earlier: pl.DataFrame, on: dt.date) -> pl.Data
     ).fill_null(value=False)
     said_before = earlier.group_by("case_id", "verified_on").agg(pl.col("result").unique().alias("said_before"))
     answers = answers.join(said_before, on=["case_id", "verified_on"], how="left", maintain_order="left")
-    contradicts = (pl.col("result").n_unique().over("case_id", "verified_on") > 1) & pl.col("case_id").is_not_null()
+    contradicts = pl.col("result").n_unique().over("case_id", "verified_on") > 1
     contradicts |= pl.col("said_before").list.len().fill_null(0) > pl.col("said_before").list.contains(pl.col("result"))
     is_open = pl.col("state") != "closed"
     reopens = pl.col("result").is_in(["确认失学", "确认辍学"])

@@ -198,6 +198,13 @@ def test_a_new_reason_of_an_unverified_case_is_noted():
     assert (case.state, case.reason, case.severity) == ("suspected", "registry_says_left", 3)
 
 
+def test_so_is_one_of_a_case_that_was_verified_without_finding_the_child():
+    case, events = night(case_in("verifying", reason="absent"), at=standing("registry_says_left"))
+
+    assert events == ["reason_changed"]
+    assert (case.state, case.reason) == ("verifying", "registry_says_left")
+
+
 @pytest.mark.parametrize("state", ["confirmed", "persuading", "returned_unconfirmed"])
 def test_a_confirmed_dropout_keeps_the_reason_that_the_verification_gave(state):
     case, _ = night(case_in(state, reason="厌学"), at=standing("confirmed_dropped_out"))
@@ -358,6 +365,15 @@ def test_the_measure_is_the_furthest_step_reached(reached, said):
     assert case.state == "persuading"
 
 
+@pytest.mark.parametrize("reached", MEASURES)
+def test_a_step_that_was_reached_is_not_taken_again(reached):
+    _, events = night(
+        case_in("persuading", measure=reached), answer("失联", measure=reached), at=standing("confirmed_dropped_out")
+    )
+
+    assert events == ["verified_again"]
+
+
 @pytest.mark.parametrize(("reached", "said"), [(a, b) for a, b in itertools.product((None, *MEASURES), MEASURES)])
 def test_a_step_is_skipped_with_a_reason_or_not_at_all(reached, said):
     before = case_in("persuading" if reached else "confirmed", measure=reached)
@@ -493,6 +509,13 @@ def test_a_relapse_opens_the_same_case_again(reason):
     assert after.due_on == ON + 30 * DAY
     assert (after.closed_on, after.closed_until, after.closing_reason, after.closing_evidence) == (None,) * 4
     assert (after.visits, after.measure) == (4, "责令改正")
+
+
+def test_a_dropout_that_relapses_keeps_the_reason_and_the_severity_it_was_confirmed_with():
+    after, events = night(case_in("closed", reason="厌学", severity=3), at=standing("confirmed_dropped_out"))
+
+    assert events == ["relapsed"]
+    assert (after.reason, after.severity) == ("厌学", 3)
 
 
 @pytest.mark.parametrize(
@@ -743,6 +766,15 @@ def test_the_same_answers_said_twice_in_a_night_leave_the_same_case(nights):
 
         assert twice == once
         case = once
+
+
+@pytest.mark.parametrize("rows", [(5, 6), (6, 5)])
+def test_an_answer_said_twice_is_told_by_the_first_of_its_rows(rows):
+    _, [event] = advance(
+        case_in("suspected"), CHILD, [answer("失联", row=row) for row in rows], standing("no_record"), ON, TERMS
+    )
+
+    assert event.source == "verifications:5"
 
 
 @pytest.mark.parametrize("result", [*CONFIRMS, *STAYS_OPEN])

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kcb_pipeline.engines.embedded import Limits, connect, create, insert, rows, scalar
-from kcb_pipeline.ledgers.digest import UNSEALED, _table_digest, content_digest, seal, verify
+from kcb_pipeline.ledgers.digest import UNSEALED, _table_digest, content_digest, rows_digest, seal, verify
 from kcb_pipeline.ledgers.schema import TABLES, VERSION_FIELDS, create_table_sql, table
 
 HEADER = {"version": 1, "comparison_date": dt.date(2026, 11, 20), "previous_digest": None, "eligible": 2}
@@ -94,6 +94,18 @@ def test_no_order_of_many_rows_matters(ledgers, order):
     assert len(digests) == 1
 
 
+def test_nor_does_it_among_rows_of_one_bucket(ledgers):
+    """There are 4,096 buckets of row digests: of twenty thousand rows some share one."""
+    digests = set()
+    for order in ("ASC", "DESC"):
+        ledgers.execute(
+            f"CREATE OR REPLACE TABLE many AS SELECT n::VARCHAR AS n FROM range(20000) r(n) ORDER BY n {order}"
+        )
+        digests.add(rows_digest(ledgers, "many", ["n"], "true"))
+
+    assert len(digests) == 1
+
+
 @pytest.mark.parametrize("name", [found.name for found in TABLES])
 def test_one_changed_cell_changes_the_digest_of_its_table(ledgers, name):
     found = table(name)
@@ -125,12 +137,12 @@ def test_the_digest_of_a_version_covers_every_table(ledgers):
 def test_a_missing_cell_an_empty_text_and_a_blank_are_three_things(ledgers):
     found = table("child_facts")
     digests = set()
-    for value in (None, "", " ", "None", "NULL"):
+    for value in (None, "", " ", "None", "NULL", "\x1e", "\x1e\x1e"):
         ledgers.execute("DELETE FROM child_facts_history")
         fill(ledgers, "child_facts", row_of(found, name=value))
         digests.add(_table_digest(ledgers, found, 1))
 
-    assert len(digests) == 5
+    assert len(digests) == 7
 
 
 def test_text_cannot_move_from_a_cell_to_its_neighbour(ledgers):
@@ -314,27 +326,47 @@ def test_a_missing_version_is_found(chain):
 
 
 def test_a_history_rewritten_with_its_own_digest_is_found_by_the_version_after(chain):
-    chain.execute("UPDATE child_facts_history SET name = '丙' WHERE valid_from_version = 2")
-    row = dict(
-        zip(
-            (f.name for f in VERSION_FIELDS),
-            rows(chain, f"SELECT {', '.join(f.name for f in VERSION_FIELDS)} FROM ledger_versions WHERE version = 2")[
-                0
-            ],
-            strict=True,
-        )
+    """A row that stood in the first version alone: nothing but the chain can tell."""
+    chain.execute("UPDATE child_facts_history SET name = '丙' WHERE valid_to_version = 2")
+    names = [field.name for field in VERSION_FIELDS]
+    [values] = rows(chain, f"SELECT {', '.join(names)} FROM ledger_versions WHERE version = 1")
+    row = dict(zip(names, values, strict=True))
+    row["content_digest"] = content_digest(
+        chain, 1, {name: value for name, value in row.items() if name not in UNSEALED}
     )
-    header = {name: value for name, value in row.items() if name not in UNSEALED}
-    row["content_digest"] = content_digest(chain, 2, header)
     row["seal"] = seal({name: value for name, value in row.items() if name != "seal"})
     chain.execute(
-        "UPDATE ledger_versions SET content_digest = ?, seal = ? WHERE version = 2",
+        "UPDATE ledger_versions SET content_digest = ?, seal = ? WHERE version = 1",
         [row["content_digest"], row["seal"]],
     )
 
     _, faults = verify(chain)
 
-    assert {fault.version for fault in faults} == {3}
+    assert [fault.version for fault in faults] == [2]
+
+
+@pytest.mark.parametrize(
+    ("first", "last"), [("2", "2"), ("3", "2"), ("0", "1"), ("4", "NULL"), ("1", "9"), ("NULL", "NULL")]
+)
+def test_a_row_that_stands_in_no_version_there_is_is_found(chain, first, last):
+    chain.execute(
+        f"INSERT INTO child_facts_history (child_id, valid_from_version, valid_to_version) VALUES ('K9', {first}, {last})"
+    )
+
+    _, faults = verify(chain)
+
+    assert [fault.what for fault in faults if fault.version is None] == [
+        "1 row(s) of child_facts_history stand in no version that there is"
+    ]
+
+
+@pytest.mark.parametrize("version", ["0", "4", "NULL"])
+def test_so_is_a_row_of_a_version_there_is_not(chain, version):
+    chain.execute(f"INSERT INTO check_results (version, name) VALUES ({version}, 'x')")
+
+    _, faults = verify(chain)
+
+    assert [fault.version for fault in faults] == [None]
 
 
 def test_faults_name_no_value(chain):

@@ -286,6 +286,7 @@ def test_an_answer_to_no_case_goes_back(office):
         ("A1", "王小眀", False),
         ("A1", None, False),
         ("A1", "李国强", True),
+        ("A1", "王大明", True),
         ("A2", "买买提•艾力", False),
         ("A2", "麦麦提艾力", False),
         ("A2", "艾力·买买提", False),
@@ -371,6 +372,12 @@ def test_the_steps_of_one_night_count_by_their_days_whatever_their_rows(office):
         answer("失联", "A2", verified_on=ON - 9 * DAY, measure="宣传教育"),
         answer("失联", "A2", verified_on=ON - 5 * DAY, measure="责令改正"),
     )
+
+    assert office.refused() == {}
+
+
+def test_those_of_one_day_count_in_the_order_of_the_four_whatever_their_rows(office):
+    office.believe(answer("失联", "A2", measure="责令改正"), answer("失联", "A2", measure="宣传教育"))
 
     assert office.refused() == {}
 
@@ -471,8 +478,8 @@ def test_a_verdict_carries_its_term_and_its_row(office):
 
 @pytest.mark.parametrize(
     ("returned_on", "stands"),
-    [(ON - 2 * DAY, True), (ON, False), (ON + DAY, False)],
-    ids=["before it was said", "the same night", "after"],
+    [(ON - 2 * DAY, True), (ON - DAY, True), (ON, False), (ON + DAY, False)],
+    ids=["before it was seen", "before it was sent", "the same night", "after"],
 )
 def test_a_confirmed_dropout_that_was_shown_to_be_back_is_one_no_longer(office, returned_on, stands):
     """The source that showed the return may not say it again: what was confirmed before speaks of the time before."""

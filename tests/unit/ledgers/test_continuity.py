@@ -1,0 +1,178 @@
+"""Which child of the version before a person is: each way of telling alone, and never where two could be meant (published.md, `child_id`)."""
+
+import datetime as dt
+import re
+
+import pytest
+
+from kcb_pipeline.ledgers.continuity import recognise_children
+from kcb_pipeline.status.school_age import Window
+
+BORN, OTHER_DAY = dt.date(2016, 3, 12), dt.date(2016, 4, 1)
+AGE = Window(cutoff=dt.date(2026, 8, 31), born_from=dt.date(2010, 9, 1), born_to=dt.date(2020, 8, 31), entry_age=6)
+CHILD = {
+    "id_number": "N1", "name": "王小明", "birth_date": BORN, "sex": "1", "household_id": "H1", "guardian_name": "王父", "guardian_phone": "138",
+    "division_code": "533123",
+}  # fmt: skip
+STRANGER = {
+    "id_number": "N9", "name": "李小红", "birth_date": dt.date(2015, 1, 1), "sex": "2", "household_id": "H9", "guardian_name": "李母",
+    "guardian_phone": "139", "division_code": "533124",
+}  # fmt: skip
+
+
+@pytest.fixture
+def recognised(working):
+    """`recognised(persons, before)`: {row of a person: (child, how)}; a new child's number is told by `new`."""
+
+    def tell(persons, before=(), groups=(), residents=()):
+        rows = [{"row": n, "id_valid": True, **person} for n, person in enumerate(persons, start=1)]
+        cells = ("row", "id_valid", *CHILD)
+        working.put("landed.population", *({name: row[name] for name in cells if name in row} for row in rows))
+        working.put("landed.residents", *residents)
+        working.put(
+            "standard.persons",
+            *(
+                {
+                    "person": 2 * row["row"], "ref": 2 * row["row"], "population_type": "registered", "is_live": row.get("is_live", True),
+                    "id_key": 1 if row.get("has_key", True) and row["id_number"] else None, "birth_date": row["birth_date"], "sex": row["sex"],
+                }
+                for row in rows if row.get("is_a_person", True)
+            ),
+        )  # fmt: skip
+        working.put("standard.person_groups", *({"person": person, "ref": ref} for person, ref in groups))
+        working.put(
+            "previous_child_facts", *({"child_id": f"C{n}", **child} for n, child in enumerate(before, start=1))
+        )
+        tell.continuity = recognise_children(working.connection, AGE)
+        tell.numbers = {
+            row["person"] // 2: row["child_id"] for row in working.all("SELECT person, child_id FROM standard.children")
+        }
+        found = working.all("SELECT person, child_id, how FROM standard.children")
+        return {row["person"] // 2: ("new" if row["how"] == "new" else row["child_id"], row["how"]) for row in found}
+
+    return tell
+
+
+def changed(*columns):
+    """The child with everything of a stranger but those columns."""
+    return STRANGER | {name: CHILD[name] for name in columns}
+
+
+WAYS = [
+    ("number, with name or birth date", ("id_number", "name")),
+    ("number, with name or birth date", ("id_number", "birth_date")),
+    ("name, birth date, sex, household", ("name", "birth_date", "sex", "household_id")),
+    ("name, birth date, sex, guardian's phone", ("name", "birth_date", "sex", "guardian_phone")),
+    ("name, birth date, sex, guardian's name", ("name", "birth_date", "sex", "guardian_name")),
+    ("name, birth date, sex, county", ("name", "birth_date", "sex", "division_code")),
+    ("name, birth date, sex", ("name", "birth_date", "sex")),
+    ("birth date, sex, household", ("birth_date", "sex", "household_id")),
+    ("number", ("id_number",)),
+    ("name, sex, household", ("name", "sex", "household_id")),
+]
+
+
+@pytest.mark.parametrize(("how", "columns"), WAYS)
+def test_each_way_of_telling_alone(recognised, how, columns):
+    assert recognised([changed(*columns)], [CHILD]) == {1: ("C1", how)}
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [("name", "birth_date"), ("name", "sex"), ("birth_date", "sex"), ("household_id", "sex", "guardian_name")],
+)
+def test_less_than_that_is_another_child(recognised, columns):
+    assert recognised([changed(*columns)], [CHILD]) == {1: ("new", "new")}
+    assert (recognised.continuity.new, recognised.continuity.gone) == (1, 1)
+
+
+@pytest.mark.parametrize(("how", "columns"), [way for way in WAYS if way[0] != "number, with name or birth date"])
+def test_two_who_could_be_meant_are_not_guessed_at(recognised, how, columns):
+    two = [changed(*columns), changed(*columns) | {"id_number": "N1" if "id_number" in columns else "N8"}]
+
+    assert {who for who, _ in recognised(two, [CHILD]).values()} == {"new"}
+
+
+def test_a_household_of_nobody_knows_which_tells_nothing(recognised):
+    unknown = {"household_id": None}
+
+    assert recognised([changed("birth_date", "sex") | unknown], [CHILD | unknown]) == {1: ("new", "new")}
+
+
+def test_the_surer_way_goes_first(recognised):
+    """The number's bearer is the child, though another now has its name, birth date and household."""
+    found = recognised(
+        [changed("id_number", "birth_date"), changed("name", "birth_date", "sex", "household_id")], [CHILD]
+    )
+
+    assert found[1] == ("C1", "number, with name or birth date")
+    assert found[2] == ("new", "new")
+
+
+def test_a_number_that_is_no_key_is_no_sure_way(recognised):
+    assert recognised([changed("id_number", "name") | {"has_key": False}], [CHILD]) == {1: ("C1", "number")}
+
+
+def test_a_number_on_another_row_of_the_same_person_tells_it(recognised):
+    persons = [STRANGER, STRANGER | {"id_number": "N1", "is_a_person": False}]
+
+    assert recognised(persons, [CHILD], groups=[(2, 2), (2, 4)]) == {1: ("C1", "number of another row")}
+
+
+def test_so_does_one_on_a_resident_row_but_none_that_is_not_valid(recognised):
+    resident = {"row": 3, "id_number": "N1", "id_valid": True, "name": "王小明"}
+
+    assert recognised([STRANGER], [CHILD], groups=[(2, 2), (2, 7)], residents=[resident])[1][0] == "C1"
+    assert (
+        recognised([STRANGER], [CHILD], groups=[(2, 2), (2, 7)], residents=[resident | {"id_valid": False}])[1][0]
+        == "new"
+    )
+
+
+def test_the_other_form_of_a_name_is_the_name(recognised):
+    assert recognised([changed("birth_date", "sex") | {"name": "張偉"}], [CHILD | {"name": "张伟"}])[1][0] == "C1"
+
+
+@pytest.mark.parametrize(
+    ("cells", "enters"),
+    [
+        ({}, True),
+        ({"is_live": False}, False),
+        ({"birth_date": AGE.born_from}, True),
+        ({"birth_date": AGE.born_to}, True),
+        ({"birth_date": AGE.born_from - dt.timedelta(days=1)}, False),
+        ({"birth_date": AGE.born_to + dt.timedelta(days=1)}, False),
+    ],
+)
+def test_a_live_person_of_school_age_enters(recognised, cells, enters):
+    assert recognised([CHILD | cells]) == ({1: ("new", "new")} if enters else {})
+
+
+@pytest.mark.parametrize("cells", [{"is_live": False}, {"birth_date": dt.date(2009, 1, 1)}])
+def test_a_child_that_is_known_is_recognised_whatever_has_become_of_it(recognised, cells):
+    assert recognised([CHILD | cells], [CHILD])[1][0] == "C1"
+
+
+def test_a_new_childs_number_follows_from_what_it_came_with_and_not_from_its_row_or_the_others(recognised):
+    recognised([CHILD])
+    alone = recognised.numbers[1]
+    recognised([STRANGER, CHILD])
+
+    assert recognised.numbers[2] == alone
+    assert recognised.numbers[1] != alone
+    assert re.fullmatch(r"C[0-9A-F]{15}", alone)
+
+
+@pytest.mark.parametrize(
+    "column", ["id_number", "name", "birth_date", "sex", "household_id", "division_code", "guardian_name"]
+)
+def test_and_is_another_where_any_of_that_is(recognised, column):
+    recognised([CHILD, CHILD | {column: STRANGER[column]}])
+
+    assert len(set(recognised.numbers.values())) == 2
+
+
+def test_two_who_came_with_exactly_the_same_have_two_numbers(recognised):
+    recognised([CHILD, CHILD])
+
+    assert recognised.numbers[2] == f"{recognised.numbers[1]}-2"

@@ -1,0 +1,403 @@
+"""Comparison ②, 学籍 × 在校: what headcounts and reports of absences say of a live record, and what undoes it (extracts.md, Which status 5)."""
+
+import datetime as dt
+
+import pytest
+
+from kcb_pipeline.config import Attendance, Calendar, Config
+from kcb_pipeline.engines.embedded import create
+from kcb_pipeline.status.evidence import compare_registry_with_attendance
+from kcb_pipeline.status.school_days import school_days
+
+ON = dt.date(2026, 11, 20)  # a Friday
+DAY = dt.timedelta(days=1)
+NUMBER, SCHOOL = "G1", "S1"
+RULE = Attendance(absent_days=3, long_leave_days=30, headcount_days=30)
+
+
+def day(text):
+    return dt.date(2026, int(text[:2]), int(text[2:]))
+
+
+class School:
+    """One night of a county with one pupil in question: number G1, school S1, person 1, registry row 1."""
+
+    def __init__(self, working):
+        self.working = working
+        self.counted, self.missed, self.records, self.before = [], [], [], []
+        self.names = {1: "儿童1", 2: "儿童2"}
+        create(working.connection, "status.school_days", school_days(dt.date(2026, 9, 1), ON, Calendar()))
+        working.put("standard.children", {"person": 1, "child_id": "C1"})
+
+    def record(self, row=1, *, person=1, **cells):
+        """A live record, of that person."""
+        record = {
+            "registry_row": row, "person": person, "student_number": NUMBER, "school_code": SCHOOL, "registry_status": "01",
+            "is_live": True, "is_primary": True,
+        }  # fmt: skip
+        self.records.append(record | cells)
+
+    def count(self, on, *, present=True, number=NUMBER, school=SCHOOL, name=None):
+        """A row of a headcount."""
+        self.counted.append(
+            {"row": len(self.counted) + 1, "student_number": number, "school_code": school, "name": name, "counted_on": on, "present": present}
+        )  # fmt: skip
+
+    def miss(self, *days, kind="无故", number=NUMBER, school=SCHOOL, leave=(None, None)):
+        """Rows of a school's report of absences."""
+        for missed in days:
+            self.missed.append({
+                "row": len(self.missed) + 1, "student_number": number, "school_code": school, "absent_on": missed, "kind": kind,
+                "leave_from": leave[0], "leave_to": leave[1],
+            })  # fmt: skip
+
+    def said(self, kind, first, last=None, *, code=NUMBER):
+        """What a source said of the child before."""
+        source = "in_school" if kind in ("present", "not_in_headcount") else "absences"
+        self.before.append(
+            {
+                "child_id": "C1",
+                "kind": kind,
+                "nth": 1,
+                "source": source,
+                "code": code,
+                "from_date": first,
+                "to_date": last,
+            }
+        )
+
+    def night(self, *, sent=("in_school", "absences")):
+        """What is said of the record in row 1; None where nothing is."""
+        if not self.records:
+            self.record()
+        put = self.working.put
+        put("status.pupil_rows", *self.records)
+        put(
+            "landed.student_registry",
+            *(
+                {"row": r["registry_row"], "student_number": r["student_number"], "school_code": r["school_code"], "name": self.names[r["registry_row"]]}
+                for r in self.records
+            ),
+        )  # fmt: skip
+        put("standard.registry_keys", *({"row": r["registry_row"], "is_live": r["is_live"]} for r in self.records))
+        put("landed.in_school", *self.counted)
+        put("landed.absences", *self.missed)
+        put("previous_evidence", *self.before)
+        compare_registry_with_attendance(self.working.connection, ON, Config(attendance=RULE), sent)
+        return next(iter(self.working.all("SELECT * FROM status.attendance WHERE registry_row = 1")), None)
+
+
+@pytest.fixture
+def school(working):
+    return School(working)
+
+
+THREE = (day("1118"), day("1119"), day("1120"))
+OVER_A_WEEKEND = (day("1113"), day("1116"), day("1117"))
+
+
+# -- absent without reason -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("days", [THREE, (day("1117"), *THREE), OVER_A_WEEKEND])
+def test_three_school_days_in_a_row_up_to_the_last_report_are_absent(school, days):
+    school.miss(*days)
+
+    found = school.night()
+
+    assert found["is_absent"]
+    assert (found["absent_from"], found["absent_to"], found["absent_days"]) == (days[0], days[-1], len(days))
+
+
+@pytest.mark.parametrize("days", [THREE[1:], (day("1117"), *THREE[1:]), (day("1114"), *THREE[1:])])
+def test_two_in_a_row_are_not_whatever_was_missed_before_or_on_a_day_without_school(school, days):
+    school.miss(*days)
+
+    assert not school.night()["is_absent"]
+
+
+def test_illness_is_a_reason(school):
+    school.miss(*THREE, kind="病假")
+
+    assert not school.night()["is_absent"]
+
+
+def test_a_run_of_illness_and_of_none_counts_the_days_without_reason_alone(school):
+    school.miss(day("1118"), kind="病假")
+    school.miss(*THREE[1:])
+
+    assert not school.night()["is_absent"]
+
+
+def test_who_is_not_in_the_schools_later_report_was_there(school):
+    school.miss(day("1117"), day("1118"), day("1119"))
+    school.miss(ON, number="G2")
+
+    assert not school.night()["is_absent"]
+
+
+def test_the_last_run_counts_and_not_the_longest(school):
+    longer = [day(text) for text in ("1102", "1103", "1104", "1105")]
+    school.miss(*longer, *THREE)
+    assert (school.night()["is_absent"], school.night()["absent_from"]) == (True, THREE[0])
+
+    school.missed.clear()
+    school.miss(*longer, *THREE[1:])
+    assert not school.night()["is_absent"]
+
+
+def test_a_report_that_names_no_school_is_of_the_school_where_the_registry_has_the_pupil(school):
+    school.miss(*THREE, school=None)
+
+    assert school.night()["is_absent"]
+
+
+@pytest.mark.parametrize(("counted", "is_absent"), [("1119", True), ("1120", True), ("1121", False)])
+def test_a_headcount_that_shows_the_pupil_later_undoes_it(school, counted, is_absent):
+    school.miss(*THREE)
+    school.count(day(counted))
+
+    assert school.night()["is_absent"] is is_absent
+
+
+@pytest.mark.parametrize(("changed", "is_absent"), [("1120", True), ("1121", False)])
+def test_so_does_a_record_dated_later(school, changed, is_absent):
+    school.record(status_date=day(changed))
+    school.miss(*THREE)
+
+    assert school.night()["is_absent"] is is_absent
+
+
+# -- on leave too long -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "is_long"),
+    [
+        ("1101", "1130", True),  # thirty days, the first and the last among them
+        ("1102", "1130", False),
+        ("1020", "1119", False),  # over the day before
+        ("1020", "1120", True),
+        ("1120", "1219", True),  # begins tonight
+        ("1121", "1225", False),
+    ],
+)
+def test_a_leave_of_thirty_days_that_covers_the_day_is_long(school, first, last, is_long):
+    school.miss(ON, kind="事假", leave=(day(first), day(last)))
+
+    found = school.night()
+
+    assert found["is_on_long_leave"] is is_long
+    assert (found["leave_from"], found["leave_to"]) == ((day(first), day(last)) if is_long else (None, None))
+
+
+def test_of_leaves_that_cover_the_day_the_longest_is_told(school):
+    school.miss(ON, kind="事假", leave=(day("1101"), day("1130")))
+    school.miss(ON, kind="事假", leave=(day("1015"), day("1215")))
+
+    assert school.night()["leave_from"] == day("1015")
+
+
+@pytest.mark.parametrize(("counted", "is_long"), [("1119", True), ("1120", False)])
+def test_a_headcount_after_the_day_it_was_said_undoes_it(school, counted, is_long):
+    school.miss(day("1119"), kind="事假", leave=(day("1101"), day("1130")))
+    school.count(day(counted))
+
+    assert school.night()["is_on_long_leave"] is is_long
+
+
+# -- not in the headcount --------------------------------------------------------------------------------------------
+
+
+def test_whom_the_last_headcount_of_its_school_leaves_out_is_missing(school):
+    school.count(ON - DAY, number="G2")
+
+    assert school.night()["is_not_in_headcount"]
+
+
+def test_whom_it_says_not_to_be_present_is_missing(school):
+    school.count(ON - DAY, present=False)
+
+    assert school.night()["is_not_in_headcount"]
+
+
+def test_whom_it_shows_is_not_and_an_earlier_one_that_did_does_not_count(school):
+    school.count(ON - 2 * DAY)
+    assert not school.night()["is_not_in_headcount"]
+
+    school.count(ON - DAY, number="G2")
+    assert school.night()["is_not_in_headcount"]
+
+
+def test_a_headcount_of_another_school_says_nothing_but_shows_whom_it_shows(school):
+    school.count(ON - DAY, number="G2", school="S2")
+    assert not school.night()["is_not_in_headcount"]
+
+    school.count(ON - DAY, number="G3")
+    school.count(ON - DAY, school="S2")
+    assert not school.night()["is_not_in_headcount"]
+
+
+def test_a_headcount_that_names_no_school_is_of_the_school_where_the_registry_has_the_pupil(school):
+    school.record()
+    school.record(2, person=2, student_number="G2")
+    school.count(ON - DAY, number="G2", school=None)
+
+    assert school.night()["is_not_in_headcount"]
+
+
+@pytest.mark.parametrize(("old", "is_missing"), [(30, True), (31, False)])
+def test_a_headcount_says_it_for_thirty_days(school, old, is_missing):
+    school.count(ON - old * DAY, number="G2")
+
+    assert school.night()["is_not_in_headcount"] is is_missing
+
+
+@pytest.mark.parametrize("column", ["status_date", "enrolled_month"])
+@pytest.mark.parametrize(("later", "is_missing"), [(0, True), (1, False)])
+def test_a_record_dated_after_the_headcount_undoes_it(school, column, later, is_missing):
+    school.record(**{column: ON - 2 * DAY + later * DAY})
+    school.count(ON - 2 * DAY, number="G2")
+
+    assert school.night()["is_not_in_headcount"] is is_missing
+
+
+def test_a_pupil_without_a_number_cannot_be_left_out(school):
+    school.record(student_number=None)
+    school.count(ON - DAY, number="G2")
+
+    assert not school.night()["is_not_in_headcount"]
+
+
+# -- who is not expected ---------------------------------------------------------------------------------------------
+
+
+def test_a_suspended_pupil_is_not_expected(school):
+    school.record(registry_status="02")
+    school.miss(*THREE, leave=(day("1020"), day("1220")))
+    school.count(ON - DAY, present=False)
+
+    found = school.night()
+
+    assert not any(found[name] for name in ("is_absent", "is_on_long_leave", "is_not_in_headcount"))
+
+
+def test_one_whose_status_nobody_knows_is(school):
+    school.record(registry_status=None)
+    school.count(ON - DAY, present=False)
+
+    assert school.night()["is_not_in_headcount"]
+
+
+def test_of_a_record_that_is_not_live_nothing_is_said(school):
+    school.record(is_live=False)
+    school.record(2)
+    school.count(ON - DAY, present=False)
+
+    assert school.night() is None
+
+
+# -- counted under another number ------------------------------------------------------------------------------------
+
+
+def test_a_pupil_counted_under_a_number_that_is_nobodys_is_told_by_school_and_name(school):
+    school.count(ON - DAY, number="L9", name="儿童1")
+
+    found = school.night()
+
+    assert found["present_on"] == ON - DAY
+    assert not found["is_not_in_headcount"]
+
+
+@pytest.mark.parametrize("cells", [{"school": "S2"}, {"name": "儿童甲"}, {"present": False}])
+def test_but_not_in_another_school_nor_under_another_name_nor_where_it_was_not_there(school, cells):
+    school.count(ON - DAY, **{"number": "L9", "name": "儿童1"} | cells)
+
+    assert school.night()["present_on"] is None
+
+
+def test_nor_where_two_were_counted_under_that_name(school):
+    school.count(ON - DAY, number="L9", name="儿童1")
+    school.count(ON - DAY, number="L8", name="儿童1")
+
+    assert school.night()["present_on"] is None
+
+
+def test_nor_where_two_pupils_of_the_school_bear_it(school):
+    school.record()
+    school.record(2, person=2, student_number="G2")
+    school.names[2] = "儿童1"
+    school.count(ON - DAY, number="L9", name="儿童1")
+
+    assert school.night()["present_on"] is None
+
+
+def test_nor_where_the_pupil_was_counted_under_its_own(school):
+    school.count(ON - DAY, present=False)
+    school.count(ON - DAY, number="L9", name="儿童1")
+
+    assert school.night()["is_not_in_headcount"]
+
+
+def test_nor_where_the_number_is_anothers(school):
+    school.record()
+    school.record(2, person=2, student_number="L9", school_code="S2")
+    school.count(ON - DAY, number="L9", name="儿童1")
+
+    assert school.night()["present_on"] is None
+
+
+# -- what sources said that did not come -------------------------------------------------------------------------------
+
+
+def test_what_the_headcount_said_last_holds_while_none_comes(school):
+    school.said("not_in_headcount", ON - 10 * DAY)
+
+    assert school.night(sent=("absences",))["is_not_in_headcount"]
+
+
+def test_it_is_forgotten_the_night_one_comes(school):
+    school.said("not_in_headcount", ON - 10 * DAY)
+
+    assert not school.night(sent=("in_school", "absences"))["is_not_in_headcount"]
+
+
+def test_who_was_present_stays_present_and_undoes_what_was_said_before(school):
+    school.said("present", ON - DAY)
+    school.said("absent", ON - 10 * DAY, ON - 3 * DAY)
+
+    found = school.night(sent=())
+
+    assert found["present_on"] == ON - DAY
+    assert not found["is_absent"]
+
+
+def test_who_was_absent_stays_absent(school):
+    school.said("absent", ON - 10 * DAY, ON - 3 * DAY)
+
+    found = school.night(sent=("in_school",))
+
+    assert found["is_absent"]
+    assert (found["absent_from"], found["absent_to"]) == (ON - 10 * DAY, ON - 3 * DAY)
+
+
+@pytest.mark.parametrize(("last", "is_long"), [(ON, True), (ON - DAY, False)])
+def test_a_long_leave_holds_until_it_ends(school, last, is_long):
+    school.said("long_leave", ON - 40 * DAY, last)
+
+    assert school.night(sent=("in_school",))["is_on_long_leave"] is is_long
+
+
+@pytest.mark.parametrize(("code", "is_missing"), [(NUMBER, True), (SCHOOL, True), ("G2", False)])
+def test_of_two_records_it_is_said_of_the_one_whose_number_or_school_was_named(school, code, is_missing):
+    school.record()
+    school.record(2, student_number="G2", school_code="S2", is_primary=False)
+    school.said("not_in_headcount", ON - DAY, code=code)
+
+    assert school.night(sent=())["is_not_in_headcount"] is is_missing
+
+
+def test_of_one_record_alone_it_is_said_whatever_its_number_is_now(school):
+    school.said("not_in_headcount", ON - DAY, code="G9")
+
+    assert school.night(sent=())["is_not_in_headcount"]

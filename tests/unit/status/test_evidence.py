@@ -1,0 +1,340 @@
+"""What the optional sources say of children: tonight's word, what was said before, and what of it stands on the day (extracts.md, Evidence lasts)."""
+
+import datetime as dt
+
+import pytest
+
+from kcb_pipeline.config import Attendance, Config
+from kcb_pipeline.status.evidence import gather_evidence
+
+ON = dt.date(2026, 11, 20)
+DAY = dt.timedelta(days=1)
+YEAR_END = dt.date(2027, 8, 31)
+
+
+class Desk:
+    """What the sources say of child C1 tonight, who is person 2 (row 1 of the register), and what they said before."""
+
+    def __init__(self, working):
+        self.working = working
+        self.rows, self.before, self.attendance = {}, [], {}
+        self.sent = set()
+        working.put("standard.children", {"person": 2, "child_id": "C1"})
+        working.put("standard.persons", {"person": 2, "id_key": 11})
+        working.put("status.school_years", {"school_year_start": dt.date(2026, 9, 1), "school_year_end": YEAR_END})
+
+    def say(self, source, **cells):
+        """A row of a source about the child."""
+        self.sent.add(source)
+        rows = self.rows.setdefault(source, [])
+        rows.append({"row": len(rows) + 1, **cells})
+
+    def said(self, kind, source, *, code=None, first=None, last=None):
+        """What a source said of the child before."""
+        self.before.append(
+            {
+                "child_id": "C1",
+                "kind": kind,
+                "nth": 1,
+                "source": source,
+                "code": code,
+                "from_date": first,
+                "to_date": last,
+                "source_row": 7,
+            }
+        )
+
+    def night(self):
+        """What stands of the child, as columns; nothing where there is no evidence."""
+        put = self.working.put
+        for source, rows in self.rows.items():
+            put(f"landed.{source}", *rows)
+        put(
+            "status.attributed",
+            *(
+                {"source": source, "row": row["row"], "person": 2, "rank": 1}
+                for source, rows in self.rows.items()
+                for row in rows
+            ),
+        )
+        put("status.sources_tonight", *({"source": source} for source in sorted(self.sent)))
+        put(
+            "status.attendance",
+            *([{"person": 2, "registry_row": 1, "student_number": "G1", **self.attendance}] if self.attendance else []),
+        )
+        put("previous_evidence", *self.before)
+        gather_evidence(self.working.connection, ON, Config(attendance=Attendance(headcount_days=30)))
+        return next(iter(self.working.all("SELECT * FROM status.child_evidence WHERE child_id = 'C1'")), {})
+
+
+@pytest.fixture
+def desk(working):
+    return Desk(working)
+
+
+def struck_off(desk, kind="死亡", on=ON - 10 * DAY, reversal="0", **cells):
+    desk.say("deregistrations", kind=kind, occurred_on=on, reversal_flag=reversal, **cells)
+
+
+# -- struck off --------------------------------------------------------------------------------------------------------
+
+
+def test_who_is_struck_off_is_so_from_that_day(desk):
+    struck_off(desk)
+
+    found = desk.night()
+
+    assert (found["struck_off_on"], found["struck_off_kind"], found["struck_off_row"]) == (ON - 10 * DAY, "死亡", 1)
+
+
+@pytest.mark.parametrize(("undone", "stands"), [(ON - 10 * DAY, False), (ON, False), (ON - 11 * DAY, True)])
+def test_a_reversal_of_that_day_or_later_undoes_it(desk, undone, stands):
+    struck_off(desk)
+    struck_off(desk, on=undone, reversal="1")
+
+    assert (desk.night().get("struck_off_on") is not None) is stands
+
+
+def test_a_reversal_of_another_kind_does_not(desk):
+    struck_off(desk)
+    struck_off(desk, kind="出国定居", on=ON, reversal="1")
+
+    assert desk.night()["struck_off_kind"] == "死亡"
+
+
+@pytest.mark.parametrize("missing", [{"kind": None}, {"on": None}])
+def test_one_without_kind_or_day_says_nothing(desk, missing):
+    struck_off(desk, **missing)
+
+    assert desk.night() == {}
+
+
+def double(desk, *, bearer=11):
+    struck_off(desk, kind="重户", kept_id_number="K")
+    desk.working.put("standard.evidence_keys", {"source": "deregistrations", "row": 1, "id_key": bearer})
+
+
+def test_a_double_strikes_off_who_bears_that_number_and_no_other(desk):
+    double(desk)
+
+    assert desk.night()["struck_off_kind"] == "重户"
+
+
+def test_but_not_where_the_kept_number_is_somebodys_here(desk):
+    double(desk)
+    desk.working.put("landed.population", {"row": 5, "id_number": "K"})
+
+    assert desk.night() == {}
+
+
+def test_nor_where_the_number_is_another_than_the_childs(desk):
+    double(desk, bearer=12)
+
+    assert desk.night() == {}
+
+
+@pytest.mark.parametrize(("is_live", "stands"), [(True, False), (False, True)])
+def test_nor_where_the_child_has_a_live_row_under_another_number(desk, is_live, stands):
+    double(desk)
+    desk.working.put("standard.person_groups", {"person": 2, "ref": 2}, {"person": 2, "ref": 8})
+    desk.working.put(
+        "standard.population_keys",
+        {"ref": 2, "id_key": 11, "is_live": True},
+        {"ref": 8, "id_key": 13, "is_live": is_live},
+    )
+
+    assert bool(desk.night()) is stands
+
+
+def test_what_struck_off_a_child_that_has_left_the_register_is_its_evidence(desk):
+    desk.working.put("standard.children")
+    desk.working.put("standard.gone_children", {"person": 2, "child_id": "C1", "id_key": 11})
+    struck_off(desk)
+
+    assert desk.night()["struck_off_row"] == 1
+
+
+# -- abroad ------------------------------------------------------------------------------------------------------------
+
+
+def crossing(desk, direction, on, **cells):
+    desk.say("exit_entry", direction=direction, crossed_on=on, **cells)
+
+
+def test_the_last_crossing_tells_who_is_abroad(desk):
+    crossing(desk, "2", ON - 20 * DAY)
+    crossing(desk, "1", ON - 10 * DAY)
+    crossing(desk, "1", ON - 40 * DAY)
+
+    found = desk.night()
+
+    assert (found["abroad_since"], found["abroad_row"]) == (ON - 10 * DAY, 2)
+
+
+@pytest.mark.parametrize("back", [ON - 9 * DAY, ON - 10 * DAY])
+def test_who_came_back_on_that_day_or_later_is_here(desk, back):
+    crossing(desk, "1", ON - 10 * DAY)
+    crossing(desk, "2", back)
+
+    assert desk.night() == {}
+
+
+def test_a_crossing_without_day_or_direction_says_nothing(desk):
+    crossing(desk, "1", ON - 10 * DAY)
+    crossing(desk, None, ON)
+    crossing(desk, "2", None)
+
+    assert desk.night()["abroad_row"] == 1
+
+
+# -- approvals, schools elsewhere, programmes ----------------------------------------------------------------------------
+
+
+APPROVED = {"休学": "leave_until", "延缓入学": "deferred_until", "免学": "exempted_until"}
+ROWS = {"休学": "leave_row", "延缓入学": "deferral_row", "免学": "exemption_row"}
+ENDED = {"休学": "leave_ended_on", "延缓入学": "deferral_ended_on"}
+
+
+@pytest.mark.parametrize("kind", APPROVED)
+@pytest.mark.parametrize(
+    ("first", "last", "covers"),
+    [(ON, ON, True), (None, ON, True), (ON - 9 * DAY, ON + 9 * DAY, True), (ON + DAY, ON + 9 * DAY, False), (ON - 9 * DAY, ON - DAY, False)],
+)  # fmt: skip
+def test_an_approval_covers_its_days_the_first_and_the_last_among_them(desk, kind, first, last, covers):
+    desk.say("approvals", kind=kind, from_date=first, to_date=last)
+
+    found = desk.night()
+
+    assert (found[APPROVED[kind]], found[ROWS[kind]]) == ((last, 1) if covers else (None, None))
+    if kind in ENDED:
+        assert found[ENDED[kind]] == (last if last < ON else None)
+    assert all(found[column] is None for other, column in APPROVED.items() if other != kind)
+
+
+def test_the_approval_that_runs_longest_is_told(desk):
+    for last in (ON + DAY, ON + 9 * DAY, ON - DAY):
+        desk.say("approvals", kind="休学", from_date=ON - 30 * DAY, to_date=last)
+
+    found = desk.night()
+
+    assert (found["leave_until"], found["leave_ended_on"]) == (ON + 9 * DAY, ON - DAY)
+
+
+def test_a_school_elsewhere_is_believed_to_the_end_of_its_school_year(desk):
+    desk.say("elsewhere", confirmed_on=ON - 9 * DAY)
+    assert desk.night()["elsewhere_on"] == ON - 9 * DAY
+    assert desk.working.all("SELECT to_date FROM status.evidence") == [{"to_date": YEAR_END}]
+
+    desk.working.put("status.school_years", {"school_year_start": dt.date(2025, 9, 1), "school_year_end": ON - DAY})
+    found = desk.night()
+    assert (found["elsewhere_on"], found["elsewhere_row"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("programme", "first", "last", "is_in"),
+    [
+        ("专门教育", ON, None, True), ("专门教育", None, ON + DAY, True), ("专门教育", ON - DAY, ON, False), ("专门教育", ON + DAY, None, False),
+        ("失管关爱", ON, None, False),
+    ],
+)  # fmt: skip
+def test_specialised_education_lasts_until_the_day_it_is_left(desk, programme, first, last, is_in):
+    desk.say("support_programmes", programme=programme, entered_on=first, left_on=last)
+
+    found = desk.night()
+
+    assert found["specialised_row"] == (1 if is_in else None)
+    assert found["specialised_since"] == (first if is_in else None)
+
+
+@pytest.mark.parametrize(
+    ("placement", "said"),
+    [("特教学校", "特教学校"), ("特教班", "特教班"), ("送教上门", "送教上门"), ("普通学校", None), (None, None)],
+)
+def test_a_disabled_child_is_one_wherever_it_learns_and_a_special_place_is_a_placement(desk, placement, said):
+    desk.say("disability_register", placement=placement)
+
+    found = desk.night()
+
+    assert found["is_disabled"] == 1
+    assert (found["disability_placement"], found["disability_row"]) == (said, 1 if said else None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_poor"), [("脱贫户", 1), ("监测户", 1), ("低保", 1), ("特困", 1), ("一般户", 0), (None, 0)]
+)
+def test_a_household_is_poor_by_its_kind(desk, kind, is_poor):
+    desk.say("poverty_register", household_kind=kind)
+
+    assert desk.night()["is_poor"] == is_poor
+
+
+# -- attendance, and what lasts --------------------------------------------------------------------------------------------
+
+
+def test_what_attendance_found_is_evidence_where_its_source_came(desk):
+    desk.sent = {"in_school", "absences"}
+    desk.attendance = {
+        "is_absent": True, "absent_from": ON - 3 * DAY, "absent_to": ON - DAY, "absent_row": 4, "is_on_long_leave": True, "leave_from": ON - 9 * DAY,
+        "leave_to": ON, "leave_row": 5, "is_not_in_headcount": True, "counted_on": ON - 30 * DAY,
+    }  # fmt: skip
+
+    found = desk.night()
+
+    assert (found["absent_from"], found["absent_to"], found["absent_row"]) == (ON - 3 * DAY, ON - DAY, 4)
+    assert (found["long_leave_from"], found["long_leave_to"], found["long_leave_row"]) == (ON - 9 * DAY, ON, 5)
+    assert found["missed_headcount_on"] == ON - 30 * DAY
+
+
+def test_it_is_not_said_anew_where_its_source_did_not_come(desk):
+    desk.attendance = {
+        "is_absent": True, "absent_to": ON, "is_on_long_leave": True, "leave_to": ON, "is_not_in_headcount": True, "counted_on": ON, "present_on": ON,
+    }  # fmt: skip
+
+    assert desk.night() == {}
+    assert desk.working.all("SELECT * FROM status.evidence") == []
+
+
+def test_a_presence_is_kept_for_the_nights_to_come_and_says_nothing_of_its_own(desk):
+    desk.sent = {"in_school"}
+    desk.attendance = {"present_on": ON, "present_row": 3}
+
+    assert desk.night() == {}
+    assert [row["kind"] for row in desk.working.all("SELECT kind FROM status.evidence")] == ["present"]
+
+
+@pytest.mark.parametrize(("came", "stands"), [(False, True), (True, False)])
+def test_what_a_source_said_last_holds_until_it_comes_again(desk, came, stands):
+    desk.said("struck_off", "deregistrations", code="死亡", first=ON - 10 * DAY)
+    if came:
+        desk.sent = {"deregistrations"}
+
+    assert (desk.night().get("struck_off_on") == ON - 10 * DAY) is stands
+
+
+@pytest.mark.parametrize(
+    ("kind", "source", "code", "first", "last", "column"),
+    [
+        ("approval", "approvals", "休学", None, ON - DAY, "leave_until"),
+        ("elsewhere", "elsewhere", None, ON - 90 * DAY, ON - DAY, "elsewhere_on"),
+        ("long_leave", "absences", "G1", ON - 90 * DAY, ON - DAY, "long_leave_from"),
+        ("not_in_headcount", "in_school", "G1", ON - 31 * DAY, None, "missed_headcount_on"),
+    ],
+)
+def test_and_no_longer_than_its_own_term(desk, kind, source, code, first, last, column):
+    desk.said(kind, source, code=code, first=first, last=last)
+    assert desk.night()[column] is None
+
+    desk.before[0] |= {"to_date": last + DAY} if last else {"from_date": first + DAY}
+    assert desk.night()[column] is not None
+
+
+def test_evidence_is_numbered_by_what_it_says(desk):
+    for last in (ON + 9 * DAY, ON, ON + DAY):
+        desk.say("approvals", kind="休学", from_date=ON, to_date=last)
+    desk.say("approvals", kind="免学", from_date=ON - DAY, to_date=ON)
+
+    desk.night()
+
+    assert desk.working.all("SELECT nth, source_row FROM status.evidence ORDER BY nth") == [
+        {"nth": 1, "source_row": 4}, {"nth": 2, "source_row": 2}, {"nth": 3, "source_row": 3}, {"nth": 4, "source_row": 1},
+    ]  # fmt: skip
