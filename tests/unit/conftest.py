@@ -18,6 +18,8 @@ DERIVED = {
     "standard.person_groups": "person:i ref:i",
     "standard.registry_keys": "row:i is_live:b student_number id_key:i name_key folded:i former_folded:i",
     "standard.children": "person:i child_id how",
+    "standard.numbers_before": "person:i former_key:i",
+    "previous_numbers": "child_id id_number until_version:i",
     "standard.gone_children": "person:i child_id id_key:i name_key folded:i pinyin:i former_folded:i sex birth_date:d",
     "standard.evidence_keys": "source row:i id_key:i second_key:i student_number name_key folded:i pinyin:i sex birth_date:d written_birth:d",
     "standard.students": "student:i row:i is_live:b",

@@ -8,6 +8,7 @@ import pytest
 from kcb_pipeline.ledgers.continuity import recognise_children
 from kcb_pipeline.status.school_age import Window
 
+ON = dt.date(2026, 11, 20)
 BORN, OTHER_DAY = dt.date(2016, 3, 12), dt.date(2016, 4, 1)
 AGE = Window(cutoff=dt.date(2026, 8, 31), born_from=dt.date(2010, 9, 1), born_to=dt.date(2020, 8, 31), entry_age=6)
 CHILD = {
@@ -43,7 +44,7 @@ def recognised(working):
         working.put(
             "previous_child_facts", *({"child_id": f"C{n}", **child} for n, child in enumerate(before, start=1))
         )
-        tell.continuity = recognise_children(working.connection, AGE)
+        tell.continuity = recognise_children(working.connection, ON, AGE)
         tell.numbers = {
             row["person"] // 2: row["child_id"] for row in working.all("SELECT person, child_id FROM standard.children")
         }

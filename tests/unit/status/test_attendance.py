@@ -356,10 +356,18 @@ def test_what_the_headcount_said_last_holds_while_none_comes(school):
     assert school.night(sent=("absences",))["is_not_in_headcount"]
 
 
-def test_it_is_forgotten_the_night_one_comes(school):
+def test_it_holds_too_while_only_other_schools_send_one(school):
     school.said("not_in_headcount", ON - 10 * DAY)
 
-    assert not school.night(sent=("in_school", "absences"))["is_not_in_headcount"]
+    assert school.night(sent=("in_school", "absences"))["is_not_in_headcount"]
+
+
+@pytest.mark.parametrize(("counted_on", "still"), [(ON - DAY, False), (ON - 10 * DAY, False), (ON - 11 * DAY, True)])
+def test_and_is_forgotten_when_its_school_counts_again(school, counted_on, still):
+    school.said("not_in_headcount", ON - 10 * DAY)
+    school.count(counted_on, present=True)
+
+    assert school.night()["is_not_in_headcount"] is still
 
 
 def test_who_was_present_stays_present_and_undoes_what_was_said_before(school):

@@ -16,10 +16,11 @@ YEAR_END = dt.date(2027, 8, 31)
 PERSON = "child_id person:i population_type population_row:i is_live:b state birth_date:d sex duplicate_of"
 ENROLMENT = (
     "person:i registry_row:i method probability:f live_rows:i senior_rows:i unattended_rows:i suspended_rows:i unknown_rows:i graduated_row:i "
-    "home_teaching_row:i special_row:i special_placement_code present_on:d present_row:i latest_live_change:d dead_row:i dead_status dead_grade:i dead_on:d"
+    "home_teaching_row:i special_row:i special_placement_code resumed_rows:i resumed_on:d present_on:d present_row:i latest_live_change:d dead_row:i dead_status dead_grade:i dead_on:d"
 )
 EVIDENCE = (
-    "child_id struck_off_on:d struck_off_kind struck_off_row:i abroad_since:d abroad_row:i leave_until:d leave_row:i leave_ended_on:d deferred_until:d "
+    "child_id struck_off_on:d struck_off_kind struck_off_row:i struck_off_for_good_on:d abroad_since:d abroad_row:i came_back_on:d leave_from:d leave_until:d "
+    "leave_row:i leave_ended_on:d deferred_until:d "
     "deferral_row:i deferral_ended_on:d deferral_ended_row:i exempted_until:d exemption_row:i elsewhere_on:d elsewhere_row:i specialised_since:d "
     "specialised_row:i is_disabled:i disability_placement disability_row:i is_poor:i absent_from:d absent_to:d absent_row:i long_leave_from:d "
     "long_leave_to:d long_leave_row:i missed_headcount_on:d"
@@ -76,7 +77,15 @@ def said(working):
 
         child, who = {"child_id": "C1"}, {"person": 1}
         working.put(
-            "status.school_age_persons", {"is_live": True, "state": "live", **known.get("person", {}), **child, **who}
+            "status.school_age_persons",
+            {
+                "is_live": True,
+                "state": "live",
+                "population_type": "registered",
+                **known.get("person", {}),
+                **child,
+                **who,
+            },
         )
         put("status.enrolments", "enrolment", who)
         put("status.child_evidence", "evidence", child)
@@ -200,6 +209,20 @@ def test_of_two_rules_that_hold_the_earlier_is_the_status(said, earlier, facts):
         ("no_record", [evidence(abroad_since=ON - 29 * DAY)]),
         ("live_enrolment", [evidence(abroad_since=ON - 60 * DAY), record()]),
         ("live_enrolment", [record(dead_status="13", dead_row=9)]),
+        # and back from the day of a crossing inward, whoever said that it was abroad
+        ("abroad", [evidence(abroad_since=ON - 60 * DAY, came_back_on=ON - 61 * DAY)]),
+        ("no_record", [evidence(abroad_since=ON - 60 * DAY, came_back_on=ON - 60 * DAY)]),
+        ("verified_departed", [verdict("出国(境)"), evidence(came_back_on=ON - 10 * DAY)]),
+        ("no_record", [verdict("出国(境)"), evidence(came_back_on=ON - 9 * DAY)]),
+        # whose 户籍 moved away and who lives here; but not whom death struck off
+        ("no_record", [person(population_type="resident"), evidence(struck_off_on=ON)]),
+        ("struck_off", [person(population_type="resident"), evidence(struck_off_on=ON, struck_off_for_good_on=ON)]),
+        # a leave ends when the registry takes the pupil back, unless that ended an earlier one
+        ("live_enrolment", [record(resumed_rows=1), evidence(leave_until=ON)]),
+        ("live_enrolment", [record(resumed_rows=1, resumed_on=ON - DAY), evidence(leave_until=ON, leave_from=ON - DAY)]),
+        ("leave_approved", [record(resumed_rows=1, resumed_on=ON - 2 * DAY), evidence(leave_until=ON, leave_from=ON - DAY)]),
+        ("live_enrolment", [record(resumed_on=ON - 9 * DAY), verdict("休学", until=ON)]),
+        ("leave_verified", [record(resumed_on=ON - 10 * DAY), verdict("休学", until=ON)]),
         # what was verified is over with an enrolment since; a return also with a headcount since
         ("verified_departed", [verdict("户籍死亡"), record(latest_live_change=ON - 10 * DAY)]),
         ("live_enrolment", [verdict("户籍死亡"), record(latest_live_change=ON - 9 * DAY)]),

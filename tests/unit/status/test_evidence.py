@@ -176,7 +176,21 @@ def test_who_came_back_on_that_day_or_later_is_here(desk, back):
     crossing(desk, "1", ON - 10 * DAY)
     crossing(desk, "2", back)
 
-    assert desk.night() == {}
+    found = desk.night()
+
+    assert (found["abroad_since"], found["came_back_on"]) == (None, back)
+
+
+@pytest.mark.parametrize(
+    ("tonight", "is_abroad"), [(None, True), (ON - 11 * DAY, True), (ON - 10 * DAY, False), (ON, False)]
+)
+def test_and_is_abroad_until_then_also_where_only_the_new_crossings_come(desk, tonight, is_abroad):
+    desk.said("abroad", "exit_entry", first=ON - 10 * DAY)
+    desk.sent.add("exit_entry")
+    if tonight:
+        crossing(desk, "2", tonight)
+
+    assert (desk.night()["abroad_since"] is not None) is is_abroad
 
 
 def test_a_crossing_without_day_or_direction_says_nothing(desk):
