@@ -11,7 +11,6 @@ from typing import Final
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 NORMAL_QUANTILE: Final = 1.96
 """95 % intervals."""

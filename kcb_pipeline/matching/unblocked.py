@@ -77,7 +77,7 @@ def unblocked_pairs(
     # Sorted first: the last bit of a sum depends on the order of what is summed, and that on the order of the rows.
     order = np.lexsort((weights, rules))
     masks, place = np.unique(rules[order], return_inverse=True)
-    counts = np.bincount(place.reshape(-1), weights[order])
+    counts = np.bincount(place.reshape(-1), weights[order]).astype(np.float64)
     chosen, keys = _asked(masks, counts, blocking)
     known = np.zeros(len(masks), dtype=np.int64)
     for bit, rule in enumerate(chosen):
