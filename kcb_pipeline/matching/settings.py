@@ -6,6 +6,7 @@ Everything a run of `link` depends on besides the records is here, so that setti
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
@@ -76,6 +77,7 @@ class Contradiction:
     levels: tuple[tuple[str, tuple[int, ...]], ...]
 
 
+_MOST_VECTORS: Final = 1 << 63
 _POLICY = Literal["one-to-one", "many-to-one"]
 _PARTS: Final = {
     "comparisons": Comparison, "blocking": BlockingRule, "keys": KeyRule, "implied": Implied, "contradictions": Contradiction,
@@ -130,6 +132,9 @@ class Settings:
         names = [comparison.name for comparison in self.comparisons]
         if not names or len(set(names)) < len(names):
             message = f"comparisons {', '.join(names) or '(none)'}: at least one is wanted, each with a name of its own"
+            raise ValueError(message)
+        if math.prod(len(comparison.labels) + 1 for comparison in self.comparisons) >= _MOST_VECTORS:
+            message = f"{len(names)} comparisons: together they have more level vectors than 63 bits can number; leave some out"
             raise ValueError(message)
         if self.policy not in get_args(_POLICY):
             message = f"policy {self.policy!r}: {' or '.join(get_args(_POLICY))}"

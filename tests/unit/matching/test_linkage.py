@@ -25,7 +25,7 @@ from kcb_pipeline.matching.chinese import (
     ChineseName,
     Guardians,
 )
-from kcb_pipeline.matching.comparisons import MISSING, Date, Exact, Identifier, Text
+from kcb_pipeline.matching.comparisons import MISSING, Date, Exact, Identifier, Number, Text
 from kcb_pipeline.matching.model import Patterns, estimate_m
 
 LINKED, REVIEW, REJECTED = "linked", "review", "rejected"
@@ -582,6 +582,11 @@ def test_settings_want_comparisons_with_names_of_their_own():
         ({"expected_matches": -1}, ValueError, "expected_matches -1"),
         ({"review_probability": 5}, ValueError, "review_probability 5"),
         ({"blocking": ("born", "sex")}, TypeError, "blocking: BlockingRule objects are wanted"),
+        (
+            {"comparisons": tuple(Text(str(at)) for at in range(25))},
+            ValueError,
+            "25 comparisons: together they have more level vectors",
+        ),
         ({"comparisons": ("born",)}, TypeError, "comparisons: Comparison objects are wanted"),
     ],
 )
@@ -745,3 +750,25 @@ def test_what_contradicts_teaches_no_match():
 
     assert held.m["number"][1] < 0.1 < free.m["number"][1]
     assert held.prior < free.prior
+
+
+def test_people_who_have_moved_are_not_left_out_because_few_have_and_a_comparison_has_many_levels():
+    rng = np.random.default_rng(3)
+    people = pl.DataFrame(
+        {
+            "name": ["".join(rng.choice(list("abcdefghij"), 8)) for _ in range(30)],
+            "born": [dt.date(1950, 1, 1) + dt.timedelta(int(days)) for days in rng.integers(0, 20_000, 30)],
+            **{f"line{at}": rng.integers(10_000, 99_999, 30) for at in range(3)},
+        }
+    )
+    moved = people.with_columns(
+        pl.when(pl.int_range(pl.len()) % 4 == 0).then(pl.Series(rng.integers(10_000, 99_999, 30))).otherwise(f"line{at}").alias(f"line{at}")
+        for at in range(3)
+    )  # fmt: skip
+    settings = Settings(
+        (Text("name"), Date("born"), *(Number(f"line{at}") for at in range(3))), (block_on("name"), block_on("born"))
+    )
+
+    found = link(people, moved, settings)
+
+    assert found.linked.select("left_row", "right_row").rows() == [(row, row) for row in range(30)]
