@@ -7,6 +7,8 @@ in `tests/unit/matching/test_chinese.py`.
 from __future__ import annotations
 
 import datetime as dt
+import itertools
+import re
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -28,6 +30,7 @@ from kcb_pipeline.matching.comparisons import (
     codes_of,
     equal_or_missing,
     on_distinct,
+    texts_of,
 )
 
 # -- names ---------------------------------------------------------------------------------------------------------
@@ -59,6 +62,7 @@ class ChineseName(Comparison):
     column: str = "name"
     former: str | None = "former_name"
     term_frequency: bool = True
+    is_coded: ClassVar[bool] = True
     labels: ClassVar[tuple[str, ...]] = (
         "equal",  # but for dots, blanks and width
         "variant form",  # 刘/劉, 甯/宁, 昇/升
@@ -88,7 +92,7 @@ class ChineseName(Comparison):
         former = records[self.former] if self.former and self.former in records.columns else None
         before = plain_key(former) if former is not None and former.dtype != pl.Null else _nothing(records.height)
         return [
-            *self._coded(plain_key(records[self.column])),
+            *self._coded(plain_key(texts_of(records, self.column))),
             self._column("former", before),
             self._column("has_former", before.is_not_null()),
         ]
@@ -135,6 +139,41 @@ class ChineseName(Comparison):
 
 def _nothing(rows: int) -> pl.Series:
     return pl.Series([None], dtype=pl.String).new_from_index(0, rows)
+
+
+def _is_missing(records: pl.DataFrame, column: str) -> bool:
+    return column not in records.columns or records[column].dtype == pl.Null
+
+
+_MOST_LISTED: Final = 8
+
+
+def _one_by_one(records: pl.DataFrame, columns: tuple[str, ...]) -> list[pl.Series]:
+    """Columns of texts, one for each of the columns, and for one of lists as many as a list may hold; what a table lacks is missing.
+
+    ValueError where a list holds more.
+    """
+    found = []
+    for column in columns:
+        if _is_missing(records, column):
+            found.append(_nothing(records.height))
+        elif isinstance(records[column].dtype, pl.List | pl.Array):
+            lists = records[column].cast(pl.List(pl.String))
+            longest = int(lists.list.len().fill_null(0).to_numpy().max(initial=0))
+            if longest > _MOST_LISTED:
+                message = f"column {column} holds lists of {longest} values; {_MOST_LISTED} are looked at"
+                raise ValueError(message)
+            found += [lists.list.get(place, null_on_oob=True) for place in range(_MOST_LISTED)]
+        else:
+            found.append(texts_of(records, column))
+    return found
+
+
+def _slots(prepared: pl.DataFrame, stem: str, rows: NDArray[np.int64]) -> list[NDArray[np.uint64]]:
+    """The codes of these rows in the columns `<stem>0`, `<stem>1`, …, of which two tables may have different numbers."""
+    columns = [f"{stem}{place}" for place in range(len(prepared.columns))]
+    there = itertools.takewhile(prepared.columns.__contains__, columns)
+    return [prepared[column].to_numpy()[rows] for column in there]
 
 
 def name_levels(left: pl.Series, right: pl.Series) -> Levels:
@@ -374,6 +413,7 @@ class ChineseIdNumber(Comparison):
     student_number: str | None = None
     family: tuple[str, ...] = ()
     on: dt.date = dt.date(2100, 1, 1)
+    is_coded: ClassVar[bool] = True
     labels: ClassVar[tuple[str, ...]] = (
         "equal",
         "by G number",
@@ -396,26 +436,21 @@ class ChineseIdNumber(Comparison):
 
         `key` and `second_key` are for key rules and blocking: the first 17 digits where the number is valid, else missing.
         """
-        numbers, valid = id_number.clean_and_valid(records[self.column].cast(pl.String), on=self.on)
+        numbers, valid = id_number.clean_and_valid(texts_of(records, self.column), on=self.on)
         columns = [
             *self._coded(numbers),
             self._column("valid", valid),
             self._column("key", id_number.key_of_valid(numbers, valid)),
         ]
-        for part, column in (
-            ("second", self.student_number),
-            *((f"family{place}", column) for place, column in enumerate(self.family)),
-        ):
-            if column is None or column not in records.columns or records[column].dtype == pl.Null:
-                given = _nothing(records.height)
-                if part == "second":
-                    columns.append(self._column("second_key", given.cast(pl.Int64)))
-            elif part == "second":
-                given = _second_numbers(records[column].cast(pl.String), numbers)
-                columns.append(self._column("second_key", id_number.key(given, on=self.on)))
-            else:
-                given = records[column].cast(pl.String)
-            columns.append(self._column(part, codes_of(given)))
+        if self.student_number is None or _is_missing(records, self.student_number):
+            second = _nothing(records.height)
+            second_key = second.cast(pl.Int64)
+        else:
+            second = _second_numbers(texts_of(records, self.student_number), numbers)
+            second_key = id_number.key(second, on=self.on)
+        columns += [self._column("second_key", second_key), self._column("second", codes_of(second))]
+        family = _one_by_one(records, self.family)
+        columns += [self._column(f"family{place}", codes_of(values)) for place, values in enumerate(family)]
         return columns
 
     def levels(self, pairs: Pairs) -> Levels:
@@ -449,10 +484,12 @@ class ChineseIdNumber(Comparison):
         both_valid = valid_l & valid_r
         levels = np.where(both_valid, ID_BOTH_VALID_DIFFERENT, ID_DIFFERENT).astype(np.int8)
         family, borrowed = np.zeros(len(levels), dtype=bool), np.zeros(len(levels), dtype=bool)
-        for place in range(len(self.family)):
-            kin_l, kin_r = pairs.codes(f"{self.name}.family{place}")
-            family |= (left == kin_r) | (right == kin_l)
-            borrowed |= (left == kin_l) | (right == kin_r)
+        for kin_l in _slots(pairs.left, f"{self.name}.family", pairs.rows_l):
+            family |= right == kin_l
+            borrowed |= left == kin_l
+        for kin_r in _slots(pairs.right, f"{self.name}.family", pairs.rows_r):
+            family |= left == kin_r
+            borrowed |= right == kin_r
         levels[borrowed] = MISSING
         levels[family] = ID_OF_FAMILY
         doubtful = np.flatnonzero(~both_valid & ~family & ~borrowed)
@@ -498,7 +535,7 @@ NONE_SHARED: Final = 3
 class Guardians(Comparison):
     """The people responsible for a child, as sets: who comes first, or which of them is written down, says nothing.
 
-    ids, phones, names: the columns with their numbers, telephones and names, in any order.
+    ids, phones, names: the columns with their numbers, telephones and names, in any order; one that holds lists holds several.
     Brothers and sisters agree on all of it: the engine knows that (see `kcb_pipeline.matching.model`, relatives).
     """
 
@@ -519,13 +556,11 @@ class Guardians(Comparison):
 
     def prepare(self, records: pl.DataFrame) -> list[pl.Series]:
         """A code of each number, phone and name: sets of three are compared fastest place by place."""
-        columns = []
-        for kind, names in self._kinds():
-            for place, column in enumerate(names):
-                there = column in records.columns and records[column].dtype != pl.Null
-                text = records[column].cast(pl.String) if there else _nothing(records.height)
-                columns.append(self._column(f"{kind}{place}", codes_of(plain_key(text) if kind == "name" else text)))
-        return columns
+        return [
+            self._column(f"{kind}{place}", codes_of(plain_key(text) if kind == "name" else text))
+            for kind, names in self._kinds()
+            for place, text in enumerate(_one_by_one(records, names))
+        ]
 
     def keys(self, prepared: pl.DataFrame) -> list[pl.Series]:
         """Blocking keys `first_id`, `first_phone` and `first_name`: the least of each, so that the order written does not matter."""
@@ -533,8 +568,8 @@ class Guardians(Comparison):
         for kind, names in self._kinds():
             if not names:
                 continue
-            slots = [pl.col(f"{self.name}.{kind}{place}") for place in range(len(names))]
-            given = [pl.when(slot != 0).then(slot) for slot in slots]
+            slots = [c for c in prepared.columns if re.fullmatch(rf"{re.escape(self.name)}\.{kind}[0-9]+", c)]
+            given = [pl.when(pl.col(slot) != 0).then(slot) for slot in slots]
             keys.append(prepared.select(pl.min_horizontal(given).alias(f"{self.name}.first_{kind}")).to_series())
         return keys
 
@@ -544,8 +579,10 @@ class Guardians(Comparison):
         comparable = np.zeros(len(pairs), dtype=bool)
         shared = {}
         for kind, names in self._kinds():
-            sides = [pairs.codes(f"{self.name}.{kind}{place}") for place in range(len(names))]
-            lefts, rights = [left for left, _ in sides], [right for _, right in sides]
+            lefts, rights = (
+                _slots(table, f"{self.name}.{kind}", rows) if names else []
+                for table, rows in ((pairs.left, pairs.rows_l), (pairs.right, pairs.rows_r))
+            )
             comparable |= _any_given(lefts, len(pairs)) & _any_given(rights, len(pairs))
             shared[kind] = _in_common(lefts, rights, len(pairs))
         level[shared["name"] == 1] = 2
@@ -553,6 +590,12 @@ class Guardians(Comparison):
         level[(shared["id"] > 0) | (shared["phone"] > 0)] = 0
         level[~comparable] = MISSING
         return level
+
+    def __post_init__(self) -> None:
+        """A column that stands alone is taken for one, not for the letters of its name."""
+        for kind in ("ids", "phones", "names"):
+            if isinstance(columns := getattr(self, kind), str):
+                object.__setattr__(self, kind, (columns,))
 
     def _kinds(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
         return (("id", self.ids), ("phone", self.phones), ("name", self.names))

@@ -83,6 +83,7 @@ class Comparison(ABC):
     coincidences: levels at which something unique is the same, though not the value itself: by chance as rare as full agreement.
     near: levels at which one value may have become the other by a slip; with `term_frequency` they too weigh more where one of the two is rare.
     for_life: whether everybody keeps it for life and two people of one household differ in it but by chance (a birth date, not an address).
+    is_coded: whether it is of one column, for whose value `code` stands: who blocks on that column blocks on what is compared.
     term_frequency: whether agreement on a rare value weighs more than on a common one; `frequency_within` are columns
         within which frequencies are counted (names by sex and decade of birth).
     """
@@ -92,6 +93,7 @@ class Comparison(ABC):
     coincidences: ClassVar[tuple[int, ...]] = ()
     near: ClassVar[tuple[int, ...]] = ()
     for_life: ClassVar[bool] = False
+    is_coded: ClassVar[bool] = False
     term_frequency: bool = False
     frequency_within: tuple[str, ...] = ()
 
@@ -100,6 +102,16 @@ class Comparison(ABC):
         """The columns of the records that it looks at. One that stands alone has to be there; of several, those that a table lacks are missing."""
         column = getattr(self, "column", "")
         return (column or self.name,)
+
+    @property
+    def coded_column(self) -> str | None:
+        """The column for whose value `code` stands."""
+        return self.reads[0] if self.is_coded else None
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Those columns of `reads` without which there is nothing to compare."""
+        return self.reads[:1] if self.is_coded else ()
 
     @abstractmethod
     def prepare(self, records: pl.DataFrame) -> list[pl.Series]:
@@ -145,6 +157,15 @@ class Comparison(ABC):
         return [self._column("code", codes_of(given)), self._column("text", given)]
 
 
+def texts_of(records: pl.DataFrame, column: str) -> pl.Series:
+    """A column as texts; TypeError where it holds several values a record, or no values but bytes."""
+    values = records[column]
+    if values.dtype.is_nested() or values.dtype == pl.Binary:
+        message = f"column {column} holds {values.dtype}: a comparison looks at one value a record, as text, number, date or category"
+        raise TypeError(message)
+    return values.cast(pl.String)
+
+
 def codes_of(values: pl.Series) -> pl.Series:
     """A number for each value, equal where values are, 0 where missing: 64 bits of hash, one chance in 10^13 of a clash in a million."""
     if not values.null_count():
@@ -184,11 +205,12 @@ class Exact(Comparison):
     """Equal or not: sex, codes, anything without spelling."""
 
     column: str = ""
+    is_coded: ClassVar[bool] = True
     labels: ClassVar[tuple[str, ...]] = ("equal", "different")
 
     def prepare(self, records: pl.DataFrame) -> list[pl.Series]:
-        """A number for each value, the same whether a table keeps it as a text, a number or a category."""
-        return [self._column("code", codes_of(records[self.column or self.name].cast(pl.String)))]
+        """A number for each value, the same whether a table keeps it as a text, a number or a category; an empty text is missing."""
+        return self._coded(texts_of(records, self.reads[0]).str.strip_chars())[:1]
 
     def levels(self, pairs: Pairs) -> Levels:
         """0 equal, 1 different."""
@@ -208,12 +230,13 @@ class Text(Comparison):
     column: str = ""
     close: float = 0.9
     somewhat: float = 0.75
+    is_coded: ClassVar[bool] = True
     labels: ClassVar[tuple[str, ...]] = ("equal", "one slip", "close", "somewhat close", "different")
     near: ClassVar[tuple[int, ...]] = (1, 2)
 
     def prepare(self, records: pl.DataFrame) -> list[pl.Series]:
-        """The text without case and surplus blanks; an empty one is missing."""
-        text = records[self.column or self.name].cast(pl.String)
+        """The text without case, accents (García, GARCIA) and surplus blanks; an empty one is missing."""
+        text = texts_of(records, self.reads[0]).str.normalize("NFKD").str.replace_all("[\u0300-\u036f]", "")
         return self._coded(text.str.normalize("NFKC").str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars())
 
     def levels(self, pairs: Pairs) -> Levels:
@@ -241,11 +264,12 @@ class Identifier(Comparison):
     """A number or code that is meant to be unique (a social security number, a phone): equal, one slip, two slips, different."""
 
     column: str = ""
+    is_coded: ClassVar[bool] = True
     labels: ClassVar[tuple[str, ...]] = ("equal", "one slip", "two slips", "different")
 
     def prepare(self, records: pl.DataFrame) -> list[pl.Series]:
         """The letters and digits of the number; an empty one is missing."""
-        text = records[self.column or self.name].cast(pl.String)
+        text = texts_of(records, self.reads[0])
         return self._coded(text.str.normalize("NFKC").str.to_uppercase().str.replace_all(r"[^0-9\p{L}]", ""))
 
     def levels(self, pairs: Pairs) -> Levels:
@@ -258,24 +282,37 @@ class Identifier(Comparison):
 
 @dataclass(frozen=True)
 class Number(Comparison):
-    """A whole number: equal, one slip of a digit, different (house numbers, postcodes)."""
+    """A whole number: equal, a little more or less (ages and years of birth are), one slip of a digit, different (house numbers, postcodes).
+
+    What has letters too (SW1A 1AA, 12b) is equal, or one slip away, or different.
+    """
 
     column: str = ""
-    labels: ClassVar[tuple[str, ...]] = ("equal", "one slip", "different")
+    is_coded: ClassVar[bool] = True
+    labels: ClassVar[tuple[str, ...]] = ("equal", "one away", "two away", "one slip", "up to five away", "different")
 
     def prepare(self, records: pl.DataFrame) -> list[pl.Series]:
-        """The digits as text, without leading zeros."""
-        text = (
-            records[self.column or self.name].cast(pl.String).str.replace(r"\.0+$", "").str.replace_all(r"[^0-9]", "")
-        )
-        return self._coded(text.str.strip_chars_start("0"))
+        """The digits as text, with letters that stand at a digit but without words (No. 42) and leading zeros."""
+        text = texts_of(records, self.reads[0]).str.replace(r"\.0+$", "").str.to_uppercase()
+        return self._coded(text.str.replace_all(r"\b\p{L}+\b|[^0-9\p{L}]", "").str.strip_chars_start("0"))
 
     def levels(self, pairs: Pairs) -> Levels:
-        """0 equal, 1 one digit wrong, lost, added or swapped with its neighbour, 2 different."""
+        """0 to 5, as `labels`; a slip is one digit wrong, lost, added or swapped with its neighbour."""
         levels, others = equal_or_missing(*pairs.codes(self.code))
         if others.size:
-            levels[others] = np.where(_slips(pairs.at(others), self.text, most=1) <= 1, 1, 2)
+            levels[others] = on_distinct(*pairs.at(others).texts(self.text), _number_levels)
         return levels
+
+
+def _number_levels(left: pl.Series, right: pl.Series) -> Levels:
+    slips = process.cpdist(left.to_list(), right.to_list(), scorer=OSA.distance, score_cutoff=1, dtype=np.uint8)
+    both = pl.DataFrame({"l": left, "r": right}).select(pl.col("l", "r").cast(pl.Int64, strict=False))
+    away = both.select((pl.col("l") - pl.col("r")).abs().fill_null(_FAR))["l"].to_numpy()
+    return np.select([away == 1, away == 2, slips <= 1, away <= _NEAR], [1, 2, 3, 4], default=5).astype(np.int8)
+
+
+_NEAR: Final = 5
+_FAR: Final = 1 << 32
 
 
 @dataclass(frozen=True)
@@ -293,6 +330,11 @@ class Crossed(Comparison):
     @property
     def reads(self) -> tuple[str, ...]:
         """The two columns."""
+        return self.columns
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Both."""
         return self.columns
 
     @property
@@ -340,7 +382,10 @@ def _slips(pairs: Pairs, column: str, *, most: int) -> NDArray[np.uint8]:
 class Date(Comparison):
     """A date of birth: equal, then the ways a date is written wrong, then how near it is.
 
-    Accepts a Date column, or text or numbers as YYYYMMDD or YYYY-MM-DD (a text that is no date still has digits to compare).
+    Accepts a column of dates or of times, or text or numbers: YYYYMMDD, YYYY-MM-DD, 2015/3/12, 2015年3月12日, with or without a time of day,
+    12.3.2015 (a text that is no date still has digits to compare).
+
+    month_first: whether 3/12/2015 is of March, as Americans write; where only one of the two can be a month it is that.
 
     The levels, and where they come from (domain.md §4): day and month swapped; one digit wrong or two neighbours swapped; the
     year one off; a placeholder (first of January of the same year); a lunar date written as a solar one (the traditional
@@ -348,17 +393,18 @@ class Date(Comparison):
     """
 
     column: str = ""
+    month_first: bool = False
     for_life: ClassVar[bool] = True
+    is_coded: ClassVar[bool] = True
     labels: ClassVar[tuple[str, ...]] = (
         "equal", "day and month swapped", "one slip", "year off by one", "placeholder", "lunar", "same month", "same year", "different",
     )  # fmt: skip
 
     def prepare(self, records: pl.DataFrame) -> list[pl.Series]:
         """The eight digits of the date as those of a hexadecimal number (0x20150312), 0 where missing: four bits a digit."""
-        dates = records[self.column or self.name]
-        if dates.dtype in (pl.Date, pl.Datetime):
-            return [self._column("code", _digits_of(dates.cast(pl.Date)))]
-        digits = dates.cast(pl.String).str.replace(r"\.0+$", "").str.replace_all(r"[^0-9]", "")
+        if records[self.reads[0]].dtype in (pl.Date, pl.Datetime):
+            return [self._column("code", _digits_of(records[self.reads[0]].dt.date()))]
+        digits = _eight_digits(texts_of(records, self.reads[0]), month_first=self.month_first)
         written = pl.DataFrame({"d": digits}).select(
             pl.when(pl.col("d").str.len_bytes() == 8)
             .then("d")
@@ -376,6 +422,33 @@ class Date(Comparison):
         return levels
 
 
+def _eight_digits(texts: pl.Series, *, month_first: bool) -> pl.Series:
+    """The digits of dates, year first; those of a text that is no date as they stand."""
+    texts = texts.str.replace(r"\.0+$", "")
+    digits = texts.str.replace_all(r"[^0-9]", "")
+    otherwise = texts.is_not_null() & ~texts.str.contains(r"^\s*\d{4}[^0-9]?\d{2}[^0-9]?\d{2}\s*$").fill_null(
+        value=True
+    )
+    if not otherwise.any():
+        return digits
+    part = [
+        pl.col("text").str.extract(r"^\s*(\d{1,4})[^0-9]+(\d{1,2})[^0-9]+(\d{1,4})(?:[^0-9].*)?$", at)
+        for at in (1, 2, 3)
+    ]
+    is_year = [of.str.len_bytes() == 4 for of in (part[0], part[2])]
+    first, second = (part[0], part[1]) if month_first else (part[1], part[0])
+    is_turned = (first.cast(pl.Int32) > _MONTHS) & (second.cast(pl.Int32) <= _MONTHS)
+    month, day = pl.when(is_turned).then(second).otherwise(first), pl.when(is_turned).then(first).otherwise(second)
+    return pl.DataFrame({"text": texts, "digits": digits, "otherwise": otherwise}).select(
+        pl.when(~pl.col("otherwise") | (is_year[0] == is_year[1]).fill_null(value=True))
+        .then("digits")
+        .when(is_year[0])
+        .then(part[0] + part[1].str.zfill(2) + part[2].str.zfill(2))
+        .otherwise(part[2] + month.str.zfill(2) + day.str.zfill(2))
+    )["digits"]
+
+
+_MONTHS: Final = 12
 _FIRST_DAY, _LAST_DAY = np.datetime64("1850-01-01"), np.datetime64("2150-01-01")
 
 

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from kcb_pipeline.matching.assignment import TIE, assign, assign_each, second_best
 from kcb_pipeline.matching.calibration import FURTHER_RECORD, calibrate, compete, odds
-from kcb_pipeline.matching.quality import Quality, unblocked_pairs
+from kcb_pipeline.matching.quality import Quality
 from kcb_pipeline.matching.settings import Settings
+from kcb_pipeline.matching.unblocked import unblocked_pairs
 
 LINKED, REVIEW, REJECTED = "linked", "review", "rejected"
 
@@ -139,9 +140,10 @@ def decide(settings: Settings, pairs: ToDecide, total: NDArray[np.float64]) -> D
         reason,
         probability,
         gap,
-        # Sorted first: the last bit of a sum depends on the order of what is summed, and that on the order of the rows.
-        missed=float(np.sort(probability[chosen & ~linked]).sum()),
-        unblocked=unblocked_pairs(pairs.rules[undecided][outcome.chosen], probability[undecided][outcome.chosen]),
+        missed=missed_pairs(left, right, probability[undecided], linked[undecided]),
+        unblocked=unblocked_pairs(
+            pairs.rules[undecided][outcome.chosen], probability[undecided][outcome.chosen], settings.blocking
+        ),
         witnesses=float(calibration.reaching[_last(calibration.probabilities >= settings.link_probability)].sum()),
     )
 
@@ -158,6 +160,25 @@ def estimated_quality(settled: NDArray[np.float64], decisions: Decisions) -> Qua
         unblocked=decisions.unblocked,
         witnesses=decisions.witnesses,
     )
+
+
+def missed_pairs(
+    left: NDArray[np.int64], right: NDArray[np.int64], probability: NDArray[np.float64], linked: NDArray[np.bool_]
+) -> float:
+    """True pairs among those that were compared and not linked: the probabilities of the pairs that are not, of no record more than its
+    link leaves over. A link to the wrong person is mostly the loss of the right one, and so is a tie.
+    """
+    totals = []
+    for records in (left, right):
+        size = int(records.max(initial=-1)) + 1
+        open_, held = (
+            # Sorted first: the last bit of a sum depends on the order of what is summed, and that on the order of the rows.
+            np.bincount(records[some][order], probability[some][order], minlength=size)
+            for some in (~linked, linked)
+            for order in [np.lexsort((probability[some], records[some]))]
+        )
+        totals.append(float(np.sort(np.minimum(open_, np.clip(1 - held, 0.0, 1.0))).sum()))
+    return min(totals)
 
 
 def _best_others(

@@ -26,7 +26,7 @@ from kcb_pipeline.matching.weighing import (
     Rarities,
     Records,
     Weights,
-    blocking_keys,
+    check,
     content_hashes,
     equal_pairs,
     levels_of,
@@ -35,6 +35,7 @@ from kcb_pipeline.matching.weighing import (
     prepare,
     sample,
     weights_of,
+    with_keys,
     with_near,
 )
 from kcb_pipeline.progress import SILENT, Progress
@@ -80,11 +81,12 @@ def deduplicate(
 ) -> Deduplication:
     """Find which records of one table are one person.
 
-    `settings.keys`, `policy` and `relatives` are for two tables and say nothing here.
+    `settings.keys`, `policy` and `relatives` are for two tables and say nothing here. TypeError, ValueError: see `weighing.check`.
     """
+    check(settings, records)
     table = prepare(records, settings)
-    keyed = table.with_columns(blocking_keys(settings, table, of=settings.blocking))
-    found = candidates(keyed, keyed, settings.blocking, largest_block=settings.largest_block, within=True)
+    keyed = with_keys(settings, table, settings.rules)
+    found = candidates(keyed, keyed, settings.rules, largest_block=settings.largest_block, within=True)
     pairs = Pairs(table, table, found.left, found.right)
     progress.update("block", 1, 3, rows=len(pairs))
     levels = levels_of(settings.comparisons, pairs)

@@ -50,6 +50,7 @@ from kcb_pipeline.matching.weighing import (
     Rarity,
     Records,
     Weights,
+    check,
     learn_inside,
     levels_of,
     look_inside,
@@ -156,9 +157,10 @@ def link(
 
     left, right: one row a record, with the columns that the settings' comparisons and blocking rules name. `reviewed`: what
     people have decided, `left_row`, `right_row`, `is_match`; it binds. `model`: weigh with this one instead of estimating. The
-    result does not depend on the order of the rows nor on the number of threads.
+    result does not depend on the order of the rows nor on the number of threads. TypeError, ValueError: see `weighing.check`.
     """
     tables = (left, right)
+    check(settings, *tables)
     seen = first_look(tables, settings)
     progress.update("prepare", 1, 5)
     settled = settle(seen[0], seen[1], settings, first_compared(settings), reviewed)
@@ -237,7 +239,7 @@ def _keyed(side: Side, settings: Settings) -> pl.DataFrame:
     if settings.policy != "one-to-one":
         wanted[:] = True
     records = side.records if wanted.all() else side.records.filter(pl.Series(wanted))
-    keys = with_keys(settings, records, (*settings.blocking, *settings.families))
+    keys = with_keys(settings, records, (*settings.rules, *settings.families))
     return keys.with_columns(pl.Series(_ROW, np.flatnonzero(wanted)))
 
 
@@ -305,7 +307,7 @@ def _candidates(
     left, right = looked.left, looked.right
     open_l = ~left.is_settled | (left.is_sampled if settings.policy == "one-to-one" else left.is_settled)
     rests = [_some(keys, is_open) for keys, is_open in zip(keyed, (open_l, ~right.is_settled), strict=True)]
-    found = candidates(rests[0], rests[1], settings.blocking, largest_block=settings.largest_block)
+    found = candidates(rests[0], rests[1], settings.rules, largest_block=settings.largest_block)
     rows_l, rows_r = (rest[_ROW].to_numpy()[rows] for rest, rows in zip(rests, (found.left, found.right), strict=True))
     kept = not_refused(left.whole_rows(rows_l), right.whole_rows(rows_r), reviewed)
     return Pairs(left.records, right.records, rows_l[kept], rows_r[kept]), found.rules[kept], found.report

@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from kcb_pipeline.matching.comparisons import MISSING
+from kcb_pipeline.matching.comparisons import MISSING, Comparison
 from kcb_pipeline.matching.settings import Implied, Settings
 
 FORMAT: Final = 3
@@ -22,7 +22,7 @@ FORMAT: Final = 3
 
 _MOST_NEAR: Final = 3.0
 _SMOOTHING: Final = 1.0
-"""Pairs' worth of belief in the starting m: keeps a level that no pair reached from a weight of minus infinity."""
+"""Pairs' worth of belief in `_believed_m`: keeps a level that no pair reached from a weight of minus infinity."""
 _TOLERANCE: Final = 1e-7
 _MOST_ITERATIONS: Final = 1000
 
@@ -362,7 +362,8 @@ def estimate_household(
     names = [comparison.name for comparison in settings.comparisons]
     strangers = _log_probability(vectors, [np.array(u[name]) for name in names])
     belonging = np.maximum(counts - whole * np.exp(strangers), 0.0)
-    m = [_starting_m(len(comparison.labels)) for comparison in settings.comparisons]
+    believed = [_believed_m(len(comparison.labels)) for comparison in settings.comparisons]
+    m = [values.copy() for values in believed]
     repeats = min(max(expected_repeats / whole, 1e-12), 0.5)
     if expected_repeats:
         last = np.array([len(comparison.labels) - 1 for comparison in settings.comparisons])
@@ -381,7 +382,7 @@ def estimate_household(
             same = np.log(repeats) + _log_probability(vectors, m)
             one = counts * np.exp(same - np.logaddexp(np.logaddexp(others, alike), same))
             repeats = min(max(float(one.sum()), 0.5) / whole, 0.5)
-            for at, begin in enumerate(_starting_m(len(u[name])) for name in names):
+            for at, begin in enumerate(believed):
                 known = vectors[:, at] >= 0
                 found = np.bincount(vectors[known, at], one[known], minlength=len(begin))
                 m[at] = (found + _SMOOTHING * begin) / (found.sum() + _SMOOTHING)
@@ -446,7 +447,7 @@ def estimate_lookalikes(
             strangers, np.log(kin.rate) + _log_probability(vectors, [np.array(kin.levels[name]) for name in names])
         )
     one = np.log(max(prior, 1e-12)) + _log_probability(
-        vectors, [_starting_m(len(c.labels)) for c in settings.comparisons]
+        vectors, [_believed_m(len(c.labels)) for c in settings.comparisons]
     )
     counted = np.where(one > strangers, lower, counts.sum(axis=0))
     return Lookalikes(names, tuple(map(tuple, vectors.tolist())), tuple(counted.tolist()), whole, known)
@@ -468,7 +469,7 @@ def estimate_m(
     the posterior of a pair are those among all pairs, whatever blocking did.
     """
     names = [comparison.name for comparison in settings.comparisons]
-    start = [_starting_m(len(comparison.labels)) for comparison in settings.comparisons]
+    believed = [_believed_m(len(comparison.labels)) for comparison in settings.comparisons]
     rate = kin.rate if kin else 0.0
     relatives = kin.levels if kin else {}
     said = dict(zip(names, patterns.vectors.T, strict=True))
@@ -480,7 +481,7 @@ def estimate_m(
     if lookalikes is not None:
         expected_of_all = strangers if alike is None else np.logaddexp(strangers, np.log(rate) + alike)
         excess = lookalikes.excess(patterns.vectors, expected_of_all)
-    m = [values.copy() for values in start]
+    m = [_starting_m(comparison) for comparison in settings.comparisons]
     counts = np.where(contradicted(settings, patterns.vectors), 0.0, patterns.counts)
     prior = min(max(expected_matches / pairs, 1e-12), 0.5)
     iterations, converged = 0, False
@@ -492,7 +493,7 @@ def estimate_m(
         log_odds = np.log(prior) - np.log1p(-prior) + _log_probability(heard, m) - others - excess
         expected = counts / (1 + np.exp(-np.clip(log_odds, -700, 700)))
         updated = []
-        for place, begin in enumerate(start):
+        for place, begin in enumerate(believed):
             level = heard[:, place]
             known = level >= 0
             share = np.bincount(level[known], weights=expected[known], minlength=len(begin))
@@ -513,10 +514,23 @@ def _log_probability(vectors: NDArray[np.int8], tables: list[NDArray[np.float64]
     return total
 
 
-def _starting_m(levels: int) -> NDArray[np.float64]:
+def _believed_m(levels: int) -> NDArray[np.float64]:
     """Nine in ten matches agree fully; of the rest, each level has half of the one above."""
     tail = 0.5 ** np.arange(levels - 1)
     return np.concatenate([[0.9], 0.1 * tail / tail.sum()]) if levels > 1 else np.array([1.0])
+
+
+def _starting_m(comparison: Comparison) -> NDArray[np.float64]:
+    """Where EM begins: as is believed, but that what is not for life is wholly another in one of twenty (who has moved, or has another
+    telephone), however many levels there are between. Begun with less, people whose whole address is another never come in.
+    """
+    begin = _believed_m(len(comparison.labels))
+    if not comparison.for_life:
+        begin[-1] = max(begin[-1], _CHANGED)
+    return begin / begin.sum()
+
+
+_CHANGED: Final = 0.05
 
 
 def drift(model: Model, before: Model) -> float:

@@ -11,7 +11,6 @@ from typing import Final
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 NORMAL_QUANTILE: Final = 1.96
 """95 % intervals."""
@@ -22,7 +21,7 @@ class Quality:
     """What is estimated of a result, without labels.
 
     false_links: of the links, how many are wrong. missed: true pairs that were compared and not linked. unblocked: true pairs
-    that no blocking rule brought together (Chao's lower bound, see `unblocked_pairs`). witnesses: pairs known to be of two people
+    that no blocking rule brought together (see `kcb_pipeline.matching.unblocked`). witnesses: pairs known to be of two people
     that weigh as much as a link does, from which the rate of false links is known.
     """
 
@@ -49,18 +48,6 @@ class Quality:
         """Estimated share of all true pairs that were compared at all."""
         compared = self.links - self.false_links + self.missed
         return compared / (compared + self.unblocked) if compared + self.unblocked else 1.0
-
-
-def unblocked_pairs(rules: NDArray[np.int64], weights: NDArray[np.float64]) -> float:
-    """True pairs that no rule brought together, from how many rules brought the others (Chao 1987, bias-corrected).
-
-    rules: a bit for each rule that gave the pair. weights: probability of each pair being true. Pairs caught by one rule only,
-    against those caught by two, tell how many were caught by none; it is a lower bound where rules depend on each other.
-    """
-    caught = np.bitwise_count(rules.astype(np.uint64))
-    # Sorted first: the last bit of a sum depends on the order of what is summed, and that on the order of the rows.
-    once, twice = (float(np.sort(weights[caught == times]).sum()) for times in (1, 2))
-    return once * max(once - 1, 0.0) / (2 * (twice + 1))
 
 
 def interval(mean: float, variance: float) -> tuple[float, float]:

@@ -6,8 +6,9 @@ Everything a run of `link` depends on besides the records is here, so that setti
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal, get_args
 
 import polars as pl
 
@@ -19,7 +20,10 @@ Key = str | pl.Expr
 
 @dataclass(frozen=True)
 class BlockingRule:
-    """Pairs that agree on every key are compared. `left` and `right` differ where two tables name one thing differently."""
+    """Pairs that agree on every key are compared. `left` and `right` differ where two tables name one thing differently.
+
+    A column that a comparison compares agrees where the comparison says so, in whatever type or spelling it is written (`Settings.rules`).
+    """
 
     name: str
     left: tuple[Key, ...]
@@ -73,6 +77,13 @@ class Contradiction:
     levels: tuple[tuple[str, tuple[int, ...]], ...]
 
 
+_MOST_VECTORS: Final = 1 << 63
+_POLICY = Literal["one-to-one", "many-to-one"]
+_PARTS: Final = {
+    "comparisons": Comparison, "blocking": BlockingRule, "keys": KeyRule, "implied": Implied, "contradictions": Contradiction,
+}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Settings:
     """How two tables of persons are linked.
@@ -97,7 +108,7 @@ class Settings:
     implied: tuple[Implied, ...] = ()
     contradictions: tuple[Contradiction, ...] = ()
     expected_matches: float | None = None
-    policy: Literal["one-to-one", "many-to-one"] = "one-to-one"
+    policy: _POLICY = "one-to-one"
     repeats: bool = False
     relatives: tuple[BlockingRule, ...] | None = None
     false_link_cost: float = 1.0
@@ -107,11 +118,41 @@ class Settings:
     near_misses: int = 3
 
     def __post_init__(self) -> None:
-        """ValueError where there is nothing to compare by, or two comparisons have one name."""
+        """TypeError where a part is of another kind; ValueError where there is nothing to compare by, two comparisons have one name, or a number
+        or the policy is none that there could be.
+        """
+        for part, kind in _PARTS.items():
+            given = getattr(self, part)
+            if isinstance(given, kind):
+                given = (given,)
+            if not isinstance(given, tuple | list) or not all(isinstance(one, kind) for one in given):
+                message = f"{part}: {kind.__name__} objects are wanted, in a tuple"
+                raise TypeError(message)
+            object.__setattr__(self, part, tuple(given))
         names = [comparison.name for comparison in self.comparisons]
         if not names or len(set(names)) < len(names):
             message = f"comparisons {', '.join(names) or '(none)'}: at least one is wanted, each with a name of its own"
             raise ValueError(message)
+        if math.prod(len(comparison.labels) + 1 for comparison in self.comparisons) >= _MOST_VECTORS:
+            message = f"{len(names)} comparisons: together they have more level vectors than 63 bits can number; leave some out"
+            raise ValueError(message)
+        if self.policy not in get_args(_POLICY):
+            message = f"policy {self.policy!r}: {' or '.join(get_args(_POLICY))}"
+            raise ValueError(message)
+        wrong = [name for name, is_right in self._numbers() if not is_right]
+        if wrong:
+            message = f"{wrong[0]} {getattr(self, wrong[0])!r}: a false link costs more than nothing, matches are expected or not (None), a probability is of 0 to 1, and counts are whole"
+            raise ValueError(message)
+
+    def _numbers(self) -> tuple[tuple[str, bool], ...]:
+        """The numbers of these settings and whether each could be."""
+        return (
+            ("false_link_cost", self.false_link_cost > 0),
+            ("expected_matches", self.expected_matches is None or self.expected_matches >= 0),
+            ("review_probability", 0 <= self.review_probability <= 1),
+            ("largest_block", self.largest_block > 0),
+            ("near_misses", self.near_misses >= 0),
+        )
 
     @property
     def link_probability(self) -> float:
@@ -119,10 +160,30 @@ class Settings:
         return self.false_link_cost / (1 + self.false_link_cost)
 
     @property
+    def rules(self) -> tuple[BlockingRule, ...]:
+        """The blocking rules as they are looked up: on what a column is compared as, where one comparison compares it on both sides."""
+        return tuple(self._as_compared(rule) for rule in self.blocking)
+
+    @property
     def families(self) -> tuple[BlockingRule, ...]:
-        """The rules of `relatives`, or those that the comparisons bring."""
-        known = (block_on(key) for comparison in self.comparisons for key in comparison.families)
-        return tuple(known) if self.relatives is None else self.relatives
+        """The rules of `relatives`, as they are looked up, or those that the comparisons bring."""
+        if self.relatives is not None:
+            return tuple(self._as_compared(rule) for rule in self.relatives)
+        return tuple(block_on(key) for comparison in self.comparisons for key in comparison.families)
+
+    def _as_compared(self, rule: BlockingRule) -> BlockingRule:
+        """The rule on the codes of the columns that are compared alike on both sides."""
+        coded = {comparison.coded_column: comparison for comparison in reversed(self.comparisons)}
+        sides: tuple[list[Key], list[Key]] = [], []
+        for keys in zip(rule.left, rule.right, strict=True):
+            found = [coded.get(key) if isinstance(key, str) else None for key in keys]
+            for side, key, comparison in zip(sides, keys, found, strict=True):
+                if comparison is None or type(found[0]) is not type(found[1]):
+                    side.append(key)
+                else:  # a code of 0 is a missing value
+                    side.append(pl.when(pl.col(comparison.code) != 0).then(pl.col(comparison.code)))
+        left = tuple(sides[0])
+        return BlockingRule(rule.name, left, left if rule.left is rule.right else tuple(sides[1]))
 
     @property
     def has_one_record_each(self) -> tuple[bool, bool]:
@@ -132,7 +193,7 @@ class Settings:
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns of the records that keys, blocking rules and frequencies name, without those that comparisons prepare."""
-        return tuple(sorted(columns_named((*self.blocking, *self.families)) | set(self.key_columns)))
+        return tuple(sorted(columns_named((*self.rules, *self.families)) | set(self.key_columns)))
 
     @property
     def key_columns(self) -> tuple[str, ...]:

@@ -36,6 +36,37 @@ Records = pl.DataFrame | pl.LazyFrame
 _ROWS_AT_ONCE: Final = 1 << 18
 
 
+def check(settings: Settings, *tables: Records) -> None:
+    """TypeError where these are no settings or no tables; ValueError where no rule says what is compared, or a table lacks a column."""
+    if not isinstance(settings, Settings):
+        message = f"settings: a {type(settings).__name__}; Settings are wanted"
+        raise TypeError(message)
+    if not settings.blocking:
+        message = (
+            "no blocking rule: every pair of records would be compared with every other; name what true pairs agree on"
+        )
+        raise ValueError(message)
+    prepared = tuple(f"{comparison.name}." for comparison in settings.comparisons)
+    for table, side in zip(tables, ("left", "right") if len(tables) > 1 else ("",), strict=True):
+        if not isinstance(table, pl.DataFrame | pl.LazyFrame):
+            message = f"{side} table: a {type(table).__module__}.{type(table).__name__}; a frame of Polars is wanted (polars.from_pandas, polars.from_arrow)"
+            raise TypeError(message.strip())
+        there = table.collect_schema().names()
+        wanted = [(f"comparison {c.name}", name) for c in settings.comparisons for name in c.needs]
+        for rule in settings.rules:
+            keys = rule.right if side == "right" else rule.left
+            wanted += [
+                (f"blocking rule {rule.name}", name) for name in columns_named((replace(rule, left=keys, right=()),))
+            ]
+        wanted += [(f"key {rule.name}", rule.right if side == "right" else rule.left) for rule in settings.keys]
+        for what, name in wanted:
+            if name not in there and not name.startswith(prepared):
+                message = (
+                    f"{side} table has no column {name}, which {what} looks at; it has {', '.join(there) or 'none'}"
+                )
+                raise ValueError(message.strip())
+
+
 def prepare(
     records: Records,
     settings: Settings,
@@ -58,7 +89,8 @@ def prepare(
     prepared = []
     for batch in _batches(wanted, rows):
         made = [column for comparison in comparisons for column in comparison.prepare(batch)]
-        prepared.append(pl.DataFrame([*batch.select(named).get_columns(), *made]))
+        kept = batch.select(named).drop([column.name for column in made], strict=False)
+        prepared.append(pl.DataFrame([*kept.get_columns(), *made]))
     return _in_one_piece(prepared)
 
 
@@ -228,7 +260,7 @@ def look_inside(settings: Settings, samples: tuple[pl.DataFrame, pl.DataFrame]) 
     """
     sides = [side for side, once in enumerate(settings.has_one_record_each) if once]
     return side_by_side(
-        partial(_inside, settings, side, samples[side], settings.blocking, settings.largest_block) for side in sides
+        partial(_inside, settings, side, samples[side], settings.rules, settings.largest_block) for side in sides
     )
 
 

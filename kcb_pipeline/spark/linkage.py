@@ -132,11 +132,11 @@ class _BlockingKeys:
 
     def __call__(self, table: pl.DataFrame) -> pl.DataFrame:
         keyed, other = (
-            records.with_columns(blocking_keys(self.settings, records, of=self.settings.blocking))
+            records.with_columns(blocking_keys(self.settings, records, of=self.settings.rules))
             for records in (table, self.other)
         )
         found = []
-        for number, rule in enumerate(self.settings.blocking):
+        for number, rule in enumerate(self.settings.rules):
             mine, theirs = (rule.left, rule.right) if self.is_left else (rule.right, rule.left)
             rows, hashes = key_hashes(keyed, mine, other=(other, theirs))
             found.append(

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kcb_pipeline.matching.calibration import SURE, calibrate, compete
-from kcb_pipeline.matching.quality import Quality, unblocked_pairs
+from kcb_pipeline.matching.quality import Quality
 
 NOBODY = -np.inf
 
@@ -200,23 +200,3 @@ def test_quality_of_nothing_is_no_error():
     quality = Quality(links=0, false_links=0.0, missed=0.0, unblocked=0.0)
 
     assert (quality.precision, quality.recall, quality.blocking_recall) == (1.0, 1.0, 1.0)
-
-
-def test_pairs_that_no_rule_brought_together_are_estimated_from_how_many_brought_the_others(random):
-    # Eight rules, each catching a pair with the same chance: what none caught is known here.
-    rng = random(10)
-    estimates = []
-    for _ in range(20):
-        caught = rng.random((4000, 8)) < 0.3
-        rules = (caught << np.arange(8)).sum(axis=1)
-        estimates.append((unblocked_pairs(rules[rules > 0], np.ones((rules > 0).sum())), (rules == 0).sum()))
-    estimated, true = np.array(estimates).T
-
-    # Chao's is a lower bound on average, and never a wild one.
-    assert estimated.mean() == pytest.approx(true.mean(), rel=0.25)
-
-
-def test_pairs_caught_by_every_rule_leave_nothing_unblocked():
-    assert unblocked_pairs(np.array([255] * 10), np.ones(10)) == 0.0
-    assert unblocked_pairs(np.empty(0, dtype=np.int64), np.empty(0)) == 0.0
-    assert unblocked_pairs(np.array([1, 2, 4, 3]), np.array([1.0, 1.0, 1.0, 1.0])) == pytest.approx(3 * 2 / (2 * 2))

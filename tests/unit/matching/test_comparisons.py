@@ -69,7 +69,18 @@ CASES = [
     (Number("house"), "0042", "42", "equal"),
     (Number("house"), "42.0", "42", "equal"),
     (Number("house"), "No. 42", "42", "equal"),
-    (Number("house"), "42", "43", "one slip"),
+    (Number("house"), "12b", "12 b", "one slip"),
+    (Number("house"), "12b", "12B", "equal"),
+    (Number("postcode"), "SW1A 1AA", "sw1a1aa", "equal"),
+    (Number("postcode"), "SW1A 1AA", "SW1A 1AB", "one slip"),
+    (Number("postcode"), "SW1A 1AA", "SE1 9GF", "different"),
+    (Number("age"), "42", "43", "one away"),
+    (Number("age"), "1900", "1899", "one away"),
+    (Number("age"), "39", "41", "two away"),
+    (Number("age"), "38", "42", "up to five away"),
+    (Number("age"), "37", "42", "up to five away"),
+    (Number("age"), "36", "42", "different"),
+    (Number("house"), "42", "72", "one slip"),
     (Number("house"), "42", "24", "one slip"),
     (Number("house"), "42", "421", "one slip"),
     (Number("house"), "42", "4", "one slip"),
@@ -97,7 +108,23 @@ CASES = [
     (Date("born"), "2015-11-28", "2015-11-14", "same month"),
     (Date("born"), "2015-11-28", "2015-03-14", "same year"),
     (Date("born"), "2015-11-28", "2013-03-14", "different"),
-    (Date("born"), "2015-3-12", "2015-03-12", "missing"),  # no date that could be read
+    (Date("born"), "2015-3-12", "2015-03-12", "equal"),
+    (Date("born"), "2015年3月12日", "2015-03-12", "equal"),
+    (Date("born"), "12/3/2015", "2015-03-12", "equal"),
+    (Date("born"), "12.03.2015", "2015-03-12", "equal"),
+    (Date("born"), "2015-03-12 00:00:00", "2015-03-12T08:30:00Z", "equal"),
+    (Date("born"), "03/12/2015", "2015-12-03", "equal"),
+    (Date("born", month_first=True), "03/12/2015", "2015-03-12", "equal"),
+    (Date("born"), "03/25/2015", "2015-03-25", "equal"),
+    (Date("born", month_first=True), "25/03/2015", "2015-03-25", "equal"),
+    (Date("born"), "25/31/2015", "2015-03-25", "same year"),
+    (Date("born"), "12/3/15", "2015-03-12", "missing"),  # of which century?
+    (Date("born"), "March 2015", "2015-03-12", "missing"),
+    (Text("surname"), "García", "GARCIA", "equal"),
+    (Text("surname"), "Müller", "Muller", "equal"),
+    (Text("surname"), "박지민", "박지민", "equal"),
+    (Exact("sex"), "", "M", "missing"),
+    (Exact("sex"), "M ", "M", "equal"),
     (Date("born"), "", "2015-03-12", "missing"),
     (Date("born"), None, None, "missing"),
 ]  # fmt: skip
@@ -211,3 +238,28 @@ def test_a_rule_on_distinct_pairs_gives_each_pair_its_own_answer(repeats):
     assert answers.tolist() == [97098, 98097, 97098, 99100] * repeats
     assert asked == ([4] if repeats == 1 else [3])
     answers[0] = 0  # whoever asked may go on with the answers
+
+
+@pytest.mark.parametrize("comparison", [Exact("v"), Text("v"), Identifier("v"), Number("v"), Date("v")])
+@pytest.mark.parametrize("values", [[["a"]], [{"a": "b"}], [b"a"]])
+def test_several_values_a_record_or_bytes_are_refused_by_the_name_of_their_column(comparison, values):
+    with pytest.raises(TypeError, match="column v holds"):
+        comparison.prepare(pl.DataFrame({"v": values}))
+
+
+@pytest.mark.parametrize(
+    "born",
+    [
+        pl.Series([dt.date(2015, 3, 12)]),
+        pl.Series(["2015-03-12 23:30"]).str.to_datetime(),
+        pl.Series(["2015-03-12 00:30"]).str.to_datetime().dt.replace_time_zone("Asia/Shanghai"),
+        pl.Series([20150312]),
+        pl.Series([20150312.0]),
+        pl.Series(["20150312"], dtype=pl.Categorical),
+    ],
+    ids=lambda born: str(born.dtype),
+)
+def test_a_date_is_one_date_in_whatever_type_it_is_kept(born):
+    [code] = Date("born").prepare(pl.DataFrame({"born": born}))
+
+    assert code.to_list() == [0x20150312]

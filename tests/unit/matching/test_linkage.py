@@ -25,7 +25,7 @@ from kcb_pipeline.matching.chinese import (
     ChineseName,
     Guardians,
 )
-from kcb_pipeline.matching.comparisons import MISSING, Date, Exact
+from kcb_pipeline.matching.comparisons import MISSING, Date, Exact, Identifier, Number, Text
 from kcb_pipeline.matching.model import Patterns, estimate_m
 
 LINKED, REVIEW, REJECTED = "linked", "review", "rejected"
@@ -574,6 +574,109 @@ def test_settings_want_comparisons_with_names_of_their_own():
         Settings((Exact("sex"), Exact("sex")), (block_on("name"),))
 
 
+@pytest.mark.parametrize(
+    ("changed", "error", "said"),
+    [
+        ({"policy": "one-to-many"}, ValueError, "policy 'one-to-many': one-to-one or many-to-one"),
+        ({"false_link_cost": 0}, ValueError, "false_link_cost 0"),
+        ({"expected_matches": -1}, ValueError, "expected_matches -1"),
+        ({"review_probability": 5}, ValueError, "review_probability 5"),
+        ({"blocking": ("born", "sex")}, TypeError, "blocking: BlockingRule objects are wanted"),
+        (
+            {"comparisons": tuple(Text(str(at)) for at in range(25))},
+            ValueError,
+            "25 comparisons: together they have more level vectors",
+        ),
+        ({"comparisons": ("born",)}, TypeError, "comparisons: Comparison objects are wanted"),
+    ],
+)
+def test_settings_that_mean_nothing_are_refused(changed, error, said):
+    with pytest.raises(error, match=said):
+        Settings(**{**WITH.__dict__, **changed})
+
+
+def test_a_list_of_rules_or_one_alone_is_taken_for_what_it_is():
+    assert Settings([Exact("sex")], block_on("sex")) == Settings((Exact("sex"),), (block_on("sex"),))
+
+
+PLAIN = Settings((Text("name"), Exact("sex")), (block_on("name"),))
+
+
+@pytest.mark.parametrize(
+    ("tables", "settings", "error", "said"),
+    [
+        (({"name": "a"}, {"name": "a", "sex": "f"}), PLAIN, ValueError, "left table has no column sex, which comparison sex looks at; it has name"),
+        (({"name": "a", "sex": "f"}, {"sex": "f"}), PLAIN, ValueError, "right table has no column name, which comparison name"),
+        (({"name": "a", "sex": "f"},) * 2, replace(PLAIN, blocking=(block_on("given"),)), ValueError, "no column given, which blocking rule given"),
+        (({"name": "a", "sex": "f"},) * 2, replace(PLAIN, keys=(KeyRule("sex", "id", "id"),)), ValueError, "no column id, which key sex"),
+        (({"name": "a", "sex": "f"},) * 2, replace(PLAIN, blocking=()), ValueError, "no blocking rule"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("lazy", [False, True])
+def test_what_a_table_lacks_is_said_before_anything_is_done(tables, settings, error, said, lazy):
+    frames = [pl.DataFrame([row]).lazy() if lazy else pl.DataFrame([row]) for row in tables]
+
+    with pytest.raises(error, match=said):
+        link(*frames, settings)
+
+
+def test_what_is_no_frame_of_polars_is_refused_by_name():
+    with pytest.raises(TypeError, match=r"left table: a builtins\.dict; a frame of Polars is wanted"):
+        link({"name": ["a"]}, pl.DataFrame({"name": ["a"]}), PLAIN)
+
+
+def test_blocking_finds_what_is_compared_as_equal_however_it_is_written():
+    left = pl.DataFrame(
+        {"surname": ["García", "O'Neill ", "Smith"], "born": ["1980-03-12", "19790401", "7/8/1990"], "phone": ["(02) 99", None, "1"]}
+    )  # fmt: skip
+    right = pl.DataFrame(
+        {"surname": ["GARCIA", "o'neill", "SMITH"], "born": [dt.date(1980, 3, 12), dt.date(1979, 4, 1), dt.date(1990, 8, 7)], "phone": [299, None, 1]}
+    )  # fmt: skip
+    compared = (Text("surname"), Date("born"), Identifier("phone"))
+    settings = Settings(compared, (block_on("surname"), block_on("born"), block_on("surname", "born")))
+
+    found = link(left, right, settings)
+
+    assert found.linked.select("left_row", "right_row").rows() == [(0, 0), (1, 1), (2, 2)]
+    assert found.blocking["pairs"].to_list() == [3, 3, 3]
+
+
+def test_a_column_blocks_as_it_is_written_where_the_two_sides_compare_it_differently():
+    table = pl.DataFrame({"given": ["Ann", "Bob"], "surname": ["Bob", "Ann"], "code": ["Ann", "BOB"]})
+    settings = Settings(
+        (Text("given"), Text("surname"), Exact("code")),
+        (block_on("given", right=("surname",)), block_on("given", right=("code",)), block_on(pl.col("code"))),
+    )
+
+    pairs = link(table, table, settings).blocking["pairs"].to_list()
+
+    assert pairs == [2, 1, 2]
+
+
+def test_guardians_in_lists_are_as_good_as_guardians_in_columns(two_registers):
+    left, right = two_registers
+    listed = [
+        table.with_columns(
+            fathers=pl.concat_list(pl.lit(None, dtype=pl.String), "father"), names=pl.concat_list("father_name")
+        ).drop("father_name")
+        for table in two_registers
+    ]
+    family = Guardians("guardians", ids="fathers", names="names")
+    of_lists = replace(
+        WITH,
+        comparisons=tuple(family if c.name == "guardians" else ChineseIdNumber("id_number", family=("fathers",), on=dt.date(2026, 11, 20)) if c.name == "id_number" else c for c in WITH.comparisons),
+    )  # fmt: skip
+
+    assert link(*listed, of_lists).links.equals(link(left, right, WITH).links)
+
+
+def test_a_list_longer_than_is_looked_at_is_refused():
+    table = pl.DataFrame({"name": ["a"], "fathers": [list("abcdefghi")]})
+
+    with pytest.raises(ValueError, match="column fathers holds lists of 9 values; 8 are looked at"):
+        link(table, table, Settings((Text("name"), Guardians("guardians", ids=("fathers",))), (block_on("name"),)))
+
+
 def namesakes(size):
     """Two registers of the same children, and strangers in the right one who have the name, sex and birth date of children who are not."""
     rng = np.random.default_rng(9)
@@ -647,3 +750,25 @@ def test_what_contradicts_teaches_no_match():
 
     assert held.m["number"][1] < 0.1 < free.m["number"][1]
     assert held.prior < free.prior
+
+
+def test_people_who_have_moved_are_not_left_out_because_few_have_and_a_comparison_has_many_levels():
+    rng = np.random.default_rng(3)
+    people = pl.DataFrame(
+        {
+            "name": ["".join(rng.choice(list("abcdefghij"), 8)) for _ in range(30)],
+            "born": [dt.date(1950, 1, 1) + dt.timedelta(int(days)) for days in rng.integers(0, 20_000, 30)],
+            **{f"line{at}": rng.integers(10_000, 99_999, 30) for at in range(3)},
+        }
+    )
+    moved = people.with_columns(
+        pl.when(pl.int_range(pl.len()) % 4 == 0).then(pl.Series(rng.integers(10_000, 99_999, 30))).otherwise(f"line{at}").alias(f"line{at}")
+        for at in range(3)
+    )  # fmt: skip
+    settings = Settings(
+        (Text("name"), Date("born"), *(Number(f"line{at}") for at in range(3))), (block_on("name"), block_on("born"))
+    )
+
+    found = link(people, moved, settings)
+
+    assert found.linked.select("left_row", "right_row").rows() == [(row, row) for row in range(30)]
