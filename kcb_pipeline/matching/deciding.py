@@ -168,17 +168,17 @@ def missed_pairs(
     """True pairs among those that were compared and not linked: the probabilities of the pairs that are not, of no record more than its
     link leaves over. A link to the wrong person is mostly the loss of the right one, and so is a tie.
     """
+    # As whole numbers of billionths, whose sums are the same in any order: the last bit of another sum depends on that of the rows.
+    billionths = np.round(probability * _BILLION)
     totals = []
     for records in (left, right):
         size = int(records.max(initial=-1)) + 1
-        open_, held = (
-            # Sorted first: the last bit of a sum depends on the order of what is summed, and that on the order of the rows.
-            np.bincount(records[some][order], probability[some][order], minlength=size)
-            for some in (~linked, linked)
-            for order in [np.lexsort((probability[some], records[some]))]
-        )
-        totals.append(float(np.sort(np.minimum(open_, np.clip(1 - held, 0.0, 1.0))).sum()))
+        open_, held = (np.bincount(records[some], billionths[some], minlength=size) for some in (~linked, linked))
+        totals.append(float(np.minimum(open_, np.clip(_BILLION - held, 0.0, _BILLION)).sum()) / _BILLION)
     return min(totals)
+
+
+_BILLION: Final = 1e9
 
 
 def _best_others(
