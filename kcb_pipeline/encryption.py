@@ -18,7 +18,6 @@ from kcb_pipeline.errors import KeyRefusedError, UsageError
 from kcb_pipeline.permissions import OTHERS
 
 AGE: Final = ".age"
-WORKBOOK: Final = ".xlsx"
 SHORTEST_PASSWORD: Final = 12
 """Characters. Whoever has the file can try passwords as fast as machines go; Office's key derivation slows each by 100 000 rounds only."""
 

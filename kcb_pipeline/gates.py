@@ -17,9 +17,10 @@ import polars.selectors as cs
 from kcb_pipeline.config import Config
 from kcb_pipeline.engines.embedded import create, frame, insert, rows
 from kcb_pipeline.extracts.catalogue import sources
-from kcb_pipeline.ledgers.cases import OPEN_STATES
+from kcb_pipeline.ledgers.cases import CLOSED_STATES, OPEN_STATES
 from kcb_pipeline.ledgers.replay import differences
 from kcb_pipeline.matching.model import Model, drift
+from kcb_pipeline.status.reasons import STATUSES, SUSPECTED_STATUSES
 
 Severity = Literal["error", "warning"]
 
@@ -131,7 +132,9 @@ CROSS JOIN (
 ) r
 CROSS JOIN (SELECT count(match_method) / nullif(count(CASE WHEN status <> 'departed' THEN 1 END), 0) AS match_rate FROM previous_child_facts) b
 """
-_STATUS = """
+_KNOWN = ", ".join(f"'{status}'" for status in STATUSES)
+_SUSPECTED = ", ".join(f"'{status}'" for status in SUSPECTED_STATUSES)
+_STATUS = f"""
 SELECT 'children' AS subject, e.eligible, s.children, s.distinct_children, s.statuses, s.unknown_statuses, s.without_reason,
        b.eligible AS eligible_before, greatest(1 - e.eligible / b.eligible, 0) AS eligible_loss,
        greatest($eligible_limit, $small / b.eligible) AS eligible_loss_limit,
@@ -141,30 +144,30 @@ SELECT 'children' AS subject, e.eligible, s.children, s.distinct_children, s.sta
 FROM (SELECT count(*) AS eligible FROM status.school_age_persons) e
 CROSS JOIN (
     SELECT count(*) AS children, count(DISTINCT child_id) AS distinct_children, count(status) AS statuses,
-           count(CASE WHEN status NOT IN ('enrolled', 'enrolled_elsewhere', 'special_provision', 'deferred', 'on_leave', 'completed',
-                                          'departed', 'needs_review', 'unenrolled', 'suspected', 'dropout') THEN 1 END) AS unknown_statuses,
+           count(CASE WHEN status NOT IN ({_KNOWN}) THEN 1 END) AS unknown_statuses,
            count(CASE WHEN reason IS NULL THEN 1 END) AS without_reason,
-           count(CASE WHEN status IN ('unenrolled', 'suspected') THEN 1 END) AS suspected
+           count(CASE WHEN status IN ({_SUSPECTED}) THEN 1 END) AS suspected
     FROM status.child_statuses
 ) s
 CROSS JOIN (
     SELECT nullif(count(*), 0) AS eligible,
-           count(CASE WHEN status IN ('unenrolled', 'suspected') THEN 1 END) / nullif(count(*), 0) AS suspected_share
+           count(CASE WHEN status IN ({_SUSPECTED}) THEN 1 END) / nullif(count(*), 0) AS suspected_share
     FROM previous_child_facts
 ) b
 """
 _OPEN = ", ".join(f"'{state}'" for state in OPEN_STATES)
+_CLOSED = ", ".join(f"'{state}'" for state in CLOSED_STATES)
 _LEDGERS = f"""
 SELECT 'cases' AS subject, c.cases, c.distinct_cases, c.open_cases, p.open_before, e.opened, e.reopened, e.closed,
        p.open_before + e.opened + e.reopened - e.closed AS open_by_events, c.closed_without_evidence, n.events_without_evidence,
-       (SELECT count(*) FROM draft.cases k WHERE k.state IN ('closed', 'closed_until') AND NOT EXISTS (
+       (SELECT count(*) FROM draft.cases k WHERE k.state IN ({_CLOSED}) AND NOT EXISTS (
             SELECT 1 FROM draft.case_events e
             WHERE e.case_id = k.case_id AND e.to_state = k.state AND e.occurred_on = k.closed_on AND e.closing_reason = k.closing_reason
               AND e.evidence = k.closing_evidence AND e.evidence <> '' AND e.source <> '')) AS closed_without_event,
        (SELECT count(*) FROM draft.decisions d WHERE d.landed_on = $today AND NOT EXISTS (
             SELECT 1 FROM draft.case_events e WHERE e.case_id = d.case_id AND e.source = 'verifications:' || d.source_row)) AS answers_without_event,
        g.stock AS programme_stock, g.stock_by_entries AS programme_stock_by_entries, g.left_unassessed,
-       (SELECT count(*) FROM draft.children WHERE status IN ('unenrolled', 'suspected')) AS suspected_children,
+       (SELECT count(*) FROM draft.children WHERE status IN ({_SUSPECTED})) AS suspected_children,
        (SELECT count(*) FROM draft.suspected_dropouts) AS suspected_ledger,
        (SELECT count(*) FROM draft.children WHERE status = 'dropout') AS dropout_children,
        (SELECT count(*) FROM draft.dropouts) AS dropout_ledger,
@@ -172,14 +175,14 @@ SELECT 'cases' AS subject, c.cases, c.distinct_cases, c.open_cases, p.open_befor
        (SELECT count(*) FROM draft.suspected_dropouts WHERE reason IS NULL OR evidence IS NULL) AS flagged_without_reason
 FROM (
     SELECT count(*) AS cases, count(DISTINCT case_id) AS distinct_cases, count(CASE WHEN state IN ({_OPEN}) THEN 1 END) AS open_cases,
-           count(CASE WHEN state IN ('closed', 'closed_until') AND (closing_evidence IS NULL OR closing_evidence = '') THEN 1 END) AS closed_without_evidence
+           count(CASE WHEN state IN ({_CLOSED}) AND (closing_evidence IS NULL OR closing_evidence = '') THEN 1 END) AS closed_without_evidence
     FROM draft.cases
 ) c
 CROSS JOIN (SELECT count(CASE WHEN state IN ({_OPEN}) THEN 1 END) AS open_before FROM previous_cases) p
 CROSS JOIN (
     SELECT count(CASE WHEN event = 'opened' THEN 1 END) AS opened,
-           count(CASE WHEN from_state IN ('closed', 'closed_until') AND to_state IN ({_OPEN}) THEN 1 END) AS reopened,
-           count(CASE WHEN from_state IN ({_OPEN}) AND to_state IN ('closed', 'closed_until') THEN 1 END) AS closed
+           count(CASE WHEN from_state IN ({_CLOSED}) AND to_state IN ({_OPEN}) THEN 1 END) AS reopened,
+           count(CASE WHEN from_state IN ({_OPEN}) AND to_state IN ({_CLOSED}) THEN 1 END) AS closed
     FROM draft.case_events WHERE version IS NULL
 ) e
 CROSS JOIN (

@@ -1,7 +1,7 @@
 """Named relational steps: one SQL statement a file, run in order, each filling one table.
 
 The statements keep to what DuckDB and Spark share (join, filter, group, window, union), because both engines run them; text,
-dates and comparisons are never computed here but by kernels on batches (docs/adr/0003). A step's first comment says what it does.
+dates and comparisons are never computed here but by kernels on batches (docs/adr/0004). A step's first comment says what it does.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Dates as agencies write them, and what makes a birth date a placeholder.
+"""Dates as agencies write them.
 
 The forms are those of the extracts contract: `20150312`, `2015-03-12`, `2015/3/12`, `2015.3.12`, `2015年3月12日`, an Excel
 serial, epoch milliseconds; months `201509`, `2015-09`, `2015年9月`. A text that is none of these is no date: nothing is guessed.
@@ -66,11 +66,3 @@ def _day(year: int, month: int, day: int) -> dt.date | None:
         return dt.date(year, month, day)
     except ValueError:
         return None
-
-
-def is_placeholder(day: dt.date) -> bool:
-    """Whether a birth date is one that clerks type when they do not know it: the first of January, or of 1900.
-
-    Such a date is kept as written and counts as weaker evidence (domain.md §4).
-    """
-    return day.month == 1 and day.day == 1

@@ -210,12 +210,12 @@ class Standing:
         return self.status in SUSPECTED_STATUSES or self.status == "dropout"
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Terms:
     """What follows by when (configuration)."""
 
-    verify_within_days: int = 30
-    persuade_within_days: int = 30
+    verify_within_days: int
+    persuade_within_days: int
 
 
 @dataclass(slots=True)

@@ -1,9 +1,9 @@
 """Identity over time: which child of the previous version each person of tonight is.
 
-`child_id` is given once and never depends on the ID number's value being corrected (published.md). A child is recognised by
-its number with name or birth date; else by a number on another row of the same person; else by name, birth date and sex with the household or the guardian; else by name, birth date and
-sex where nobody else has them, the name of before (曾用名) too; each step only between those that the earlier steps left over and that
-are unmistakable. What number a child bore before tonight is kept beside it: the student registry goes on under that one for years.
+`child_id` is given once and never depends on the ID number's value being corrected (published.md). A child is recognised by its number with
+name or birth date; else by a number on another row of the same person; else by what `_STEPS` lists, the surest first, from name, birth date and sex
+with the household down to name, sex and household, the name of before (曾用名) among them; each step only between those that the earlier steps left
+over and that are unmistakable. What number a child bore before tonight is kept beside it: the student registry goes on under that one for years.
 """
 
 from __future__ import annotations

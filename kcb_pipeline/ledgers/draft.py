@@ -17,11 +17,13 @@ import polars as pl
 from kcb_pipeline.config import Config, Responsible
 from kcb_pipeline.engines.embedded import create, frame, insert, rows
 from kcb_pipeline.engines.sql import run_step, statement
-from kcb_pipeline.ledgers.cases import OUTSIDE, Answer, Case, Event, Standing, Terms, advance
+from kcb_pipeline.identity.codes import COMPULSORY_YEARS
+from kcb_pipeline.ledgers.cases import OPEN_STATES, OUTSIDE, Answer, Case, Event, Standing, Terms, advance
 from kcb_pipeline.ledgers.programmes import draft_programmes
 from kcb_pipeline.ledgers.responsibility import Places, responsible_for
 from kcb_pipeline.ledgers.schema import CASE_FIELDS, CHILD_FIELDS, polars_schema, table
 from kcb_pipeline.ledgers.verifications import RESULTS
+from kcb_pipeline.status.reasons import LEDGERS
 from kcb_pipeline.status.school_age import Window, window
 from kcb_pipeline.status.school_days import harvest_season
 from kcb_pipeline.status.wording import evidence_of, proof_of
@@ -43,7 +45,12 @@ class Moved:
 def draft_children(connection: duckdb.DuckDBPyConnection, on: dt.date, config: Config) -> int:
     """Fill `draft.children` (all columns of 适龄儿童台账); how many. Wants the `previous_` views."""
     age = window(on, config.school_age)
-    parameters = {"today": on, "cutoff": age.cutoff, "entry_age": age.entry_age}
+    parameters = {
+        "today": on,
+        "cutoff": age.cutoff,
+        "entry_age": age.entry_age,
+        "compulsory_years": COMPULSORY_YEARS,
+    }
     run_step(connection, PACKAGE, "child_facts", "draft.children", parameters)
     [(count,)] = rows(connection, "SELECT count(*) FROM draft.children")
     return int(count)
@@ -95,7 +102,7 @@ def advance_cases(connection: duckdb.DuckDBPyConnection, on: dt.date, config: Co
         pl.DataFrame(evidence, schema={"child_id": pl.String, "evidence": pl.String}, orient="row"),
     )
     open_before = sum(known.case.is_open for known in previous.values())
-    open_after = sum(case["state"] not in ("closed", "closed_until") for case in cases)
+    open_after = sum(case["state"] in OPEN_STATES for case in cases)
     return Moved(dict(Counter(event.event for _, event in events)), open_before, open_after)
 
 
@@ -108,7 +115,8 @@ def draft_ledgers(connection: duckdb.DuckDBPyConnection, on: dt.date, config: Co
     )
     child = ", ".join(f'c."{field.name}"' for field in CHILD_FIELDS)
     case = ", ".join("e.evidence" if field.name == "evidence" else f'k."{field.name}"' for field in CASE_FIELDS)
-    for ledger, statuses in (("suspected_dropouts", "('unenrolled', 'suspected')"), ("dropouts", "('dropout')")):
+    for ledger, held in LEDGERS.items():
+        statuses = ", ".join(f"'{status}'" for status in held)
         connection.execute(
             f"""
             CREATE OR REPLACE TABLE draft.{ledger} AS
@@ -116,7 +124,7 @@ def draft_ledgers(connection: duckdb.DuckDBPyConnection, on: dt.date, config: Co
             FROM draft.children c
             JOIN draft.cases k ON k.child_id = c.child_id
             LEFT JOIN draft.case_evidence e ON e.child_id = c.child_id
-            WHERE c.status IN {statuses}
+            WHERE c.status IN ({statuses})
             """
         )
     corrected = [name for name, result in RESULTS.items() if result.corrects_population]

@@ -74,6 +74,9 @@ RESULTS: Final = {
 }
 """What follows from each result (extracts.md, verifications)."""
 
+CONFIRMING: Final = tuple(name for name, result in RESULTS.items() if result.effect == "confirms")
+"""Results that confirm a dropout: they open a closed case again."""
+
 VERDICTS: Final = tuple(name for name, result in RESULTS.items() if result.effect not in ("stays_open", "returned"))
 """Results that say where a child stands; the latest holds. 查无此人, 失联, a wrong number and 已复学 say nothing of that by themselves."""
 
@@ -192,7 +195,7 @@ def _judge(answers: pl.DataFrame, earlier: pl.DataFrame, on: dt.date) -> pl.Data
     contradicts = pl.col("result").n_unique().over("case_id", "verified_on") > 1
     contradicts |= pl.col("said_before").list.len().fill_null(0) > pl.col("said_before").list.contains(pl.col("result"))
     is_open = pl.col("state") != "closed"
-    reopens = pl.col("result").is_in(["确认失学", "确认辍学"])
+    reopens = pl.col("result").is_in(CONFIRMING)
     rules: list[tuple[str, pl.Expr, pl.Expr]] = [
         ("unknown_case", pl.lit("case_id"), pl.col("child_id").is_null()),
         ("other_child", pl.lit("name"), pl.col("disagrees")),
@@ -255,7 +258,7 @@ def _verdicts(decisions: pl.DataFrame, returned: pl.DataFrame) -> pl.DataFrame:
         .last()
         .join(returned, on="case_id", how="left", maintain_order="left")
     )
-    is_confirmed = pl.col("result").is_in([name for name, result in RESULTS.items() if result.effect == "confirms"])
+    is_confirmed = pl.col("result").is_in(CONFIRMING)
     is_over = is_confirmed & (pl.col("returned_on") >= pl.max_horizontal("verified_on", "landed_on"))
     return latest.filter(~is_over.fill_null(value=False)).select(
         "child_id", "result", "reason", "verified_on", "until", "student_number", "landed_on", "source_row"

@@ -13,6 +13,7 @@ import polars as pl
 from python_calamine import CalamineError, CalamineWorkbook
 
 from kcb_pipeline.errors import ContractError
+from kcb_pipeline.extracts.landing import column_letter
 from kcb_pipeline.extracts.packed import refuse_packed_bomb
 from kcb_pipeline.review.answers import WORDS, Answer
 from kcb_pipeline.review.workbook import ANSWER, INSTRUCTIONS, NUMBER, PAIRS, REVIEWER
@@ -67,11 +68,11 @@ def read_filled(path: Path, known: pl.DataFrame, on: dt.date) -> Filled:
     empty = 0
     for place, cells in enumerate(rows[start + 1 :], start=start + 2):
         number, answer = _text(cells[number_at]), _text(cells[answer_at])
-        cell = f"{PAIRS}!{_letters(answer_at)}{place}"
+        cell = f"{PAIRS}!{column_letter(answer_at)}{place}"
         if not number and not answer:
             continue
         if number not in pairs:
-            faults.append(Fault(f"{PAIRS}!{_letters(number_at)}{place}", UNKNOWN_PAIR))
+            faults.append(Fault(f"{PAIRS}!{column_letter(number_at)}{place}", UNKNOWN_PAIR))
         elif not answer:
             empty += 1
         elif answer not in WORDS:
@@ -119,12 +120,3 @@ def _sheets(path: Path) -> dict[str, list[list[Any]]]:
 
 def _text(cell: object) -> str:
     return "" if cell is None else str(cell).strip().replace("\u200b", "")
-
-
-def _letters(place: int) -> str:
-    letters = ""
-    place += 1
-    while place:
-        place, rest = divmod(place - 1, 26)
-        letters = chr(65 + rest) + letters
-    return letters

@@ -7,7 +7,6 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Final
 
 from pyspark.sql import SparkSession
@@ -65,8 +64,3 @@ def cluster(rules: Spark) -> Iterator[SparkSession]:
         for name, value in {**_DEFAULTS, **rules.settings, **PINNED}.items():
             builder = builder.config(name, value)
         yield builder.getOrCreate()
-
-
-def must_be_shared(folder: Path) -> str:
-    """The address of a working folder as the workers see it: the same path everywhere (NFS, CephFS, Lustre, a FUSE mount)."""
-    return folder.resolve().as_uri()

@@ -27,11 +27,6 @@ from kcb_pipeline.status.school_days import school_days
 
 PACKAGE: Final = "kcb_pipeline.status"
 
-PERSON_SOURCES: Final = (
-    "exit_entry", "deregistrations", "approvals", "elsewhere", "support_programmes", "disability_register", "poverty_register",
-)  # fmt: skip
-"""Optional sources whose rows name a person."""
-
 _EVIDENCE_COLUMNS = {
     "exit_entry": "NULL::VARCHAR AS student_number, sex, birth_date",
     "deregistrations": "NULL::VARCHAR AS student_number, NULL::VARCHAR AS sex, birth_date",
@@ -41,7 +36,7 @@ _EVIDENCE_COLUMNS = {
     "disability_register": "NULL::VARCHAR AS student_number, NULL::VARCHAR AS sex, NULL::DATE AS birth_date",
     "poverty_register": "NULL::VARCHAR AS student_number, NULL::VARCHAR AS sex, NULL::DATE AS birth_date",
 }
-
+"""The optional sources whose rows name a person, with what each says of one beside number and name."""
 
 _BELOW_ALL_PERSONS: Final = -(1 << 40)
 """The numbers of persons are those of their rows, twice; carried residents have them below zero."""

@@ -1,4 +1,4 @@
-"""Who is of compulsory-education age on a day, and which grade that age expects.
+"""Who is of compulsory-education age on a day.
 
 义务教育法 art. 11: a child who has turned six enters school; where conditions lack, seven. Art. 2: nine years. The cut-off
 is 31 August at the start of the school year (usual practice; domain.md §3.2); the school year begins on 1 September.
@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from kcb_pipeline.config import SchoolAge
-from kcb_pipeline.identity.codes import COMPULSORY_YEARS
 
 FIRST_MONTH: Final = 9
 
@@ -56,13 +55,3 @@ def window(on: dt.date, rule: SchoolAge) -> Window:
     born_to = cutoff.replace(year=cutoff.year - rule.entry_age)
     born_from = cutoff.replace(year=cutoff.year - rule.leaving_age - 1) + dt.timedelta(days=1)
     return Window(cutoff, born_from, born_to, rule.entry_age)
-
-
-def age_on(birth_date: dt.date, day: dt.date) -> int:
-    """Full years; someone born on 29 February turns older on 1 March."""
-    return day.year - birth_date.year - ((day.month, day.day) < (birth_date.month, birth_date.day))
-
-
-def expected_grade(age: int, rule: SchoolAge) -> int:
-    """The grade of a child who entered at the entry age and never stayed down: 1 to 9."""
-    return min(max(age - rule.entry_age + 1, 1), COMPULSORY_YEARS)

@@ -55,17 +55,6 @@ def is_working_day(day: dt.date) -> bool:
         return day.weekday() < SATURDAY
 
 
-def is_known(day: dt.date) -> bool:
-    """Whether the holiday calendar covers the day."""
-    import chinese_calendar
-
-    try:
-        chinese_calendar.is_workday(day)
-    except NotImplementedError:
-        return False
-    return True
-
-
 def school_days(first: dt.date, last: dt.date, calendar: Calendar) -> pl.DataFrame:
     """The school days from `first` to `last`: `day`, and `ordinal`, so that consecutive school days have consecutive numbers."""
     days = [first + dt.timedelta(days=n) for n in range((last - first).days + 1)]

@@ -17,7 +17,7 @@ SELECT s.child_id,
        CASE WHEN l.ref IS NULL THEN f.guardian_phone ELSE coalesce(l.guardian_phone, r.guardian1_phone) END AS guardian_phone,
        cast(least(greatest(year($cutoff) - year(s.birth_date)
             - CASE WHEN month($cutoff) * 100 + day($cutoff) < month(s.birth_date) * 100 + day(s.birth_date) THEN 1 ELSE 0 END
-            - $entry_age + 1, 1), 9) AS INTEGER) AS expected_grade,
+            - $entry_age + 1, 1), $compulsory_years) AS INTEGER) AS expected_grade,
        s.status, s.reason AS status_reason,
        CASE WHEN f.status = s.status THEN f.status_since ELSE $today END AS status_since,
        r.student_number, r.school_code, r.school_name, r.school_division_code, cast(r.grade AS INTEGER) AS grade,

@@ -48,6 +48,14 @@ def test_who_comes_back_stays_as_it_was_shown():
     assert shown(frame, [1, 2, 3])["x"] == (1, False)
 
 
+def test_who_comes_back_is_shown_once_and_no_company_for_newcomers():
+    frame = stays(*FIRST[:3], ("x", 1, 1, 2), ("x", 2, 3, None), ("b", 1, 3, None), ("c", 1, 3, None))
+
+    found = shown_from(frame, [1, 2, 3], 3)
+
+    assert sorted(found["child_id"]) == ["a0", "a1", "a2", "x"]
+
+
 def test_later_versions_change_nothing_that_was_shown():
     frame = stays(*FIRST, *((f"n{v}", 1, v, None) for v in range(2, 12)))
 

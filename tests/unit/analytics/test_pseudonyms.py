@@ -36,10 +36,11 @@ def test_what_is_no_key_is_refused_without_being_shown(tmp_path, monkeypatch, te
     assert not text or text not in str(refusal.value)
 
 
-def test_a_key_that_others_can_read_is_refused(tmp_path, monkeypatch):
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620])
+def test_a_key_that_others_can_read_is_refused(tmp_path, monkeypatch, mode):
     monkeypatch.delenv(pseudonyms.KEY_VARIABLE, raising=False)
     pseudonyms.read_key(tmp_path)
-    pseudonyms.key_file(tmp_path).chmod(0o644)
+    pseudonyms.key_file(tmp_path).chmod(mode)
 
     with pytest.raises(UsageError, match="chmod 600"):
         pseudonyms.read_key(tmp_path)

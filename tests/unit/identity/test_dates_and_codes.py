@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kcb_pipeline.identity.codes import citizen_numbers_of, parse_division, parse_grade
-from kcb_pipeline.identity.dates import is_placeholder, parse_date, parse_month
+from kcb_pipeline.identity.dates import parse_date, parse_month
 
 DAY = dt.date(2015, 3, 12)
 
@@ -94,14 +94,6 @@ def test_a_written_month_reads_back(year, month):
     assert parse_month(f"{year}{month:02}") == first
     assert parse_month(f"{year}-{month:02}") == first
     assert parse_month(f"{year}年{month}月") == first
-
-
-@pytest.mark.parametrize(
-    ("day", "is_it"),
-    [(dt.date(2015, 1, 1), True), (dt.date(1900, 1, 1), True), (DAY, False), (dt.date(2015, 1, 2), False)],
-)
-def test_the_first_of_january_is_what_clerks_type_for_an_unknown_birth_date(day, is_it):
-    assert is_placeholder(day) is is_it
 
 
 # -- grades --------------------------------------------------------------------------------------------------------

@@ -130,7 +130,7 @@ def test_a_row_of_residents_who_stand_in_for_themselves_is_no_row_of_tonight(chi
         ("suspected", "live_enrolment", False),
     ],
 )
-def test_a_status_stands_since_it_does_whatever_its_reason(child, status, reason, stays):
+def test_a_status_stands_since_the_first_night_of_it_whatever_its_reason(child, status, reason, stays):
     found = child({"status": status, "reason": reason}, before=BEFORE)
 
     assert found["status_since"] == (BEFORE["status_since"] if stays else ON)

@@ -5,11 +5,11 @@ import re
 
 import pytest
 
+from kcb_pipeline.identity.id_number import check_digit
 from kcb_pipeline.ledgers.continuity import recognise_children
 from kcb_pipeline.status.school_age import Window
 
-ON = dt.date(2026, 11, 20)
-BORN, OTHER_DAY = dt.date(2016, 3, 12), dt.date(2016, 4, 1)
+ON, BORN = dt.date(2026, 11, 20), dt.date(2016, 3, 12)
 AGE = Window(cutoff=dt.date(2026, 8, 31), born_from=dt.date(2010, 9, 1), born_to=dt.date(2020, 8, 31), entry_age=6)
 CHILD = {
     "id_number": "N1", "name": "王小明", "birth_date": BORN, "sex": "1", "household_id": "H1", "guardian_name": "王父", "guardian_phone": "138",
@@ -25,9 +25,9 @@ STRANGER = {
 def recognised(working):
     """`recognised(persons, before)`: {row of a person: (child, how)}; a new child's number is told by `new`."""
 
-    def tell(persons, before=(), groups=(), residents=()):
+    def tell(persons, before=(), groups=(), residents=(), numbers=()):
         rows = [{"row": n, "id_valid": True, **person} for n, person in enumerate(persons, start=1)]
-        cells = ("row", "id_valid", *CHILD)
+        cells = ("row", "id_valid", "former_name", *CHILD)
         working.put("landed.population", *({name: row[name] for name in cells if name in row} for row in rows))
         working.put("landed.residents", *residents)
         working.put(
@@ -40,11 +40,18 @@ def recognised(working):
                 for row in rows if row.get("is_a_person", True)
             ),
         )  # fmt: skip
+        working.put(
+            "standard.population_keys", *({"ref": 2 * row["row"], "id_key": row["key"]} for row in rows if "key" in row)
+        )
+        working.put("previous_numbers", *numbers)
         working.put("standard.person_groups", *({"person": person, "ref": ref} for person, ref in groups))
         working.put(
             "previous_child_facts", *({"child_id": f"C{n}", **child} for n, child in enumerate(before, start=1))
         )
         tell.continuity = recognise_children(working.connection, ON, AGE)
+        tell.before = {
+            row["person"] // 2: row["former_key"] for row in working.all("SELECT * FROM standard.numbers_before")
+        }
         tell.numbers = {
             row["person"] // 2: row["child_id"] for row in working.all("SELECT person, child_id FROM standard.children")
         }
@@ -78,6 +85,12 @@ def test_each_way_of_telling_alone(recognised, how, columns):
     assert recognised([changed(*columns)], [CHILD]) == {1: ("C1", how)}
 
 
+def test_the_name_of_before_tells_a_child_that_has_another_now(recognised):
+    found = recognised([changed("birth_date", "sex") | {"former_name": CHILD["name"]}], [CHILD])
+
+    assert found == {1: ("C1", "former name, birth date, sex")}
+
+
 @pytest.mark.parametrize(
     "columns",
     [("name", "birth_date"), ("name", "sex"), ("birth_date", "sex"), ("household_id", "sex", "guardian_name")],
@@ -89,9 +102,10 @@ def test_less_than_that_is_another_child(recognised, columns):
 
 @pytest.mark.parametrize(("how", "columns"), [way for way in WAYS if way[0] != "number, with name or birth date"])
 def test_two_who_could_be_meant_are_not_guessed_at(recognised, how, columns):
-    two = [changed(*columns), changed(*columns) | {"id_number": "N1" if "id_number" in columns else "N8"}]
+    now, another = changed(*columns), {"id_number": "N1" if "id_number" in columns else "N8"}
 
-    assert {who for who, _ in recognised(two, [CHILD]).values()} == {"new"}
+    assert {who for who, _ in recognised([now, now | another], [CHILD]).values()} == {"new"}
+    assert recognised([now], [CHILD, CHILD | another])[1][0] == "new"
 
 
 def test_a_household_of_nobody_knows_which_tells_nothing(recognised):
@@ -128,6 +142,12 @@ def test_so_does_one_on_a_resident_row_but_none_that_is_not_valid(recognised):
         recognised([STRANGER], [CHILD], groups=[(2, 2), (2, 7)], residents=[resident | {"id_valid": False}])[1][0]
         == "new"
     )
+
+
+def test_nor_does_one_on_another_row_that_is_not_valid(recognised):
+    other = STRANGER | {"id_number": "N1", "id_valid": False, "is_a_person": False}
+
+    assert recognised([STRANGER, other], [CHILD], groups=[(2, 2), (2, 4)])[1][0] == "new"
 
 
 def test_the_other_form_of_a_name_is_the_name(recognised):
@@ -168,12 +188,67 @@ def test_a_new_childs_number_follows_from_what_it_came_with_and_not_from_its_row
     "column", ["id_number", "name", "birth_date", "sex", "household_id", "division_code", "guardian_name"]
 )
 def test_and_is_another_where_any_of_that_is(recognised, column):
-    recognised([CHILD, CHILD | {column: STRANGER[column]}])
+    recognised([CHILD])
+    before = recognised.numbers[1]
+    recognised([CHILD | {column: STRANGER[column]}])
 
-    assert len(set(recognised.numbers.values())) == 2
+    assert recognised.numbers[1] != before
 
 
 def test_two_who_came_with_exactly_the_same_have_two_numbers(recognised):
     recognised([CHILD, CHILD])
 
     assert recognised.numbers[2] == f"{recognised.numbers[1]}-2"
+
+
+# -- the number of before ------------------------------------------------------------------------------------------------
+
+
+def number(nth):
+    """A valid made-up number."""
+    first17 = f"53312320160312{nth:03d}"
+    return first17 + check_digit(first17)
+
+
+def key(nth):
+    return int(number(nth)[:17])
+
+
+FORMERLY = CHILD | {"id_number": number(1)}
+CORRECTED = CHILD | {"id_number": number(2)}
+
+
+def test_the_number_that_a_corrected_child_bore_is_kept_beside_it(recognised):
+    recognised([CORRECTED], [FORMERLY])
+
+    assert recognised.before == {1: key(1)}
+
+
+def test_a_child_that_has_its_number_bore_none_unless_an_earlier_version_says_so(recognised):
+    recognised([FORMERLY], [FORMERLY])
+    assert recognised.before == {}
+
+    earlier = [{"child_id": "C1", "id_number": number(nth), "until_version": nth} for nth in (3, 5, 4)]
+    recognised([FORMERLY], [FORMERLY], numbers=earlier)
+    assert recognised.before == {1: key(5)}
+
+
+def test_that_of_the_night_before_is_later_than_any_version_says(recognised):
+    recognised([CORRECTED], [FORMERLY], numbers=[{"child_id": "C1", "id_number": number(3), "until_version": 9}])
+
+    assert recognised.before == {1: key(1)}
+
+
+def test_a_number_that_somebody_bears_tonight_is_nobodys_of_before(recognised):
+    recognised([CORRECTED, STRANGER | {"key": key(1)}], [FORMERLY])
+
+    assert recognised.before == {}
+
+
+def test_nor_is_one_that_two_bore_or_that_is_not_valid(recognised):
+    brother = {"household_id": "H2", "name": "王大亮"}
+    recognised([CORRECTED, CORRECTED | brother | {"id_number": number(4)}], [FORMERLY, FORMERLY | brother])
+    assert recognised.before == {}
+
+    recognised([CORRECTED], [FORMERLY | {"id_number": "N1"}])
+    assert recognised.before == {}

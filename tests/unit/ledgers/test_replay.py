@@ -38,7 +38,7 @@ def lived(chance, child_id, nights):
     for version in range(1, nights + 1):
         on = FIRST + version * 9 * DAY
         answers = [_answer(chance, on, row) for row in range(1, chance.choice((1, 1, 1, 2, 3)))]
-        case, events = advance(case, child_id, answers, _standing(chance, on), on, Terms())
+        case, events = advance(case, child_id, answers, _standing(chance, on), on, Terms(30, 30))
         for event in events:
             rows.append(
                 {"case_id": case.case_id, "sequence": len(rows) + 1, "version": version, **dataclasses.asdict(event)}
@@ -129,8 +129,8 @@ def test_the_answers_of_a_night_in_another_order_or_twice_make_the_same_history(
         chance.shuffle(mixed)
         standing = _standing(chance, on)
 
-        case, events = advance(case, "C1", answers, standing, on, Terms())
-        other, again = advance(other, "C1", mixed, standing, on, Terms())
+        case, events = advance(case, "C1", answers, standing, on, Terms(30, 30))
+        other, again = advance(other, "C1", mixed, standing, on, Terms(30, 30))
 
         assert (other, again) == (case, events)
 

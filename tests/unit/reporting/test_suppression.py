@@ -210,3 +210,17 @@ def test_nothing_that_is_hidden_follows_line_by_line_either(counts):
         computed(with_totals(counts), hidden.grid & False, SMALLEST)
         == ((with_totals(counts) > 0) & (with_totals(counts) < SMALLEST)).sum()
     )
+
+
+def test_a_count_of_the_smallest_size_is_shown():
+    hidden = suppress(np.array([[SMALLEST, 50], [50, 50]]), SMALLEST)
+
+    assert not hidden.grid.any()
+
+
+def test_no_more_is_hidden_than_it_takes():
+    """One small count: with every total shown three more hide it, without the totals of rows the one beside it in its column."""
+    counts = np.array([[2, 10], [10, 10]])
+
+    assert suppress(counts, SMALLEST).grid.tolist() == [[True, True, False], [True, True, False], [False, False, False]]
+    assert suppress(counts, SMALLEST, row_totals=False).cells.tolist() == [[True, False], [True, False]]

@@ -29,6 +29,8 @@ def answer(reviewer, said, *, pair="P", on=D, name="王\u2028小明"):
         ([("甲", "same"), ("乙", "different"), ("丙", "different")], 2, "different"),
         ([("甲", "same"), ("乙", "different"), ("丙", "unsure")], 2, "disputed"),
         ([("甲", "same"), ("乙", "different"), ("丙", "same"), ("丁", "different")], 2, "disputed"),
+        ([("甲", "unsure"), ("乙", "unsure"), ("丙", "same")], 2, "unsure"),
+        ([("甲", "unsure"), ("乙", "unsure"), ("丙", "same"), ("丁", "different")], 2, "disputed"),
         ([("甲", "same"), ("乙", "different"), ("乙", "same")], 2, "same"),  # the last of each counts
         ([("甲", "same")], 1, "same"),
         ([("甲", "same"), ("乙", "different")], 1, "disputed"),

@@ -356,18 +356,32 @@ def test_what_the_headcount_said_last_holds_while_none_comes(school):
     assert school.night(sent=("absences",))["is_not_in_headcount"]
 
 
-def test_it_holds_too_while_only_other_schools_send_one(school):
+def test_it_is_forgotten_the_night_one_of_its_school_comes(school):
     school.said("not_in_headcount", ON - 10 * DAY)
+    school.count(ON - DAY)
 
-    assert school.night(sent=("in_school", "absences"))["is_not_in_headcount"]
+    assert not school.night(sent=("in_school", "absences"))["is_not_in_headcount"]
 
 
-@pytest.mark.parametrize(("counted_on", "still"), [(ON - DAY, False), (ON - 10 * DAY, False), (ON - 11 * DAY, True)])
-def test_and_is_forgotten_when_its_school_counts_again(school, counted_on, still):
+@pytest.mark.parametrize(("counted", "is_missing"), [(None, True), (ON - 11 * DAY, True), (ON - 10 * DAY, False)])
+def test_nor_where_other_schools_sent_one_or_its_own_an_older_one(school, counted, is_missing):
     school.said("not_in_headcount", ON - 10 * DAY)
-    school.count(counted_on, present=True)
+    school.count(ON - DAY, number="G2", school="S2")
+    if counted:
+        school.count(counted)
 
-    assert school.night()["is_not_in_headcount"] is still
+    assert school.night()["is_not_in_headcount"] is is_missing
+
+
+def test_the_latest_presence_is_the_one_that_was_said_before_where_tonights_is_older(school):
+    school.said("present", ON - 10 * DAY)
+    school.count(ON - 20 * DAY)
+    found = school.night()
+    assert (found["present_on"], found["present_row"]) == (ON - 10 * DAY, None)
+
+    school.count(ON - 9 * DAY)
+    found = school.night()
+    assert (found["present_on"], found["present_row"]) == (ON - 9 * DAY, 2)
 
 
 def test_who_was_present_stays_present_and_undoes_what_was_said_before(school):

@@ -148,6 +148,15 @@ def test_or_a_name_by_which_the_registry_has_the_child(register, column):
     assert register.night() == {("approvals", 1): who}
 
 
+def test_so_does_the_number_that_a_child_bore_before(register):
+    who = register.child("王小明", 1)
+    register.working.put("standard.numbers_before", {"person": who, "former_key": int(number(7)[:17])})
+    register.say(nth=7, name="王小明")
+    register.say(nth=7, name="欧阳春花")
+
+    assert register.night() == {("approvals", 1): who}
+
+
 def test_a_student_number_leads_to_its_pupil(register):
     who = register.child("王小明", pupil={"student_number": "L1"})
     register.say(student_number="L1", name="王小明")

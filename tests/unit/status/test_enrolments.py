@@ -91,6 +91,14 @@ def test_who_has_finished_the_ninth_grade_has_graduated(enrolment, status, grade
     )
 
 
+def test_when_the_registry_took_a_pupil_back_is_told_by_any_of_its_records(enrolment):
+    found = enrolment(
+        {"registry_status": "05", "status_date": ON - DAY}, {"status_date": ON}, DEAD | {"registry_status": "05"}
+    )
+
+    assert (found["resumed_rows"], found["resumed_on"]) == (2, ON - DAY)
+
+
 @pytest.mark.parametrize(
     ("cells", "home", "special"),
     [

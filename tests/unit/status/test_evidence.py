@@ -181,16 +181,23 @@ def test_who_came_back_on_that_day_or_later_is_here(desk, back):
     assert (found["abroad_since"], found["came_back_on"]) == (None, back)
 
 
-@pytest.mark.parametrize(
-    ("tonight", "is_abroad"), [(None, True), (ON - 11 * DAY, True), (ON - 10 * DAY, False), (ON, False)]
-)
-def test_and_is_abroad_until_then_also_where_only_the_new_crossings_come(desk, tonight, is_abroad):
-    desk.said("abroad", "exit_entry", first=ON - 10 * DAY)
-    desk.sent.add("exit_entry")
-    if tonight:
-        crossing(desk, "2", tonight)
+@pytest.mark.parametrize(("kind", "column"), [("abroad", "abroad_since"), ("come_back", "came_back_on")])
+@pytest.mark.parametrize(("crossed", "stands"), [(None, True), (ON - 21 * DAY, True), (ON - 20 * DAY, False)])
+def test_a_crossing_lasts_until_a_later_one_also_where_only_the_new_ones_come(desk, kind, column, crossed, stands):
+    desk.said(kind, "exit_entry", first=ON - 20 * DAY)
+    desk.sent = {"exit_entry"}
+    if crossed:
+        crossing(desk, "2" if kind == "abroad" else "1", crossed)
 
-    assert (desk.night()["abroad_since"] is not None) is is_abroad
+    assert (desk.night()[column] == ON - 20 * DAY) is stands
+
+
+def test_who_moved_away_is_not_struck_off_for_good(desk):
+    struck_off(desk, kind="迁出")
+    assert (desk.night()["struck_off_on"], desk.night()["struck_off_for_good_on"]) == (ON - 10 * DAY, None)
+
+    struck_off(desk, on=ON)
+    assert desk.night()["struck_off_for_good_on"] == ON
 
 
 def test_a_crossing_without_day_or_direction_says_nothing(desk):
@@ -220,6 +227,7 @@ def test_an_approval_covers_its_days_the_first_and_the_last_among_them(desk, kin
     found = desk.night()
 
     assert (found[APPROVED[kind]], found[ROWS[kind]]) == ((last, 1) if covers else (None, None))
+    assert found["leave_from"] == (first if covers and kind == "休学" else None)
     if kind in ENDED:
         assert found[ENDED[kind]] == (last if last < ON else None)
     assert all(found[column] is None for other, column in APPROVED.items() if other != kind)
