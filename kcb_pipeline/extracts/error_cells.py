@@ -16,6 +16,7 @@ NOT_WORKED_OUT: Final = "#N/A"
 
 _MAY_HAVE: Final = re.compile(rb"""\bt\s*=\s*["']e["']|<(?:\w+:)?f[\s/>]""")
 _REFERENCE: Final = re.compile(r"([A-Z]{1,3})(\d{1,7})")
+_DOCUMENT_TYPE: Final = tuple("<!DOCTYPE".encode(encoding) for encoding in ("utf-8", "utf-16-le", "utf-16-be"))
 _CHUNK: Final = 1 << 20
 _OVERLAP: Final = 64
 
@@ -32,11 +33,15 @@ class ErrorCell:
 def error_cells(path: Path, sheet: int) -> list[ErrorCell]:
     """Those of the sheet at a place from 0, in the order of the file. The workbook has to have been measured (packed.py).
 
-    Raises zipfile.BadZipFile, KeyError or xml.etree.ElementTree.ParseError where its parts are not what they say.
+    Raises zipfile.BadZipFile, KeyError or ValueError where its parts are not what they say, or bring a document type: what XML can be made to do
+    to a reader (entities that unfold without end) is declared there, and no workbook has one.
     """
-    with zipfile.ZipFile(path) as packed:
-        part = _part_of_sheet(packed, sheet)
-        return list(_cells_in(packed, part)) if part is not None and _may_have_some(packed, part) else []
+    try:
+        with zipfile.ZipFile(path) as packed:
+            part = _part_of_sheet(packed, sheet)
+            return list(_cells_in(packed, part)) if part is not None and _may_have_some(packed, part) else []
+    except ET.ParseError:
+        raise ValueError("a part is no XML") from None
 
 
 def _part_of_sheet(packed: zipfile.ZipFile, sheet: int) -> str | None:
@@ -45,8 +50,8 @@ def _part_of_sheet(packed: zipfile.ZipFile, sheet: int) -> str | None:
     workbook, relations = (names.get(name) for name in ("xl/workbook.xml", "xl/_rels/workbook.xml.rels"))
     if workbook is None or relations is None:
         return None
-    sheets = [element for element in ET.fromstring(packed.read(workbook)).iter() if _kind(element) == "sheet"]  # noqa: S314
-    targets = {element.get("Id"): element.get("Target", "") for element in ET.fromstring(packed.read(relations))}  # noqa: S314
+    sheets = [element for element in _parsed(packed, workbook).iter() if _kind(element) == "sheet"]
+    targets = {element.get("Id"): element.get("Target", "") for element in _parsed(packed, relations)}
     if sheet >= len(sheets):
         return None
     relation = next((value for key, value in sheets[sheet].items() if key.endswith("}id")), None)
@@ -54,15 +59,26 @@ def _part_of_sheet(packed: zipfile.ZipFile, sheet: int) -> str | None:
     return names.get((target.lstrip("/") if target.startswith("/") else str(PurePosixPath("xl", target))).lower())
 
 
+def _parsed(packed: zipfile.ZipFile, part: str) -> ET.Element:
+    data = packed.read(part)
+    _refuse_document_type(data)
+    return ET.fromstring(data)  # noqa: S314
+
+
+def _refuse_document_type(data: bytes) -> None:
+    if any(mark in data for mark in _DOCUMENT_TYPE):
+        raise ValueError("a part brings a document type")
+
+
 def _may_have_some(packed: zipfile.ZipFile, part: str) -> bool:
     """Most sheets have neither an error nor a formula, and are not taken apart for it."""
-    rest = b""
+    rest, found = b"", False
     with packed.open(part) as stream:
         while chunk := stream.read(_CHUNK):
-            if _MAY_HAVE.search(rest + chunk):
-                return True
+            _refuse_document_type(rest + chunk)
+            found = found or _MAY_HAVE.search(rest + chunk) is not None
             rest = chunk[-_OVERLAP:]
-    return False
+    return found
 
 
 def _cells_in(packed: zipfile.ZipFile, part: str) -> Iterator[ErrorCell]:

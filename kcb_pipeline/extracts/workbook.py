@@ -14,7 +14,6 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
-from xml.etree import ElementTree as ET
 
 import numpy as np
 import pyarrow as pa
@@ -89,7 +88,7 @@ class Workbook:
             rows: list[list[Any]] = workbook.get_sheet_by_index(at).to_python(skip_empty_area=False)
             for cell in error_cells(path, at):
                 _put(rows, cell.row, cell.column, cell.text)
-        except (CalamineError, zipfile.BadZipFile, zlib.error, ET.ParseError, *_UNREADABLE) as error:
+        except (CalamineError, zipfile.BadZipFile, zlib.error, *_UNREADABLE) as error:
             found = _what_it_is(path) or f"a damaged one ({type(error).__name__})"
             raise ContractError(file=self._shown, expected="a readable workbook", found=found) from None
         if wanted is None and len(workbook.sheet_names) > 1:

@@ -400,6 +400,21 @@ def test_a_formula_that_nobody_has_worked_out_is_noted(desk):
     assert desk.issues("absences") == {(1, "school_code", "spreadsheet_error")}
 
 
+@pytest.mark.parametrize("part", ["xl/workbook.xml", "xl/_rels/workbook.xml.rels", "xl/worksheets/sheet1.xml"])
+def test_a_workbook_with_a_document_type_is_refused(desk, part):
+    """Where entities would be declared that unfold without end."""
+    out = io.BytesIO()
+    made = workbook([[("全国学籍号", "缺勤日期", "缺勤类型"), ("G1", "20261118", "无故")]])
+    with zipfile.ZipFile(io.BytesIO(made)) as whole, zipfile.ZipFile(out, "w") as book:
+        for name in whole.namelist():
+            data = whole.read(name)
+            book.writestr(name, data.replace(b"?>", b"?><!DOCTYPE x [<!ENTITY a 'b'>]>", 1) if name == part else data)
+    desk.put("absences.xlsx", out.getvalue())
+
+    with pytest.raises(ContractError, match="a readable workbook"):
+        desk.land("absences")
+
+
 @pytest.mark.parametrize("sheets", [1, 3])
 def test_a_workbook_says_how_many_sheets_it_has_of_which_the_first_counts(desk, content, sheets):
     desk.put("population.xlsx", workbook([[HEADER, *content]] * sheets))
