@@ -86,7 +86,6 @@ def test_a_name_that_resembles_is_the_same_persons_where_the_number_may_be_its_o
 @pytest.mark.parametrize(
     "cells",
     [
-        {"number_born": dt.date(2000, 12, 31), "birth_date": dt.date(2000, 12, 31)},  # an adult's
         {"number_born": dt.date(2015, 1, 1)},  # of another birth date than the row's
         {"number_born": dt.date(2015, 1, 1), "birth_date": dt.date(2015, 1, 1)},  # than that of the first
         {"sex": "2"},
@@ -101,6 +100,14 @@ def test_it_is_not_where_birth_date_or_sex_speak_against_it(name, cells):
 )
 def test_what_is_missing_speaks_against_nothing(cells):
     assert verdict({}, DAMAGED | cells) == ONE
+
+
+@pytest.mark.parametrize(("born", "is_one"), [(ADULTS, True), (ADULTS - dt.timedelta(days=1), False)])
+def test_an_adults_number_is_no_childs_own(born, is_one):
+    theirs = {"number_born": born, "birth_date": born}
+
+    assert verdict(theirs, theirs | DAMAGED) == (ONE if is_one else TWO)
+    assert verdict(theirs, theirs) == ONE
 
 
 def test_nor_is_it_where_both_names_are_known_side_by_side():

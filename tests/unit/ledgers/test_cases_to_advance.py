@@ -150,10 +150,10 @@ def test_what_its_school_reported_last_is_told_with_the_first_row_of_that_day(fa
 def test_where_a_child_lives_is_said_by_its_live_row_among_the_residents(facts, working):
     working.put("standard.children", {"child_id": "C1", "person": 10})
     working.put("standard.person_groups", {"person": 10, "ref": 10}, {"person": 10, "ref": 7}, {"person": 10, "ref": 9})
-    working.put("landed.residents", {"row": 3, "township_name": "乙镇"}, {"row": 4, "township_name": "甲镇"})
+    working.put("landed.residents", {"row": 3, "township_name": "甲镇"}, {"row": 4, "township_name": "乙镇"})
     working.put("standard.population_keys", {"ref": 7, "is_live": True}, {"ref": 9, "is_live": False})
 
-    assert facts(SUSPECTED)["C1"]["residence"] == "乙镇"
+    assert facts(SUSPECTED)["C1"]["residence"] == "甲镇"
 
 
 def test_a_child_that_is_anothers_double_is_told_with_the_row_that_is_kept(facts):
