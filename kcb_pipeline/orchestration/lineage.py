@@ -57,7 +57,7 @@ _LINEAGE = {
     "child_statuses": """
         children: child_id
         persons: person population_type population_row=row is_live state birth_date sex
-        links: registry_row method probability~probability candidates~decision candidate_row~registry_row
+        links: registry_row method probability~probability candidates~decision
         landed_student_registry: registry_row=row live_rows~registry_status senior_rows~registry_status,grade graduated_row~registry_status,grade
           home_teaching_row~attendance_mode,special_placement special_row~special_placement special_placement_code=special_placement
           dead_status=registry_status dead_grade=grade dead_on=status_date latest_live_change~status_date,enrolled_month
@@ -67,13 +67,12 @@ _LINEAGE = {
         landed_deregistrations: struck_off_on=occurred_on struck_off_kind=kind struck_off_row=row struck_off_for_good_on~occurred_on,kind
         landed_exit_entry: abroad_since=crossed_on abroad_row=row came_back_on=crossed_on
         landed_approvals: leave_until=to_date leave_row=row leave_ended_on=to_date deferred_until=to_date deferral_row=row
-          deferral_ended_on=to_date deferral_ended_row=row exempted_until=to_date exemption_row=row
+          deferral_ended_on=to_date deferral_ended_row=row exemption_row=row
         landed_elsewhere: elsewhere_on=confirmed_on elsewhere_row=row
-        landed_support_programmes: specialised_since=entered_on specialised_row=row
+        landed_support_programmes: specialised_row=row
         landed_disability_register: is_disabled~placement disability_placement=placement disability_row=row
         landed_poverty_register: is_poor~household_kind
-        decisions: verdict=result verdict_on=verified_on verdict_until=until verdict_reason=reason verdict_row=source_row
-          verdict_landed_on=landed_on
+        decisions: verdict=result verdict_on=verified_on verdict_until=until verdict_row=source_row
         """,
     "poverty_dropouts": "child_statuses: child_id status reason",
     "cases": """

@@ -1,5 +1,5 @@
 -- Children that may have an enrolment nobody could decide on: live records in doubt that are nobody else's.
-SELECT l.person, count(*) AS candidates, max(l.match_weight) AS best_weight, min(l.registry_row) AS candidate_row
+SELECT l.person, count(*) AS candidates
 FROM matched.links l
 JOIN standard.students s ON s.student = l.student
 WHERE l.decision = 'review' AND s.is_live AND s.student NOT IN (SELECT student FROM matched.further_records)

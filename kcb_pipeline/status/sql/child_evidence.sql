@@ -15,12 +15,9 @@ SELECT e.child_id,
        max(CASE WHEN e.kind = 'approval' AND e.code = '延缓入学' AND coalesce(e.from_date, $today) <= $today AND e.to_date >= $today THEN e.source_row END) AS deferral_row,
        max(CASE WHEN e.kind = 'approval' AND e.code = '延缓入学' AND e.to_date < $today THEN e.to_date END) AS deferral_ended_on,
        max(CASE WHEN e.kind = 'approval' AND e.code = '延缓入学' AND e.to_date < $today THEN e.source_row END) AS deferral_ended_row,
-       max(CASE WHEN e.kind = 'approval' AND e.code = '免学' AND coalesce(e.from_date, $today) <= $today AND e.to_date >= $today THEN e.to_date END) AS exempted_until,
        max(CASE WHEN e.kind = 'approval' AND e.code = '免学' AND coalesce(e.from_date, $today) <= $today AND e.to_date >= $today THEN e.source_row END) AS exemption_row,
        max(CASE WHEN e.kind = 'elsewhere' AND e.to_date >= $today THEN e.from_date END) AS elsewhere_on,
        max(CASE WHEN e.kind = 'elsewhere' AND e.to_date >= $today THEN e.source_row END) AS elsewhere_row,
-       max(CASE WHEN e.kind = 'programme' AND e.code = '专门教育' AND coalesce(e.from_date, $today) <= $today
-                     AND (e.to_date IS NULL OR e.to_date > $today) THEN e.from_date END) AS specialised_since,
        max(CASE WHEN e.kind = 'programme' AND e.code = '专门教育' AND coalesce(e.from_date, $today) <= $today
                      AND (e.to_date IS NULL OR e.to_date > $today) THEN e.source_row END) AS specialised_row,
        max(CASE WHEN e.kind = 'disability' THEN 1 ELSE 0 END) AS is_disabled,

@@ -1,7 +1,6 @@
--- Every pupil's last day counted as present, and last day counted as not present, wherever.
+-- Every pupil's last day counted as present, wherever.
 SELECT student_number,
        max(CASE WHEN present THEN counted_on END) AS present_on,
-       max(CASE WHEN NOT present THEN counted_on END) AS not_present_on,
        max(CASE WHEN present THEN row END) AS present_row
 FROM landed.in_school
 GROUP BY student_number

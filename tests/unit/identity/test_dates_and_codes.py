@@ -49,6 +49,7 @@ def test_every_form_of_a_date(written):
         "男",
         "x20150312",
         "-42075",
+        "60",  # before March of 1900 a serial number is none: Excel counts a day that never was
     ],
 )
 def test_what_is_no_day_is_none(written):
@@ -138,6 +139,9 @@ def test_width_and_blanks_do_not_count_in_a_grade(written):
         "13",
         "00",
         "-1",
+        "小学0年级",
+        "初0",
+        "高中0年级",
         "小学七年级",
         "小学九年级",
         "初四",

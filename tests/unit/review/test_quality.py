@@ -68,7 +68,7 @@ def test_what_people_decided_stands_for_itself_only():
     later = pairs.with_columns(
         pl.when(pl.col("pair").is_in(known.implode())).then(pl.lit("reviewed")).otherwise("method").alias("method")
     )
-    again = draw(later, 20)
+    again = draw(later, 5)
 
     reviewed = again.filter(pl.col("stratum") == "reviewed")
     assert set(reviewed["pair"]) == set(known)

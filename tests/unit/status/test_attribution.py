@@ -233,3 +233,12 @@ def test_a_child_that_has_left_the_register_is_told_by_its_number_or_name(regist
     register.say("deregistrations", nth=1, name="欧阳春花")
 
     assert register.night() == {("deregistrations", row): gone for row in (1, 2, 3)}
+
+
+def test_who_is_still_in_the_register_is_not_also_one_that_has_left(register):
+    who = register.child("王小明", 1)
+    register.left("王小明", 1)
+    register.gone[0]["child_id"] = f"P{who // 2}"
+    register.say(nth=1, name="王小明")
+
+    assert register.night() == {("approvals", 1): who}

@@ -21,12 +21,12 @@ ENROLMENT = (
 EVIDENCE = (
     "struck_off_for_good_on:d came_back_on:d leave_from:d "
     "child_id struck_off_on:d struck_off_kind struck_off_row:i abroad_since:d abroad_row:i leave_until:d leave_row:i leave_ended_on:d deferred_until:d "
-    "deferral_row:i deferral_ended_on:d deferral_ended_row:i exempted_until:d exemption_row:i elsewhere_on:d elsewhere_row:i specialised_since:d "
+    "deferral_row:i deferral_ended_on:d deferral_ended_row:i exemption_row:i elsewhere_on:d elsewhere_row:i "
     "specialised_row:i is_disabled:i disability_placement disability_row:i is_poor:i absent_from:d absent_to:d absent_row:i long_leave_from:d "
     "long_leave_to:d long_leave_row:i missed_headcount_on:d"
 )
 VERDICT = "child_id result reason verified_on:d until:d student_number landed_on:d source_row:i"
-CANDIDATE = "person:i candidates:i best_weight:f candidate_row:i"
+CANDIDATE = "person:i candidates:i"
 
 
 def verdict(result, on=ON - 10 * DAY, until=None):

@@ -75,7 +75,7 @@ DAYS = (
 )
 ROWS = (
     "verdict_row registry_row present_row struck_off_row abroad_row leave_row deferral_row exemption_row elsewhere_row specialised_row"
-    " disability_row absent_row long_leave_row dead_row graduated_row candidate_row population_row near_row kept_row reported_row"
+    " disability_row absent_row long_leave_row dead_row graduated_row population_row near_row kept_row reported_row"
     " deferral_ended_row"
 )
 
