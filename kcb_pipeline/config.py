@@ -69,7 +69,10 @@ class Period(_Rules):
 
 
 class Calendar(_Rules):
-    """School days: Monday to Friday and make-up working days, less public holidays, inside terms, outside local breaks."""
+    """School days: Monday to Friday and make-up working days, less public holidays, inside terms, outside local breaks.
+
+    Public holidays are known up to 2026 (`chinesecalendar`); those of later years count as school days unless they are given as breaks.
+    """
 
     terms: tuple[Period, ...] = ()
     """where none are given every working day of the school year is one; a county's terms are set by its education bureau each year"""
