@@ -163,12 +163,10 @@ def _join(
     def blocks(more_than: int) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
         """The keys in buckets of more pairs than that, and the pairs of each: no other block has more."""
         full = pairs_of > more_than
-        (mine, of_mine), (theirs, of_theirs) = (
-            np.unique(keys[full[of_side]], return_counts=True)
-            for (_, keys), of_side in zip((left, right), places, strict=True)
-        )
+        mine, of_mine = np.unique(left[1][full[places[0]]], return_counts=True)
         if with_itself:
             return mine, of_mine * (of_mine - 1) // 2
+        theirs, of_theirs = np.unique(right[1][full[places[1]]], return_counts=True)
         shared, at_mine, at_theirs = np.intersect1d(mine, theirs, assume_unique=True, return_indices=True)
         return shared, of_mine[at_mine] * of_theirs[at_theirs]
 
