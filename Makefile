@@ -69,6 +69,7 @@ clean: ## Remove the environment and caches (never the data)
 
 # -- the environment ---------------------------------------------------------------------------------------------------
 # uv installs in seconds what takes pip a minute; where it cannot reach the registry that pip is set up for, pip does it.
+# Bytecode is compiled there and then, as pip does: where Python may not write it, each of a night's programs would compile Dagster anew.
 
 $(VENV)/.installer: requirements/installer.lock
 	$(PYTHON) -m venv $(VENV)
@@ -76,7 +77,7 @@ $(VENV)/.installer: requirements/installer.lock
 	@touch $@
 
 define add
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/$(1).lock \
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements/$(1).lock \
 		|| $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/$(1).lock
 endef
 

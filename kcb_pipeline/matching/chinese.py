@@ -27,6 +27,7 @@ from kcb_pipeline.matching.comparisons import (
     Comparison,
     Levels,
     Pairs,
+    TextPairs,
     codes_of,
     equal_or_missing,
     on_distinct,
@@ -494,7 +495,7 @@ class ChineseIdNumber(Comparison):
         levels[family] = ID_OF_FAMILY
         doubtful = np.flatnonzero(~both_valid & ~family & ~borrowed)
         if doubtful.size:
-            levels[doubtful] = on_distinct(*pairs.at(doubtful).texts(self.text), _slips)
+            levels[doubtful] = on_distinct(pairs.at(doubtful), self.coded, self.coded, _slips)
         return levels
 
 
@@ -505,8 +506,9 @@ def _second_numbers(student_numbers: pl.Series, numbers: pl.Series) -> pl.Series
     return citizen_numbers_of(others.to_series())
 
 
-def _slips(left: pl.Series, right: pl.Series) -> Levels:
+def _slips(numbers: TextPairs) -> Levels:
     """Slips between numbers of which one at least cannot be right: 15 digits count as the 18 they came from."""
+    left, right = numbers.texts()
     lefts, rights = _lengthened(left, right), _lengthened(right, left)
     slips = process.cpdist(lefts.to_list(), rights.to_list(), scorer=OSA.distance, score_cutoff=2, dtype=np.uint8)
     return np.select([slips <= 1, slips == 2], [ID_ONE_SLIP, ID_TWO_SLIPS], default=ID_DIFFERENT).astype(np.int8)

@@ -51,10 +51,6 @@ class Pairs:
         """A column of numbers or flags without missing values, on both sides."""
         return self.left[column].to_numpy()[self.rows_l], self.right[column].to_numpy()[self.rows_r]
 
-    def texts(self, column: str) -> tuple[pl.Series, pl.Series]:
-        """A column of texts, on both sides."""
-        return self.left[column].gather(self.rows_l), self.right[column].gather(self.rows_r)
-
     def vocabulary(self, column: str) -> tuple[pl.Series, NDArray[np.int64], NDArray[np.int64]]:
         """The texts of a column that the pairs are of, once a record, and for each pair the places of its two among them."""
         rows_l, places_l = _numbered(self.rows_l, self.left.height)
@@ -148,6 +144,11 @@ class Comparison(ABC):
         """The prepared column with the text as it is compared."""
         return f"{self.name}.text"
 
+    @property
+    def coded(self) -> tuple[str, str]:
+        """The prepared columns with the text and with its code."""
+        return self.text, self.code
+
     def _column(self, part: str, values: pl.Series) -> pl.Series:
         return values.alias(f"{self.name}.{part}")
 
@@ -183,21 +184,96 @@ def equal_or_missing(left: NDArray[Any], right: NDArray[Any]) -> tuple[Levels, N
     return levels, np.flatnonzero(~equal & ~missing)
 
 
-def on_distinct(
-    left: pl.Series, right: pl.Series, rule: Callable[[pl.Series, pl.Series], NDArray[Any]]
-) -> NDArray[Any]:
-    """`rule` evaluated once for each distinct pair of values, and spread over all pairs.
+@dataclass(frozen=True, slots=True)
+class TextPairs:
+    """Pairs of texts, each of which stands once: people share names, birth dates and villages, so there are far fewer than pairs of records.
 
-    People share names, birth dates and villages, so there are far fewer pairs of values than pairs of records.
+    lefts, rights: the distinct texts of either side. at_l, at_r: of each pair, the places of its two among them.
     """
-    pairs = pl.DataFrame({"l": left, "r": right})
-    distinct = pairs.unique()
-    if distinct.height > 0.7 * pairs.height:  # hardly anything repeats: looking it up would cost more than it saves
-        return rule(left, right)
-    distinct = distinct.sort("l", "r")
-    answers = pl.Series("answer", rule(distinct["l"], distinct["r"]))
-    joined = pairs.join(distinct.with_columns(answers), on=["l", "r"], how="left", maintain_order="left")
-    return joined["answer"].to_numpy(writable=True)
+
+    lefts: pl.Series
+    rights: pl.Series
+    at_l: NDArray[np.int64]
+    at_r: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, pairs: Pairs, left: tuple[str, str], right: tuple[str, str]) -> tuple[TextPairs, NDArray[np.int64]]:
+        """The distinct pairs of texts, and the place of each pair of records among them.
+
+        left, right: of either table, the column of texts and that of their codes, which are equal where they are.
+        """
+        lefts, at_l = _distinct_texts(pairs.left, left, pairs.rows_l)
+        rights, at_r = _distinct_texts(pairs.right, right, pairs.rows_r)
+        distinct, place, _ = distinct_codes(at_l * len(rights) + at_r, len(lefts) * len(rights))
+        return cls(lefts, rights, *np.divmod(distinct, max(len(rights), 1))), place
+
+    def texts(self) -> tuple[pl.Series, pl.Series]:
+        """The two texts of each pair."""
+        return self.lefts.gather(self.at_l), self.rights.gather(self.at_r)
+
+    def both(self, of_text: Callable[[pl.Series], pl.Series]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """What is worked out once a text, of the two of each pair."""
+        return of_text(self.lefts).to_numpy()[self.at_l], of_text(self.rights).to_numpy()[self.at_r]
+
+    def slips(self, most: int) -> NDArray[np.uint8]:
+        """Slips of the finger (a character wrong, lost, added, or swapped with its neighbour); more than `most` are not counted."""
+        return self._scored(OSA.distance, np.uint8, score_cutoff=most)
+
+    def similarity(self) -> NDArray[np.float32]:
+        """Jaro–Winkler similarity (Winkler 1990)."""
+        return self._scored(JaroWinkler.similarity, np.float32)
+
+    def _scored(self, scorer: Any, dtype: type[np.generic], score_cutoff: int | None = None) -> NDArray[Any]:
+        lefts, rights = self.lefts.to_list(), self.rights.to_list()
+        if len(self.at_l) * _DENSE > len(lefts) * len(rights):
+            every = process.cdist(lefts, rights, scorer=scorer, dtype=dtype, score_cutoff=score_cutoff)
+            return np.asarray(every[self.at_l, self.at_r])
+        aligned = [lefts[at] for at in self.at_l.tolist()], [rights[at] for at in self.at_r.tolist()]
+        return np.asarray(process.cpdist(*aligned, scorer=scorer, dtype=dtype, score_cutoff=score_cutoff))
+
+
+_DENSE: Final = 8
+"""One text against all others costs, a text, about an eighth of what it costs against one: SIMD compares several at a time."""
+
+
+def _distinct_texts(
+    records: pl.DataFrame, columns: tuple[str, str], rows: NDArray[np.int64]
+) -> tuple[pl.Series, NDArray[np.int64]]:
+    """The distinct texts of some rows, in the order of their codes, and the place of each row's among them."""
+    text, code = columns
+    some, place = _numbered(rows, records.height)
+    _, first, of_row = np.unique(records[code].to_numpy()[some], return_index=True, return_inverse=True)
+    return records[text].gather(some[first]), of_row[place]
+
+
+def distinct_codes(
+    codes: NDArray[np.int64], below: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Distinct codes, rising, the place of each code among them, and how often each occurs; counted where there are few codes to count.
+
+    below: what all codes are less than; none is negative.
+    """
+    if below > _COUNTABLE * (len(codes) + _FEW):
+        distinct, places, counts = np.unique(codes, return_inverse=True, return_counts=True)
+        return distinct, places, counts
+    counted = np.bincount(codes, minlength=1)
+    distinct = np.flatnonzero(counted)
+    place = np.zeros(len(counted), dtype=np.int64)
+    place[distinct] = np.arange(len(distinct))
+    return distinct, place[codes], counted[distinct]
+
+
+_COUNTABLE: Final = 8
+"""Possible codes for each one given up to which counting them all costs less than sorting."""
+_FEW: Final = 1 << 13
+
+
+def on_distinct(
+    pairs: Pairs, left: tuple[str, str], right: tuple[str, str], rule: Callable[[TextPairs], NDArray[Any]]
+) -> NDArray[Any]:
+    """`rule` evaluated once for each distinct pair of texts (`TextPairs.of`), and spread over all pairs."""
+    distinct, place = TextPairs.of(pairs, left, right)
+    return rule(distinct)[place]
 
 
 @dataclass(frozen=True)
@@ -243,17 +319,15 @@ class Text(Comparison):
         """0 to 4, as `labels`."""
         levels, others = equal_or_missing(*pairs.codes(self.code))
         if others.size:
-            levels[others] = on_distinct(*pairs.at(others).texts(self.text), self.level)
+            levels[others] = on_distinct(pairs.at(others), self.coded, self.coded, self.level)
         return levels
 
-    def level(self, left: pl.Series, right: pl.Series) -> Levels:
+    def level(self, texts: TextPairs) -> Levels:
         """The level of each two different texts."""
-        lefts, rights = left.to_list(), right.to_list()
-        slips = process.cpdist(lefts, rights, scorer=OSA.distance, score_cutoff=1, dtype=np.uint8)
-        similarity = process.cpdist(lefts, rights, scorer=JaroWinkler.similarity, dtype=np.float32)
-        shortest = np.minimum(left.str.len_chars().to_numpy(), right.str.len_chars().to_numpy())
+        similarity = texts.similarity()
+        shortest = np.minimum(*texts.both(lambda texts: texts.str.len_chars()))
         return np.select(
-            [(slips <= 1) & (shortest >= 3), similarity >= self.close, similarity >= self.somewhat],
+            [(texts.slips(1) <= 1) & (shortest >= 3), similarity >= self.close, similarity >= self.somewhat],
             [1, 2, 3],
             default=4,
         ).astype(np.int8)
@@ -276,7 +350,8 @@ class Identifier(Comparison):
         """0 to 3, as `labels`."""
         levels, others = equal_or_missing(*pairs.codes(self.code))
         if others.size:
-            levels[others] = np.minimum(_slips(pairs.at(others), self.text, most=2), 3)
+            slips = on_distinct(pairs.at(others), self.coded, self.coded, lambda texts: texts.slips(2))
+            levels[others] = np.minimum(slips, 3)
         return levels
 
 
@@ -300,15 +375,15 @@ class Number(Comparison):
         """0 to 5, as `labels`; a slip is one digit wrong, lost, added or swapped with its neighbour."""
         levels, others = equal_or_missing(*pairs.codes(self.code))
         if others.size:
-            levels[others] = on_distinct(*pairs.at(others).texts(self.text), _number_levels)
+            levels[others] = on_distinct(pairs.at(others), self.coded, self.coded, _number_levels)
         return levels
 
 
-def _number_levels(left: pl.Series, right: pl.Series) -> Levels:
-    slips = process.cpdist(left.to_list(), right.to_list(), scorer=OSA.distance, score_cutoff=1, dtype=np.uint8)
-    both = pl.DataFrame({"l": left, "r": right}).select(pl.col("l", "r").cast(pl.Int64, strict=False))
-    away = both.select((pl.col("l") - pl.col("r")).abs().fill_null(_FAR))["l"].to_numpy()
-    return np.select([away == 1, away == 2, slips <= 1, away <= _NEAR], [1, 2, 3, 4], default=5).astype(np.int8)
+def _number_levels(texts: TextPairs) -> Levels:
+    left, right = texts.both(lambda texts: texts.cast(pl.Int64, strict=False).fill_null(-1))
+    away = np.where((left < 0) | (right < 0), _FAR, np.abs(left - right))
+    levels = [away == 1, away == 2, texts.slips(1) <= 1, away <= _NEAR]
+    return np.select(levels, [1, 2, 3, 4], default=5).astype(np.int8)
 
 
 _NEAR: Final = 5
@@ -362,20 +437,10 @@ class Crossed(Comparison):
         for crossed, left, right in ((over[0], "second", "first"), (over[1], "first", "second")):
             places = np.flatnonzero((levels == 2) & crossed & (there == 2))
             if places.size:
-                rest = pairs.at(places)
-                texts = (
-                    rest.left[f"{self.name}.{left}_text"].gather(rest.rows_l),
-                    rest.right[f"{self.name}.{right}_text"].gather(rest.rows_r),
-                )
-                spelling = on_distinct(*texts, Text(self.name).level) <= max(Text.near)
+                of_left, of_right = ((f"{self.name}.{which}_text", f"{self.name}.{which}") for which in (left, right))
+                spelling = on_distinct(pairs.at(places), of_left, of_right, Text(self.name).level) <= max(Text.near)
                 levels[places[spelling]] = 1
         return levels
-
-
-def _slips(pairs: Pairs, column: str, *, most: int) -> NDArray[np.uint8]:
-    """Slips of the finger (a character wrong, lost, added, or swapped with its neighbour) between texts; more than `most` are not counted."""
-    left, right = pairs.texts(column)
-    return process.cpdist(left.to_list(), right.to_list(), scorer=OSA.distance, score_cutoff=most, dtype=np.uint8)
 
 
 @dataclass(frozen=True)

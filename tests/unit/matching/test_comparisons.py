@@ -226,18 +226,37 @@ def test_the_code_of_a_value_does_not_depend_on_the_values_beside_it():
 
 @pytest.mark.parametrize("repeats", [1, 50])
 def test_a_rule_on_distinct_pairs_gives_each_pair_its_own_answer(repeats):
-    left, right = pl.Series(["a", "b", "a", "c"] * repeats), pl.Series(["b", "a", "b", "d"] * repeats)
+    lefts, rights = (
+        pl.DataFrame(Text("v").prepare(pl.DataFrame({"v": values * repeats})))
+        for values in (["ab", "b", "ab", "c"], ["b", "ab", "b", "d"])
+    )
     asked = []
 
-    def rule(lefts, rights):
-        asked.append(len(lefts))
-        return np.array([ord(a) * 1000 + ord(b) for a, b in zip(lefts, rights, strict=True)])
+    def rule(texts):
+        asked.append(list(zip(*(side.to_list() for side in texts.texts()), strict=True)))
+        return texts.both(lambda of_side: of_side.str.len_chars())[0]
 
-    answers = on_distinct(left, right, rule)
+    answers = on_distinct(Pairs.aligned(lefts, rights), ("v.text", "v.code"), ("v.text", "v.code"), rule)
 
-    assert answers.tolist() == [97098, 98097, 97098, 99100] * repeats
-    assert asked == ([4] if repeats == 1 else [3])
+    assert answers.tolist() == [2, 1, 2, 1] * repeats
+    assert sorted(*asked) == [("ab", "b"), ("b", "ab"), ("c", "d")]
     answers[0] = 0  # whoever asked may go on with the answers
+
+
+@given(st.lists(st.text("abcé", max_size=5), min_size=1, max_size=12), st.data())
+def test_texts_score_alike_whether_each_meets_all_or_a_few(values, data):
+    table = pl.DataFrame(Text("v").prepare(pl.DataFrame({"v": [f"x{value}" for value in values]})))
+    rows = st.integers(0, len(values) - 1)
+    some = np.array(data.draw(st.lists(st.tuples(rows, rows), min_size=1, max_size=3)))
+    grid = np.array([(a, b) for a in range(len(values)) for b in range(len(values))])
+
+    def scores(pairs):
+        both = Pairs(table, table, pairs[:, 0], pairs[:, 1])
+        texts = on_distinct(both, ("v.text", "v.code"), ("v.text", "v.code"), lambda texts: texts.similarity())
+        slips = on_distinct(both, ("v.text", "v.code"), ("v.text", "v.code"), lambda texts: texts.slips(2))
+        return np.stack([texts, slips], axis=1)
+
+    assert (scores(grid)[some[:, 0] * len(values) + some[:, 1]] == scores(some)).all()
 
 
 @pytest.mark.parametrize("comparison", [Exact("v"), Text("v"), Identifier("v"), Number("v"), Date("v")])

@@ -209,6 +209,16 @@ def test_patterns_are_the_distinct_vectors_and_know_whose_they_are(rows):
     assert found.counts.tolist() == [rows.count(row) for row in sorted(set(rows))]
 
 
+@given(st.lists(st.lists(st.integers(-1, 8), min_size=30, max_size=30), min_size=1, max_size=40))
+def test_so_many_comparisons_that_no_number_holds_their_levels_have_patterns_too(rows):
+    columns = np.array(rows + rows[:1], dtype=np.int8)
+    found = Patterns.of(list(columns.T), [9] * 30)
+
+    assert (found.vectors[found.of_pair] == columns).all()
+    assert [tuple(vector) for vector in found.vectors.tolist()] == sorted(set(map(tuple, rows)))
+    assert found.counts.sum() == len(columns)
+
+
 @given(st.lists(st.tuples(st.integers(-1, 4), st.integers(-1, 4), st.integers(-1, 1), st.integers(-1, 8)), min_size=1))
 def test_patterns_counted_elsewhere_in_any_order_are_the_same_patterns(rows):
     found = Patterns.of(list(np.array(rows, dtype=np.int8).T), [len(c.labels) for c in SETTINGS.comparisons])
