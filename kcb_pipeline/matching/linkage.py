@@ -157,7 +157,8 @@ def link(
 
     left, right: one row a record, with the columns that the settings' comparisons and blocking rules name. `reviewed`: what
     people have decided, `left_row`, `right_row`, `is_match`; it binds. `model`: weigh with this one instead of estimating. The
-    result does not depend on the order of the rows nor on the number of threads. TypeError, ValueError: see `weighing.check`.
+    result does not depend on the order of the rows nor on the number of threads, but that of equally near candidates of a record that found
+    nobody (`Settings.near_misses`) the first are kept. TypeError, ValueError: see `weighing.check`.
     """
     tables = (left, right)
     check(settings, *tables)
