@@ -9,11 +9,14 @@ kept vouches for all of them. So extracts saved again with the same cells are an
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import duckdb
+import numpy as np
+import pyarrow as pa
 
 from kcb_pipeline.engines.embedded import frame, rows
 from kcb_pipeline.ledgers.schema import TABLES, VERSION_FIELDS, Table
@@ -48,18 +51,35 @@ def rows_digest(connection: duckdb.DuckDBPyConnection, table: str, columns: Sequ
         f'coalesce(replace(cast("{name}" AS VARCHAR), chr(30), chr(30) || chr(30)), chr(30))' for name in columns
     ]
     # concat_ws takes at most as many arguments as the table has columns; chr(31) never occurs in a landed cell.
-    [(digest,)] = rows(
-        connection,
-        f"""
-        SELECT sha256(coalesce(string_agg(bucket || digest, '' ORDER BY bucket), ''))
-        FROM (
-            SELECT substr(row_digest, 1, 3) AS bucket, sha256(string_agg(row_digest, '' ORDER BY row_digest)) AS digest
-            FROM (SELECT sha256(concat_ws(chr(31), {", ".join(written)})) AS row_digest FROM {table} WHERE {where})
-            GROUP BY bucket
-        )
-        """,
-    )
-    return str(digest)
+    row_digest = f"sha256(concat_ws(chr(31), {', '.join(written)}))"
+    # DuckDB sorts them, and spills what memory cannot hold; gathered there too, by an aggregate, it would have to hold those of a province.
+    found = connection.sql(f"SELECT {row_digest} AS row_digest FROM {table} WHERE {where} ORDER BY row_digest")
+    whole, bucket, of_bucket = hashlib.sha256(), b"", hashlib.sha256()
+    for batch in found.to_arrow_reader(_ROWS_AT_ONCE):
+        [digests] = batch.cast(_HEXADECIMAL).columns
+        bytes_of_all = memoryview(digests.buffers()[1])
+        buckets = np.frombuffer(
+            bytes_of_all, dtype=np.dtype([("bucket", f"S{_BUCKET}"), ("rest", f"S{_DIGEST - _BUCKET}")])
+        )["bucket"]
+        begins = np.flatnonzero(buckets[1:] != buckets[:-1]) + 1
+        for begin, end in itertools.pairwise([0, *begins.tolist(), len(digests)]):
+            if buckets[begin] != bucket:
+                whole.update(_gathered(bucket, of_bucket))
+                bucket, of_bucket = bytes(buckets[begin]), hashlib.sha256()
+            of_bucket.update(bytes_of_all[begin * _DIGEST : end * _DIGEST])
+    whole.update(_gathered(bucket, of_bucket))
+    return whole.hexdigest()
+
+
+def _gathered(bucket: bytes, of_bucket: Any) -> bytes:
+    return bucket + of_bucket.hexdigest().encode() if bucket else b""
+
+
+_DIGEST: Final = 64
+_HEXADECIMAL: Final = pa.schema({"row_digest": pa.binary(_DIGEST)})
+_BUCKET: Final = 3
+"""Digits of a row's digest that say in which bucket it is."""
+_ROWS_AT_ONCE: Final = 1 << 17
 
 
 OBJECTS: Final = """
