@@ -109,12 +109,33 @@ def calibrate(
             break
         matches = updated
     # Many pairs share a weight, so the count of false ones rises in leaps: they are spread before anything is cut to [0, 1].
-    rate = rising(np.diff(false, prepend=0.0))
+    # What is pooled until it rises and then cut at 1 loses more than it gains by chance: counted by few witnesses, strangers look like partners.
+    by_each = alone / (witnesses + lonely + _BELIEF)
+    rate = _between(rising(np.diff(false, prepend=0.0)), 1 - odds(falling), by_each=by_each)
     probability = np.clip(1 - rate, 0.0, 1 - 1e-9)
     # That few strangers are met at all is no witness for a pair that everything speaks against: errors that come together may make a
     # true pair weigh too little, but not by more than what makes a pair sure.
     probability = np.where(falling < 0, np.minimum(probability, odds(falling + SURE)), probability)
     return Calibration(falling, probability, seen + seen_studied, matches, len(sure) + len(studied))
+
+
+def _between(counted: NDArray[np.float64], by_model: NDArray[np.float64], *, by_each: float) -> NDArray[np.float64]:
+    """The share of false pairs at each place as counted or, where the model says more, between the two, by how sure either is.
+
+    counted: the same wherever it was pooled. by_each: false pairs that one witness stands for. Where a few witnesses stand for many
+    records without a partner, the count is off by what chance makes of them; the model is believed as much as `_BELIEF` pairs that
+    were looked at. Both never fall, nor does what is returned.
+    """
+    shares, place, pooled = np.unique(counted, return_inverse=True, return_counts=True)
+    said = np.bincount(place, by_model) / pooled
+    # Of a Poisson count times what each stands for; one witness more: that none was met is no certainty.
+    of_count = (pooled * np.maximum(shares, 0.0) + by_each) * by_each / pooled.astype(np.float64) ** 2
+    # A share that is nearly none, or nearly all, is not for that surer of itself than the other: what lies between them says how far
+    # so few pairs may be off.
+    middle = np.clip((shares + said) / 2, 0.0, 1.0)
+    of_model = middle * (1 - middle) / _BELIEF
+    sure = (of_model / (of_model + of_count))[place]
+    return np.maximum(counted, rising(sure * counted + (1 - sure) * by_model))
 
 
 def rising(values: NDArray[np.float64]) -> NDArray[np.float64]:

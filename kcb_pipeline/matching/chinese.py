@@ -57,11 +57,12 @@ from kcb_pipeline.matching.comparisons import (
 class ChineseName(Comparison):
     """A Chinese name, of any of the peoples of China, by character and by sound; never by byte.
 
-    column, former: the columns with the name and, where a table has one, the former name (曾用名).
+    column, former: the columns with the name, `name` by default, and, where a table has one, the former name (曾用名): `former_` and the
+        column's name by default, none for None.
     """
 
-    column: str = "name"
-    former: str | None = "former_name"
+    column: str = ""
+    former: str | None = ""
     term_frequency: bool = True
     is_coded: ClassVar[bool] = True
     labels: ClassVar[tuple[str, ...]] = (
@@ -86,14 +87,17 @@ class ChineseName(Comparison):
     @property
     def reads(self) -> tuple[str, ...]:
         """The name and the former name."""
-        return (self.column, *([self.former] if self.former else []))
+        column = self.column or self.name
+        former = f"former_{column}" if self.former == "" else self.former
+        return (column, former) if former else (column,)
 
     def prepare(self, records: pl.DataFrame) -> list[pl.Series]:
         """The plain keys of the name and of the former name, and a code of each."""
-        former = records[self.former] if self.former and self.former in records.columns else None
+        column, *formers = self.reads
+        former = next((records[name] for name in formers if name in records.columns), None)
         before = plain_key(former) if former is not None and former.dtype != pl.Null else _nothing(records.height)
         return [
-            *self._coded(plain_key(texts_of(records, self.column))),
+            *self._coded(plain_key(texts_of(records, column))),
             self._column("former", before),
             self._column("has_former", before.is_not_null()),
         ]
@@ -403,14 +407,14 @@ class ChineseIdNumber(Comparison):
     MOD 11-2 catches every single wrong digit and every swap of neighbours, so two *valid* numbers never differ by a slip:
     valid and different is strong evidence of two people. It is never a veto: a brother's number or a corrected one is valid too.
 
-    column: the number. student_number: the column whose G numbers carry a second, often former, ID number.
+    column: the number, `name` by default. student_number: the column whose G numbers carry a second, often former, ID number.
     family: columns with numbers of the family; such a number in the child's own column says whose child it is, and no more
         (a pupil without a number is registered with a parent's; domain.md §1.1). Where only the child's own record shows that
         the number is a parent's, the child has none to compare.
     on: the day numbers must have been issued by.
     """
 
-    column: str = "id_number"
+    column: str = ""
     student_number: str | None = None
     family: tuple[str, ...] = ()
     on: dt.date = dt.date(2100, 1, 1)
@@ -430,14 +434,14 @@ class ChineseIdNumber(Comparison):
     @property
     def reads(self) -> tuple[str, ...]:
         """The number, the student number and the family's numbers."""
-        return (self.column, *([self.student_number] if self.student_number else []), *self.family)
+        return (self.column or self.name, *([self.student_number] if self.student_number else []), *self.family)
 
     def prepare(self, records: pl.DataFrame) -> list[pl.Series]:
         """The cleaned number, whether it is valid, and codes of it, of the number after a G and of the family's numbers.
 
         `key` and `second_key` are for key rules and blocking: the first 17 digits where the number is valid, else missing.
         """
-        numbers, valid = id_number.clean_and_valid(texts_of(records, self.column), on=self.on)
+        numbers, valid = id_number.clean_and_valid(texts_of(records, self.reads[0]), on=self.on)
         columns = [
             *self._coded(numbers),
             self._column("valid", valid),

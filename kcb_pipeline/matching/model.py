@@ -392,7 +392,9 @@ def estimate_household(
             break
     if expected_repeats:
         known = vectors >= 0
-        often = np.minimum(belonging @ known / belonging.sum(), one @ known / one.sum()) > _OFTEN
+        # Where nobody stands twice there is no pair of one person to ask: what is believed of one, that all is known, stands in.
+        of_one = (one @ known + _SMOOTHING) / (one.sum() + _SMOOTHING)
+        often = np.minimum(belonging @ known / belonging.sum(), of_one) > _OFTEN
         tells = [share[0] < _TELLS * ours[0] and ours[0] > 0.5 for share, ours in zip(shares, m, strict=True)]
         tells = often & np.array(tells)
         if tells.sum() < 2 or not tells[for_life].any():

@@ -56,6 +56,21 @@ def test_the_estimated_number_of_false_links_is_near_the_true_one(random, scene)
     assert (np.abs(estimated - true) <= 5 * np.sqrt(np.maximum(true.mean(), 1)) + 0.2 * true.mean()).all()
 
 
+def test_the_model_is_heard_where_a_few_witnesses_stand_for_many_records():
+    # Two of twenty witnesses say that four of the forty records without a partner would meet somebody of weight -4; fourteen were met. That
+    # ten of those are partners is much to say by two witnesses, where the model says that one is; by two thousand it is not.
+    found = []
+    for times in (1, 1000):
+        weights = np.repeat([20.0, -4.0], [20 * times, 14 * times])
+        second = np.full(len(weights), NOBODY)
+        second[: 2 * times] = -4.0
+        calibration = calibrate(weights, second, choosers=60 * times, studied=np.empty(0))
+        found.append(calibration.probability(np.array([-4.0]))[0])
+
+    assert found[0] < 0.5
+    assert found[1] == pytest.approx(0.79, abs=0.02)
+
+
 def test_false_links_are_seen_where_every_record_meets_somebody(random):
     runs = [estimated_and_true(*simulated(random(seed), meets=1.0)) for seed in range(5)]
     estimated, true = np.array([run[:2] for run in runs]).T

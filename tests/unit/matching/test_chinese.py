@@ -51,6 +51,26 @@ def test_a_pair_of_names_is_at_the_level_that_says_how_it_came_to_differ(level_o
     assert level_of(NAME, {"name": left}, {"name": right}) == level
 
 
+@pytest.mark.parametrize(
+    ("comparison", "value", "another"),
+    [
+        (ChineseName("guardian"), "王小明", "李大红"),
+        (ChineseIdNumber("passport"), "11010120150307783", "51010120110307281"),
+    ],
+    ids=["name", "number"],
+)
+def test_the_column_compared_is_that_of_the_comparisons_name_unless_another_is_named(
+    level_of, citizen_number, comparison, value, another
+):
+    child = {"name": "张伟", "former_name": another, "id_number": citizen_number("11010120150307791")}
+    written = citizen_number if value.isdigit() else str
+    left, right = ({comparison.name: written(said)} | child for said in (value, another))
+
+    assert level_of(comparison, left, left) == "equal"
+    assert level_of(comparison, left, right) in ("different", "both valid, different")
+    assert comparison.needs == (comparison.name,)
+
+
 def test_every_level_of_names_has_two_examples_or_more():
     assert {level for level in NAME.labels if len(NAMES.get(level, ())) < 2} == {"former name"}  # its own tests follow
 

@@ -178,6 +178,14 @@ def test_people_of_one_household_are_not_one_person(twice):
     assert len(linked[0]) >= 0.97 * twice
 
 
+def test_households_with_gaps_of_whom_nobody_stands_twice_stay_apart():
+    place = pl.int_range(pl.len())
+    gaps = [pl.when(place % every > 0).then(name).alias(name) for name, every in (("born", 3), ("phone", 2))]
+    table = households(twice=0).with_columns(gaps)
+
+    assert deduplicate(table.drop("entity", "family"), AT_HOME).linked.is_empty()
+
+
 def test_people_of_one_household_are_not_linked_with_each_other():
     table = households(twice=0)
     left, right = table.filter(pl.col("entity") % 3 < 2), table.filter(pl.col("entity") % 3 > 0)
