@@ -82,9 +82,9 @@ ROSTERS: Final = (
         LEFT JOIN (SELECT child_id, max(code) AS code FROM evidence WHERE kind = 'elsewhere' GROUP BY child_id) e ON e.child_id = c.child_id
         WHERE c.population_type = 'registered' AND c.household_id IS NOT NULL AND c.status <> 'departed'
         GROUP BY c.household_id, c.division_code, c.township_code, c.township_name
-        HAVING bool_and(c.status IN ('enrolled_elsewhere', 'unenrolled')
-                        OR c.status_reason IN ('transferred_out_not_arrived', 'registry_says_left')
-                        OR (c.status = 'enrolled' AND c.school_division_code <> c.division_code))
+        HAVING bool_and(coalesce(c.status IN ('enrolled_elsewhere', 'unenrolled')
+                                 OR c.status_reason IN ('transferred_out_not_arrived', 'registry_says_left')
+                                 OR (c.status = 'enrolled' AND c.school_division_code <> c.division_code), false))
         """,
         _fields("""
             household_id 户号
