@@ -5,23 +5,20 @@ import datetime as dt
 import pytest
 
 from kcb_pipeline.engines.embedded import Limits, connect, rows
-from kcb_pipeline.ledgers.schema import TABLES, VERSION_FIELDS, create_table_sql, table
+from kcb_pipeline.ledgers.schema import table
 from kcb_pipeline.ledgers.views import create_views
+from tests.unit.reporting.conftest import Ledgers
 
 DAYS = {1: dt.date(2026, 11, 18), 2: dt.date(2026, 11, 20), 3: dt.date(2026, 11, 18), 4: dt.date(2026, 11, 20)}
 """The comparison dates of the versions: the first date was run again, and the second after it."""
 
 
-class Published:
+class Published(Ledgers):
     """A published file of four versions, filled row by row."""
 
     def __init__(self, connection):
-        self.connection = connection
-        fields = ", ".join(f'"{field.name}" {field.type}' for field in VERSION_FIELDS)
-        connection.execute(f"CREATE TABLE ledger_versions ({fields})")
-        for found in TABLES:
-            connection.execute(create_table_sql(found))
-        connection.execute("CREATE TABLE links (version INTEGER)")
+        super().__init__(connection)
+        connection.execute("DELETE FROM ledger_versions")
         connection.executemany(
             "INSERT INTO ledger_versions (version, comparison_date) VALUES (?, ?)", list(DAYS.items())
         )
@@ -71,8 +68,18 @@ def test_a_child_stands_from_its_first_version_up_to_the_one_that_it_has_left_by
 
     assert seen == {1: [("C1", 7)], 2: [("C1", 8)], 3: [("C2", 9)], 4: [("C2", 9)]}
     assert published.all("SELECT child_id FROM school_age_children") == [("C2",)]
+    published.add("child_facts", 1, 2, child_id="C3")
+    published.add("child_rows", 1, 2, child_id="C3", population_row=5)
+    published.add("child_facts", 2, 3, child_id="C3")
+    published.add("child_rows", 2, 3, child_id="C3", population_row=6)
     shown = "SELECT child_id, population_row, valid_from_version, valid_to_version FROM school_age_children_history ORDER BY 1, 2"
-    assert published.all(shown) == [("C1", 7, 1, 2), ("C1", 8, 2, 3), ("C2", 9, 3, None)]
+    assert published.all(shown) == [
+        ("C1", 7, 1, 2),
+        ("C1", 8, 2, 3),
+        ("C2", 9, 3, None),
+        ("C3", 5, 1, 2),
+        ("C3", 6, 2, 3),
+    ]
 
 
 def test_an_other_table_is_read_as_of_a_version_likewise(published):
