@@ -60,8 +60,7 @@ def _columns(text: str) -> tuple[Column, ...]:
 _CHILD_KEY = "child_key VARCHAR = s.child_key := 儿童假名：同一密钥下跨版本不变，无密钥不能还原\n"
 _CASE_KEY = "case_key VARCHAR = k.case_key := 案件假名\n"
 
-CHILDREN: Final = _columns("""
-    child_key VARCHAR = s.child_key := 儿童假名：同一密钥下跨版本不变，无密钥不能还原
+CHILDREN: Final = _columns(_CHILD_KEY + """
     shown_from_version INTEGER = s.shown_from_version := 自此版本起列入：新增儿童不足最小单元数时，候至足数一并列入
     division_code VARCHAR = s.division_code := 行政区划代码（列入时；空为隐去，unknown 为不详）
     township_code VARCHAR = s.township_code := 乡镇街道代码（列入时；空为隐去，unknown 为不详）
@@ -75,7 +74,7 @@ CHILDREN: Final = _columns("""
     migrant BOOLEAN = s.migrant := 是否进城务工人员随迁子女（列入时；空为隐去）
     disabled BOOLEAN = s.disabled := 是否残疾（列入时；空为隐去）
     poverty_household BOOLEAN = s.poverty_household := 是否脱贫户、监测户、低保或特困家庭（列入时；空为隐去）
-""")
+""")  # fmt: skip
 """The description of a child: given once, when it is first shown, and never again (docs/adr/0008)."""
 
 TABLES: Final = (

@@ -225,16 +225,15 @@ def _apply_table(connection: duckdb.DuckDBPyConnection, table: Table, number: in
     names = [f'"{name}"' for name in table.columns]
     listed = ", ".join(names)
     source = _drafted(table, number)
+    order = ", ".join(f'"{name}" NULLS FIRST' for name in table.key)
     if table.keeping != "history":
         if table.keeping == "current":
             connection.execute(f"DELETE FROM {table.name}")
-        order = ", ".join(f'"{name}" NULLS FIRST' for name in table.key)
         connection.execute(
             f"INSERT INTO {table.name} (version, {listed}) SELECT {number}, {listed} FROM {source} ORDER BY {order}"
         )
         return 0, 0, 0
     stored = table.stored_as
-    order = ", ".join(f'"{name}" NULLS FIRST' for name in table.key)
     if not rows(connection, f"SELECT 1 FROM {stored} WHERE valid_to_version IS NULL LIMIT 1"):  # nothing to differ from
         [(entered,)] = connection.execute(
             f"INSERT INTO {stored} ({listed}, valid_from_version, valid_to_version) SELECT {listed}, {number}, NULL FROM {source} ORDER BY {order}"

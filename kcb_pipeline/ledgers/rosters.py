@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from kcb_pipeline.ledgers.schema import CASE_FIELDS, CHILD_FIELDS, Field, table
+from kcb_pipeline.ledgers.schema import CASE_FIELDS, CHILD_FIELDS, SHOWN_FIELDS, Field, table
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +37,6 @@ def _fields(text: str) -> tuple[Field, ...]:
 def _children(name: str, label: str, source: str, condition: str) -> Roster:
     return Roster(name, label, source, f"SELECT * FROM school_age_children WHERE {condition}", CHILD_FIELDS)
 
-
-_LEDGER_FIELDS: Final = (
-    *CHILD_FIELDS, *CASE_FIELDS, Field("days_open", "", "立案天数（至该版本比对日期）"), Field("category", "", "类别：失学，长期请假，疑似辍学，辍学"),
-)  # fmt: skip
 
 ROSTERS: Final = (
     _children(
@@ -86,9 +82,9 @@ ROSTERS: Final = (
         LEFT JOIN (SELECT child_id, max(code) AS code FROM evidence WHERE kind = 'elsewhere' GROUP BY child_id) e ON e.child_id = c.child_id
         WHERE c.population_type = 'registered' AND c.household_id IS NOT NULL AND c.status <> 'departed'
         GROUP BY c.household_id, c.division_code, c.township_code, c.township_name
-        HAVING bool_and(c.status IN ('enrolled_elsewhere', 'unenrolled')
-                        OR c.status_reason IN ('transferred_out_not_arrived', 'registry_says_left')
-                        OR (c.status = 'enrolled' AND c.school_division_code <> c.division_code))
+        HAVING bool_and(coalesce(c.status IN ('enrolled_elsewhere', 'unenrolled')
+                                 OR c.status_reason IN ('transferred_out_not_arrived', 'registry_says_left')
+                                 OR (c.status = 'enrolled' AND c.school_division_code <> c.division_code), false))
         """,
         _fields("""
             household_id 户号
@@ -134,7 +130,7 @@ ROSTERS: Final = (
     Roster(
         "confirmation_due", "待确认名单：疑似辍学已逾一个月（应核查日期已过）而未经确认", "疑似辍学超过一个月未返校即为辍学（domain.md §3.3）",
         f"SELECT d.*, date_diff('day', d.due_on, {TODAY}) AS days_overdue FROM suspected_dropouts d WHERE d.due_on < {TODAY}",
-        (*_LEDGER_FIELDS, Field("days_overdue", "", "逾期天数")),
+        (*CHILD_FIELDS, *CASE_FIELDS, *SHOWN_FIELDS, Field("days_overdue", "", "逾期天数")),
     ),
     Roster(
         "programme_stock", "五项行动在库名册", "璧山区“五项行动” 第三、第五",

@@ -471,6 +471,12 @@ CHILD_FIELDS: Final = _fields(_CHILD.rstrip() + _ROWS)
 CASE_FIELDS: Final = _fields(_CASE)
 """What the two case ledgers add to a child."""
 
+SHOWN_FIELDS: Final = _fields("""
+    days_open BIGINT 立案天数（至该版本比对日期）
+    category VARCHAR 类别：失学，长期请假，疑似辍学，辍学
+""")
+"""What the two case ledgers show and do not store: computed where they are looked at (`kcb_pipeline.ledgers.views`)."""
+
 
 @functools.cache
 def table(name: str) -> Table:

@@ -140,9 +140,6 @@ def believe_verifications(connection: duckdb.DuckDBPyConnection, on: dt.date) ->
     """
     earlier = frame(connection, "SELECT * FROM previous_decisions").sort("case_id", "decision")
     answers = frame(connection, _ANSWERS).sort("source_row")
-    known = answers.join(
-        earlier.select(_SAID).unique(), on=list(_SAID), how="semi", nulls_equal=True, maintain_order="left"
-    )
     fresh = answers.join(
         earlier.select(_SAID).unique(), on=list(_SAID), how="anti", nulls_equal=True, maintain_order="left"
     )
@@ -170,7 +167,7 @@ def believe_verifications(connection: duckdb.DuckDBPyConnection, on: dt.date) ->
     )
     returned = frame(connection, _RETURNED)
     create(connection, "status.verdicts", _verdicts(decisions, returned))
-    return Believed(answers.height, new.height, known.height, refused["source_row"].n_unique())
+    return Believed(answers.height, new.height, answers.height - fresh.height, refused["source_row"].n_unique())
 
 
 _RETURNED = """
@@ -184,12 +181,9 @@ def _judge(answers: pl.DataFrame, earlier: pl.DataFrame, on: dt.date) -> pl.Data
     needs = pl.col("result").replace_strict(
         {name: r.needs for name, r in RESULTS.items()}, default=None, return_dtype=pl.String
     )
-    lacks = (
-        ((needs == "student_number") & pl.col("student_number").is_null())
-        | ((needs == "evidence") & pl.col("evidence").is_null())
-        | ((needs == "placement") & pl.col("placement").is_null())
-        | ((needs == "until") & pl.col("until").is_null())
-    ).fill_null(value=False)
+    lacks = pl.any_horizontal(
+        (needs == cell) & pl.col(cell).is_null() for cell in sorted({r.needs for r in RESULTS.values() if r.needs})
+    )
     said_before = earlier.group_by("case_id", "verified_on").agg(pl.col("result").unique().alias("said_before"))
     answers = answers.join(said_before, on=["case_id", "verified_on"], how="left", maintain_order="left")
     contradicts = pl.col("result").n_unique().over("case_id", "verified_on") > 1

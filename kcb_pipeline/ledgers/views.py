@@ -7,7 +7,7 @@ from typing import Final
 import duckdb
 
 from kcb_pipeline.ledgers.rosters import ROSTERS
-from kcb_pipeline.ledgers.schema import CASE_FIELDS, CHILD_FIELDS, TABLES, VERSION_FIELDS, Field, table
+from kcb_pipeline.ledgers.schema import CASE_FIELDS, CHILD_FIELDS, SHOWN_FIELDS, TABLES, VERSION_FIELDS, Field, table
 from kcb_pipeline.reporting.statistics import STATISTICS_TREND, definitions_sql
 from kcb_pipeline.status.reasons import CATEGORIES
 
@@ -136,8 +136,6 @@ def _create_changes(connection: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-_DAYS_OPEN: Final = Field("days_open", "BIGINT", "立案天数（至该版本比对日期）")
-_CATEGORY: Final = Field("category", "VARCHAR", "类别：失学，长期请假，疑似辍学，辍学")
 _TREND_FIELDS: Final = (
     Field("comparison_date", "DATE", "比对日期"), _VERSION_FIELD, *table("statistics").fields, Field("change", "DOUBLE", "较前一比对日期的变化"),
     Field("reaches_target", "BOOLEAN", "是否达到目标值"),
@@ -168,7 +166,7 @@ def _comment(connection: duckdb.DuckDBPyConnection) -> None:
         _comment_on(connection, "TABLE", found.stored_as, label, fields)
         if found.keeping == "history":
             fields = (_VERSION_FIELD, *found.fields) if found.name in _LABELLED_WITH_VERSION else found.fields
-            fields = (*fields, _DAYS_OPEN, _CATEGORY) if found.computes else fields
+            fields = (*fields, *SHOWN_FIELDS) if found.computes else fields
             _comment_on(connection, "VIEW", found.name, f"{found.label}（现行版本）", fields)
             if found.computes:
                 _comment_on(connection, "VIEW", f"{found.name}_history", label, (*fields, *_HISTORY_FIELDS))

@@ -18,7 +18,7 @@ import polars as pl
 from kcb_pipeline.engines.embedded import frame, scalar
 from kcb_pipeline.extracts.catalogue import code_lists, sources
 from kcb_pipeline.ledgers.cases import OPEN_STATES, STATES
-from kcb_pipeline.ledgers.verifications import MEASURES, RESULTS
+from kcb_pipeline.ledgers.verifications import CONFIRMING, MEASURES, RESULTS
 from kcb_pipeline.processes import shared_out
 from kcb_pipeline.reporting.paper import Paper, file_names
 from kcb_pipeline.reporting.workbook import Column, OfficeWorkbook, Value
@@ -89,7 +89,7 @@ class _List:
 
 
 def _name(names: pl.Series) -> str:
-    return str(names.drop_nulls().min() or "未分乡镇街道")
+    return str(names.min() or "未分乡镇街道")
 
 
 def _worklist(wanted: _List) -> Paper:
@@ -178,7 +178,6 @@ _HINTS: Final = {
     "visited_on": "最近一次劝返的日期。",
     "verified_by": "核查人姓名。",
 }
-_CONFIRMING: Final = tuple(name for name, result in RESULTS.items() if result.effect == "confirms")
 
 
 @functools.lru_cache(1)  # all workbooks of a night are of one day
@@ -199,7 +198,7 @@ def _columns(day: dt.date) -> list[Column]:
                 choices=PLACEMENTS if name == "placement" else choices,
                 free=name == "placement",
                 hint=_HINTS[name],
-                needed_for="any" if name == "verified_on" else _CONFIRMING if name == "reason" else needed,
+                needed_for="any" if name == "verified_on" else CONFIRMING if name == "reason" else needed,
             )
         )
     return _given(day) + answers

@@ -77,6 +77,24 @@ def test_by_kcb_from_one_home_to_another(home, tmp_path):
     assert not list(home.folder.glob(".backup-*"))
 
 
+def test_all_is_taken_but_what_is_made_anew_what_is_hidden_and_what_is_a_link(tmp_path):
+    home = tmp_path / "home"
+    for name in (
+        "kcb.toml",
+        "reviews/work/answers.jsonl",
+        "reviews/.draft",
+        "reviews/runs.db-wal",
+        "work/a.duckdb",
+        ".lock",
+    ):
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).touch()
+    (home / "reviews" / "link").symlink_to(home / "kcb.toml")
+
+    with tarfile.open(back_up(Place(home), tmp_path / "one.tar", now=NOW).path) as archive:
+        assert archive.getnames() == ["kcb.toml", "reviews/work/answers.jsonl", "manifest.json"]
+
+
 def test_a_restored_home_goes_on_where_the_other_was(first_night, tmp_path):
     archive = back_up(Place(first_night.folder), tmp_path / "one.tar", now=NOW, extracts=True, dagster=True).path
     restored = Home(tmp_path / "home")
@@ -154,6 +172,29 @@ def test_a_changed_file_is_named(archive, tmp_path):
         restore(rewritten(archive, tmp_path / "changed.tar", change), Place(tmp_path / "home"))
 
 
+@pytest.fixture
+def small(tmp_path):
+    """A home of one file, and the archive of it."""
+    (tmp_path / "small").mkdir()
+    (tmp_path / "small" / "kcb.toml").write_text("[school_age]\nentry_age = 7\n")
+    os.utime(tmp_path / "small" / "kcb.toml", (1_700_000_000, 1_700_000_000))
+    return back_up(Place(tmp_path / "small"), tmp_path / "small.tar", now=NOW).path
+
+
+def test_a_file_comes_back_with_its_time(small, tmp_path):
+    restore(small, Place(tmp_path / "home"))
+
+    assert (tmp_path / "home" / "kcb.toml").stat().st_mtime == 1_700_000_000
+
+
+@pytest.mark.parametrize("change", [lambda name, content: [(name, content)] * (name == "manifest.json"),
+                                    lambda name, content: [("added", b""), (name, content)] if name == "kcb.toml" else [(name, content)]],
+                         ids=["too few", "too many"])  # fmt: skip
+def test_a_file_too_few_or_too_many_is_named(small, tmp_path, change):
+    with pytest.raises(VerificationError, match=r"1 file\(s\) differ, the first is (kcb\.toml|added)"):
+        restore(rewritten(small, tmp_path / "changed.tar", change), Place(tmp_path / "home"))
+
+
 def test_ledgers_that_were_changed_before_the_backup_are_refused_by_their_chain(home, tmp_path):
     import duckdb
 
@@ -175,6 +216,26 @@ def test_nothing_is_written_outside(archive, tmp_path, name):
         restore(rewritten(archive, tmp_path / "changed.tar", change), Place(tmp_path / "a" / "b"))
 
     assert not list(tmp_path.rglob("outside"))
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.DIRTYPE])
+def test_nothing_but_a_file_has_a_place_in_it(tmp_path, kind):
+    with tarfile.open(tmp_path / "one.tar", "w") as archive:
+        strange = tarfile.TarInfo("reviews")
+        strange.type, strange.linkname = kind, "/etc/passwd"
+        archive.addfile(strange)
+
+    with pytest.raises(VerificationError, match="'reviews' has no place in a backup"):
+        restore(tmp_path / "one.tar", Place(tmp_path / "home"))
+
+
+def test_nor_has_a_second_file_of_the_same_name(tmp_path):
+    with tarfile.open(tmp_path / "one.tar", "w") as archive:
+        for _ in range(2):
+            archive.addfile(tarfile.TarInfo("kcb.toml"))
+
+    with pytest.raises(VerificationError, match="no place in a backup"):
+        restore(tmp_path / "one.tar", Place(tmp_path / "home"))
 
 
 def test_a_form_of_later_is_said(archive, tmp_path):

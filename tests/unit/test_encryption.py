@@ -5,6 +5,7 @@ import os
 import stat
 
 import msoffcrypto
+import olefile
 import openpyxl
 import pyrage
 import pytest
@@ -121,6 +122,53 @@ def test_a_workbook_opens_by_its_password_alone():
     assert Password(PASSWORD).decrypt(encrypted) == plain
     with pytest.raises(KeyRefusedError):
         Password("another password").decrypt(encrypted)
+
+
+def test_a_workbook_that_was_changed_on_its_way_is_refused():
+    encrypted = bytearray(Password(PASSWORD).encrypt(workbook()))
+    package = olefile.OleFileIO(io.BytesIO(encrypted)).openstream("EncryptedPackage").read()
+    at = encrypted.index(package[512:1024])
+    encrypted[at] ^= 1
+
+    with pytest.raises(KeyRefusedError, match="was changed"):
+        Password(PASSWORD).decrypt(bytes(encrypted))
+
+
+def test_what_is_no_encrypted_workbook_is_told_from_one_of_another_password():
+    for content in (workbook(), b"", b"nothing"):
+        with pytest.raises(UsageError, match="no encrypted workbook"):
+            Password(PASSWORD).decrypt(content)
+
+
+@pytest.mark.parametrize(("password", "is_long_enough"), [("x" * 11, False), ("x" * 12, True), (" " + "x" * 11, False)])
+def test_a_password_has_twelve_characters(tmp_path, password, is_long_enough):
+    (tmp_path / "p").write_text(f"{password}\n", encoding="utf-8-sig")
+    (tmp_path / "p").chmod(0o600)
+
+    if is_long_enough:
+        plain = workbook()
+        assert Password(password).decrypt(Password.read(tmp_path / "p").encrypt(plain)) == plain
+    else:
+        with pytest.raises(UsageError, match="12 characters"):
+            Password.read(tmp_path / "p")
+
+
+def test_what_is_there_is_not_written_over(tmp_path, keys, sent):
+    (tmp_path / "opened").write_bytes(b"mine")
+
+    with pytest.raises(UsageError, match="opened is there already"):
+        Key.read(keys[0]).decrypt_file(sent, tmp_path / "opened")
+
+    assert (tmp_path / "opened").read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("content", [b"", b"# nobody\n", b"\xff\xfe"])
+def test_a_file_without_a_private_key_is_refused(tmp_path, content):
+    (tmp_path / "k").write_bytes(content)
+    (tmp_path / "k").chmod(0o600)
+
+    with pytest.raises(UsageError, match=r"k: (no private key of age|cannot be read)"):
+        Key.read(tmp_path / "k")
 
 
 def test_the_encryption_of_a_workbook_is_aes_256_with_sha_512():

@@ -124,6 +124,19 @@ def test_working_files_go_after_their_days(home, days, gone):
     assert (("working_files", MIDDLE) in going(home, MIDDLE + dt.timedelta(days=days))) == gone
 
 
+def test_what_belongs_to_a_date_in_the_working_folder_goes_and_what_only_begins_like_it_stays(home):
+    for name in (f"{OLD}.duckdb.wal", f"{OLD}-notes.txt", f"{OLD}.duckdb.copy"):
+        (home.work / name).touch()
+    let_rest(home)
+
+    erase(home, TODAY, now=NOW)
+
+    assert {name for name in left(home) if name.startswith(f"work/{OLD}")} == {
+        f"work/{OLD}-notes.txt",
+        f"work/{OLD}.duckdb.copy",
+    }
+
+
 def test_extracts_of_a_date_that_was_never_compared_stay(home):
     publish(home, (2, MIDDLE, None), (3, LATEST, 2))
 

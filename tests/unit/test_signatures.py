@@ -1,11 +1,21 @@
 """A signature is its key's and its content's; what is no key is refused without being repeated."""
 
+import hashlib
 import shutil
 import stat
 import subprocess
 
 import pytest
 from click.testing import CliRunner
+from cryptography.hazmat.primitives.asymmetric import ed448, ed25519
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_public_key,
+)
 
 from kcb_pipeline import cli
 from kcb_pipeline.errors import UsageError
@@ -94,6 +104,26 @@ def test_what_is_no_key_is_refused_and_not_repeated(tmp_path, monkeypatch, text)
     assert SECRET not in str(error.value)
     with pytest.raises(UsageError, match="k: no public key of Ed25519"):
         Signers.read([tmp_path / "k"])
+
+
+def test_a_key_of_another_kind_or_behind_a_password_is_refused(tmp_path, monkeypatch):
+    other, locked = ed448.Ed448PrivateKey.generate(), ed25519.Ed25519PrivateKey.generate()
+    public = other.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    (tmp_path / "other.pub").write_bytes(public)
+    for key, lock in ((other, NoEncryption()), (locked, BestAvailableEncryption(b"a password"))):
+        monkeypatch.setenv(KEY_VARIABLE, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, lock).decode())
+        with pytest.raises(UsageError, match="no private key of Ed25519 in PEM without a password"):
+            SigningKey.of_environment()
+
+    with pytest.raises(UsageError, match=r"other\.pub: no public key of Ed25519"):
+        Signers.read([tmp_path / "other.pub"])
+
+
+def test_a_key_is_called_by_the_first_sixteen_digits_of_its_public_half(office):
+    key, public = office
+    raw = load_pem_public_key(public.read_bytes()).public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+    assert key.name == hashlib.sha256(raw).hexdigest()[:16]
 
 
 def test_a_private_key_that_others_may_read_is_refused(office, tmp_path):

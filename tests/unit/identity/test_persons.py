@@ -173,6 +173,15 @@ def test_a_child_registered_twice_is_no_twin_of_itself(resolved):
     assert pupils(query) == 1
 
 
+def test_a_row_of_the_population_that_is_no_longer_live_may_bear_an_earlier_name(resolved):
+    rows = [child("莫春兰", id_number=OWN, person_state="7", updated_at="20260901"), child("韦丽", id_number=OWN)]
+
+    query = resolved(population=rows)
+
+    assert query("SELECT row FROM standard.persons WHERE name_key <> '余人'") == [(2,)]
+    assert noted(query) == []
+
+
 def test_two_live_rows_of_one_household_and_number_with_two_names_are_two_people(resolved):
     query = resolved(population=[child("韦丽", id_number=OWN), child("韦莉", id_number=OWN)])
 
@@ -239,6 +248,23 @@ def test_a_striking_off_that_was_undone_since_gives_no_key(resolved):
     assert second_keys(query) == [None]
 
 
+@pytest.mark.parametrize(
+    ("other", "undoes"),
+    [
+        ({"occurred_on": "20260801"}, True),
+        ({"occurred_on": "20260731"}, False),  # an earlier one: it was struck off again since
+        ({"kind": "迁出"}, False),
+    ],
+    ids=["on that day", "before", "of another kind"],
+)
+def test_it_is_undone_by_what_says_so_of_that_kind_and_not_before(resolved, other, undoes):
+    undone = struck_off(reversal_flag="1", occurred_on="20260901") | other
+
+    query = resolved(population=[child("韦丽", id_number=OWN)], deregistrations=[struck_off(reversal_flag=""), undone])
+
+    assert second_keys(query) == [None if undoes else int(OLD[:17])]
+
+
 def test_a_number_that_leads_to_two_people_is_nobodys_former_one(resolved):
     other = made_up_number(BORN, "008")
     two = resolved(
@@ -277,6 +303,69 @@ def test_a_row_that_is_still_there_under_the_number_struck_off_is_the_same_perso
     assert query("SELECT row, other_key FROM standard.persons WHERE name_key <> '余人'") == [(1, int(OLD[:17]))]
     twice = query("SELECT population_row, duplicate_population_row, reason FROM standard.duplicate_persons")
     assert twice == ([(1, 2, "struck_off_as_duplicate")] if state == "0" else [])
+
+
+# -- the rows of one name in one family -------------------------------------------------------------------------------
+
+GONE = {"person_state": "7"}
+YEAR_LATER = {"birth_date": "20160312", "id_number": made_up_number("20160312", "004")}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "people"),
+    [
+        ({}, YEAR_LATER | GONE, 1),
+        ({}, YEAR_LATER, 2),
+        ({}, {"birth_date": "20160312"}, 2),
+        ({}, YEAR_LATER | GONE | {"sex": "1"}, 2),
+        (GONE, YEAR_LATER | GONE, 2),
+        (GONE, {"id_number": made_up_number(BORN, "004")} | GONE, 2),
+        ({}, {"id_number": made_up_number(BORN, "004")} | GONE, 1),
+        ({}, {"id_number": made_up_number(BORN, "004"), "household_id": "H2"}, 1),
+        ({}, {"id_number": made_up_number(BORN, "004"), "household_id": "H2", "sex": "1"}, 2),
+    ],
+    ids=[
+        "what was corrected", "two live children", "two of whom one has no number", "of another sex", "neither is live", "nor are these of one day", "its earlier number",
+        "registered twice", "twins of one name",
+    ],
+)  # fmt: skip
+def test_rows_of_one_name_in_one_family_are_one_person_where_one_is_live_and_nothing_speaks_against_it(
+    resolved, first, second, people
+):
+    query = resolved(population=[child("韦丽", id_number=OWN) | first, child("韦丽") | second])
+
+    assert query("SELECT count(*) FROM standard.persons WHERE name_key <> '余人'") == [(people,)]
+
+
+# -- 双重户籍 ----------------------------------------------------------------------------------------------------------
+
+TWICE = "SELECT population_row, duplicate_population_row, reason FROM standard.duplicate_persons"
+
+
+@pytest.mark.parametrize(
+    ("other", "found"),
+    [
+        ({}, [(1, 2, "same_id_number")]),
+        ({"id_number": ""}, [(1, 2, "same_name_birth_and_guardian")]),
+        ({"person_state": "7"}, []),
+    ],
+    ids=["one number", "one family", "no longer live"],
+)
+def test_a_person_with_two_live_rows_is_found_with_the_reason(resolved, other, found):
+    rows = [
+        child("韦丽", id_number=OWN, updated_at="20260901"),
+        child("韦丽", id_number=OWN, household_id="H2") | other,
+    ]
+
+    assert resolved(population=rows)(TWICE) == found
+
+
+def test_the_reason_is_the_same_where_the_row_under_the_number_struck_off_is_kept(resolved):
+    rows = [child("韦丽", id_number=OWN), child("韦丽", id_number=OLD, household_id="H2", updated_at="20260901")]
+
+    query = resolved(population=rows, deregistrations=[struck_off()])
+
+    assert query(TWICE) == [(2, 1, "struck_off_as_duplicate")]
 
 
 # -- which row stands for a person ------------------------------------------------------------------------------------
@@ -322,3 +411,118 @@ def test_of_rows_of_one_person_that_are_otherwise_equal_the_one_kept_is_chosen_b
         f"SELECT township_name FROM standard.persons p JOIN landed.{source} USING (row) WHERE p.id_key IS NOT NULL"
     )
     assert kept == [("丙镇",)]
+
+
+def test_a_row_of_the_registered_population_stands_for_the_person_before_one_of_residents(resolved):
+    family = {"guardian_name": "韦大山", "guardian_phone": "13800000001"}
+    query = resolved(
+        population=[child("韦丽", id_number="", father_name="", father_id_number="", **family)],
+        residents=[
+            {"name": "韦丽", "birth_date": BORN, "sex": "2", "id_number": OWN, "permit_state": "有效", **family}
+        ],
+    )
+
+    kept = query("SELECT population_type, other_key FROM standard.persons WHERE name_key <> '余人'")
+    assert kept == [("registered", int(OWN[:17]))]
+
+
+@pytest.mark.parametrize("towns", [("甲镇", "乙镇"), ("乙镇", "甲镇")])
+@pytest.mark.parametrize(
+    ("kept", "other"),
+    [
+        ({}, {"person_state": "7", "updated_at": "20261001"}),
+        ({"updated_at": "20260901"}, {"updated_at": "20250101"}),
+        ({"updated_at": "20250101"}, {}),
+        ({}, {"id_number": f"1{OWN[1:]}"}),
+    ],
+    ids=["live", "later", "of a known day", "with a valid number"],
+)
+def test_of_a_persons_rows_in_the_population_the_one_that_says_most_and_latest_is_kept(resolved, kept, other, towns):
+    rows = [
+        child("韦丽", id_number=OWN, township_name=town) | cells
+        for town, cells in zip(towns, (kept, other), strict=True)
+    ]
+
+    query = resolved(population=rows)
+
+    found = query("SELECT township_name FROM standard.persons JOIN landed.population USING (row) WHERE name <> '余人'")
+    assert found == [(towns[0],)]
+
+
+@pytest.mark.parametrize("classes", [("01", "02"), ("02", "01")])
+@pytest.mark.parametrize(
+    ("kept", "other"),
+    [
+        ({"status_date": "20250101"}, {"registry_status": "10", "status_date": "20261001"}),
+        ({"status_date": "20260901"}, {"status_date": "20250101"}),
+        ({"status_date": "20250101"}, {}),
+        ({"enrolled_month": "202409"}, {"enrolled_month": "202309"}),
+        ({"enrolled_month": "202309"}, {}),
+    ],
+    ids=["live", "later", "of a known day", "enrolled later", "of a known month"],
+)
+def test_of_a_pupils_records_the_live_and_latest_one_stands_for_it(resolved, kept, other, classes):
+    rows = [record("韦丽", OWN, 7, class_name=name) | cells for name, cells in zip(classes, (kept, other), strict=True)]
+
+    query = resolved(student_registry=rows)
+
+    assert query("SELECT class_name FROM standard.students JOIN landed.student_registry USING (row)") == [(classes[0],)]
+
+
+@pytest.mark.parametrize(
+    ("born", "people"), [("20001231", 0), ("20010101", 1)], ids=["too old to be a pupil", "just young enough"]
+)
+@pytest.mark.parametrize("rows", [1, 2])
+def test_who_is_too_old_to_be_a_pupil_is_no_person_however_many_rows_there_are(resolved, born, people, rows):
+    number = made_up_number(born, "002")
+
+    query = resolved(
+        population=[child("韦丽", id_number=number, birth_date=born, household_id=f"H{n}") for n in range(rows)]
+    )
+
+    assert query("SELECT count(*) FROM standard.persons") == [(people,)]
+
+
+def test_under_a_shared_number_the_one_after_a_g_is_a_key_where_it_is_another(resolved):
+    rows = [record("韦丽", MOTHERS, student_number=f"G{OWN}"), record("吴欣妍", MOTHERS, student_number=f"G{MOTHERS}")]
+
+    query = resolved(student_registry=rows)
+
+    assert query("SELECT id_key, second_key FROM standard.students ORDER BY row") == [
+        (None, int(OWN[:17])),
+        (None, None),
+    ]
+
+
+# -- which row the others of its number are held against --------------------------------------------------------------
+
+THREE = ("韦丽", "韦莉", "石佳佳")
+"""The second resembles the first only: they are one person where the first speaks for the number, and two where the third does."""
+
+
+@pytest.mark.parametrize("days", [("20260901", "20260101", "20250101"), ("20260901", "20250101", "")])
+def test_in_the_registry_it_is_the_latest(resolved, days):
+    query = resolved(
+        student_registry=[
+            record(name, OWN, n, status_date=day) for n, (name, day) in enumerate(zip(THREE, days, strict=True))
+        ]
+    )
+
+    assert pupils(query) == 2
+
+
+@pytest.mark.parametrize("days", [("20260901", "20260101", "20250101"), ("20260901", "20250101", "")])
+def test_in_the_population_it_is_the_latest(resolved, days):
+    rows = [
+        child(name, id_number=OWN, household_id=f"H{day}", updated_at=day)
+        for name, day in zip(THREE, days, strict=True)
+    ]
+
+    assert resolved(population=rows)("SELECT count(*) FROM standard.persons") == [(2,)]
+
+
+def test_in_the_population_it_is_a_registered_row_before_one_of_residents(resolved):
+    rows = [child(name, id_number=OWN, household_id=f"H{name}") for name in THREE[:2]]
+    resident = {"name": THREE[2], "birth_date": BORN, "sex": "2", "id_number": OWN, "permit_state": "有效"}
+
+    assert resolved(population=rows, residents=[resident])("SELECT count(*) FROM standard.persons") == [(2,)]

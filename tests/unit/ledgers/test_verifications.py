@@ -382,6 +382,28 @@ def test_those_of_one_day_count_in_the_order_of_the_four_whatever_their_rows(off
     assert office.refused() == {}
 
 
+def test_a_step_of_a_later_day_does_not_make_good_for_the_one_that_skipped_it(office):
+    office.connection.execute("UPDATE previous_cases SET measure = '宣传教育' WHERE case_id = 'A2'")
+
+    office.believe(
+        answer("失联", "A2", verified_on=ON - 9 * DAY, measure="行政处罚"),
+        answer("失联", "A2", verified_on=ON - DAY, measure="责令改正"),
+    )
+
+    assert office.refused() == {1: ("evidence", "step_skipped")}
+
+
+def test_a_step_that_is_taken_once_more_takes_none_back(office):
+    office.connection.execute("UPDATE previous_cases SET measure = '责令改正' WHERE case_id = 'A2'")
+
+    office.believe(
+        answer("失联", "A2", verified_on=ON - 2 * DAY, measure="宣传教育"),
+        answer("失联", "A2", verified_on=ON - DAY, measure="行政处罚"),
+    )
+
+    assert office.refused() == {}
+
+
 # -- contradictions ------------------------------------------------------------------------------------------------
 
 
@@ -493,3 +515,17 @@ def test_a_confirmed_dropout_that_was_shown_to_be_back_is_one_no_longer(office, 
     office.believe(on=ON + 9 * DAY)
 
     assert office.verdicts() == ({"C2": "确认辍学"} if stands else {})
+
+
+def test_another_verdict_stands_though_its_case_was_closed_on_evidence_since(office):
+    """That a child was seen says nothing against a term that was granted."""
+    office.believe(answer("休学", "A2", verified_on=ON - DAY))
+    office.next_night()
+    office.connection.execute(
+        "INSERT INTO previous_case_events (case_id, sequence, event, occurred_on) VALUES ('A2', 3, 'closed_by_evidence', ?)",
+        [ON + DAY],
+    )
+
+    office.believe(on=ON + 9 * DAY)
+
+    assert office.verdicts() == {"C2": "休学"}

@@ -66,7 +66,7 @@ def test_a_row_says_who_why_and_by_when(ledgers, opened):
     ledgers.add(
         "suspected_dropouts", child_id=child, case_id="A" + child[1:], evidence="未找到任何学籍记录；最接近的候选在甲校"
     )
-    for nth, (school, why) in enumerate([("甲校", "姓名不同"), ("乙校", "性别不同")], start=1):
+    for nth, school, why in ((2, "乙校", "性别不同"), (1, "甲校", "姓名不同")):
         ledgers.add("near_enrolments", child_id=child, nth=nth, school_name=school, grade=nth, why=why)
 
     [paper] = worklists(ledgers.connection, 1)
@@ -79,6 +79,50 @@ def test_a_row_says_who_why_and_by_when(ledgers, opened):
     assert row["相近但未采用的学籍"] == "甲校1年级：姓名不同\n乙校2年级：性别不同"
     assert row["应核查日期"].date() == DAY - DAYS
     assert "疑似" in row["目前进展"]
+
+
+def test_lists_stand_in_the_order_of_their_places_and_cases_in_that_of_the_days_they_are_due(ledgers, opened):
+    ledgers.case(ledgers.child("unenrolled", township="532901102", town="平安乡"), due=DAY)
+    for due in (DAY + 2 * DAYS, DAY + DAYS):
+        ledgers.case(ledgers.child("unenrolled"), due=due)
+    ledgers.case(ledgers.child("unenrolled", division_code="532901", township_code=None, township_name=None))
+
+    papers = list(worklists(ledgers.connection, 1))
+
+    assert [paper.path for paper in papers] == [
+        "worklists/乡镇-532901-未分乡镇街道.xlsx",
+        "worklists/乡镇-532901101-幸福镇.xlsx",
+        "worklists/乡镇-532901102-平安乡.xlsx",
+    ]
+    assert [row["姓名"] for row in table_of(opened(papers[1])["核查表"])] == ["孩3", "孩2"]
+
+
+def test_a_case_says_what_its_ledger_says_and_where_it_stands_in_none_what_was_said_last(ledgers, opened):
+    for state, status in (("confirmed", "dropout"), ("returned_unconfirmed", "enrolled")):
+        child = ledgers.child(status)
+        case = ledgers.case(child, state=state, evidence="旧的说法")
+        ledgers.add("case_events", case_id=case, sequence=2, event="confirmed", evidence="新的说法", occurred_on=DAY)
+        if status == "dropout":
+            ledgers.add("dropouts", child_id=child, case_id=case, evidence="经核查确认辍学")
+
+    [paper] = worklists(ledgers.connection, 1)
+
+    assert [row["列入原因"] for row in table_of(opened(paper)["核查表"])] == ["经核查确认辍学", "新的说法"]
+
+
+def test_progress_says_what_has_been_done_and_nothing_of_what_has_not(ledgers, opened):
+    for _ in range(2):
+        ledgers.case(ledgers.child("unenrolled"))
+    ledgers.connection.execute(
+        "UPDATE cases_history SET visits = 2, reopened = 1, measure = '责令改正' WHERE child_id = 'C0002'"
+    )
+
+    [paper] = worklists(ledgers.connection, 1)
+
+    assert [row["目前进展"] for row in table_of(opened(paper)["核查表"])] == [
+        f"疑似\n{DAY} 立案",
+        f"疑似\n{DAY} 立案\n重新立案1次\n已劝返2次\n已采取：责令改正",
+    ]
 
 
 def test_the_form_is_one_that_lands(ledgers, tmp_path):
@@ -110,6 +154,16 @@ def test_what_we_know_is_locked_and_what_we_ask_is_open_with_its_choices(ledgers
     assert rule["核查日期"].type == rule["期限"].type == rule["劝返时间"].type == "date"
     assert rule["劝返次数"].type == "whole"
     assert not [name for name in header if name not in answers and rule[name]]
+    wanted = {
+        str(place.sqref).split(":")[0]: [rule.formula[0] for rule in place.rules if rule.formula]
+        for place in sheet.conditional_formatting
+    }
+    result = header["核查结果"]
+    assert (
+        f'AND(OR(${result}2="确认失学",${result}2="确认辍学"),{header["失辍学原因"]}2="")'
+        in wanted[f"{header['失辍学原因']}2"]
+    )
+    assert f'AND(${result}2<>"",{header["核查日期"]}2="")' in wanted[f"{header['核查日期']}2"]
 
 
 def test_it_prints_on_a4_with_its_header_on_every_page(ledgers, opened):
