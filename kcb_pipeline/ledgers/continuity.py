@@ -74,13 +74,14 @@ _STEPS = (
     ("name, birth date, sex, guardian's name", ("folded", "birth_date", "sex", "guardian_name")),
     ("name, birth date, sex, county", ("folded", "birth_date", "sex", "division_code")),
     ("name, birth date, sex", ("folded", "birth_date", "sex")),
+    ("name, birth date, household", ("folded", "birth_date", "household_id")),
     ("former name, birth date, sex", ("former_folded", "birth_date", "sex")),
     ("birth date, sex, household", ("birth_date", "sex", "household_id")),
     ("number", ("id_number",)),
     ("name, sex, household", ("folded", "sex", "household_id")),
 )
 """What has to agree, from the surest; every step wants one bearer on each side. The former name is that of before: what the child is called
-in the previous version."""
+in the previous version. Where the sex was wrong (更正性别) so was the number, which says it."""
 
 
 _BY_NUMBER = "number, with name or birth date"

@@ -74,6 +74,7 @@ WAYS = [
     ("name, birth date, sex, guardian's name", ("name", "birth_date", "sex", "guardian_name")),
     ("name, birth date, sex, county", ("name", "birth_date", "sex", "division_code")),
     ("name, birth date, sex", ("name", "birth_date", "sex")),
+    ("name, birth date, household", ("name", "birth_date", "household_id")),
     ("birth date, sex, household", ("birth_date", "sex", "household_id")),
     ("number", ("id_number",)),
     ("name, sex, household", ("name", "sex", "household_id")),
