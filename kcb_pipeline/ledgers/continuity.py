@@ -1,9 +1,10 @@
 """Identity over time: which child of the previous version each person of tonight is.
 
 `child_id` is given once and never depends on the ID number's value being corrected (published.md). A child is recognised by its number with
-name or birth date; else by a number on another row of the same person; else by what `_STEPS` lists, the surest first, from name, birth date and sex
-with the household down to name, sex and household, the name of before (曾用名) among them; each step only between those that the earlier steps left
-over and that are unmistakable. What number a child bore before tonight is kept beside it: the student registry goes on under that one for years.
+name or birth date, unless name and birth date are another child's; else by a number on another row of the same person; else by what `_STEPS`
+lists, the surest first, from name, birth date and sex with the household down to name, sex and household, the name of before (曾用名) among
+them; each step only between those that the earlier steps left over and that are unmistakable. What number a child bore before tonight is kept
+beside it: the student registry goes on under that one for years.
 """
 
 from __future__ import annotations
@@ -34,11 +35,19 @@ JOIN (
 """
 
 _SAME_NUMBER = f"""
-SELECT p.person, c.child_id
+SELECT p.person, c.child_id, coalesce(c.name = p.name, false) AS is_named
 FROM ({_PERSONS}) p
 JOIN previous_child_facts c ON c.id_number = p.id_number
 WHERE p.has_key AND (c.name = p.name OR c.birth_date = p.birth_date)
 """
+
+_KNOWN_AS_ANOTHER = f"""
+SELECT DISTINCT p.person
+FROM ({_PERSONS}) p
+JOIN unnamed u ON u.person = p.person
+JOIN previous_child_facts c ON c.name = p.name AND c.birth_date = p.birth_date AND c.sex = p.sex AND c.child_id <> u.child_id
+"""
+"""Of those whose number is that of a child of another name, who has the name, birth date and sex of a third: twins whose numbers were exchanged."""
 
 _EARLIER_NUMBER = """
 SELECT DISTINCT g.person, c.child_id
@@ -65,13 +74,14 @@ _STEPS = (
     ("name, birth date, sex, guardian's name", ("folded", "birth_date", "sex", "guardian_name")),
     ("name, birth date, sex, county", ("folded", "birth_date", "sex", "division_code")),
     ("name, birth date, sex", ("folded", "birth_date", "sex")),
+    ("name, birth date, household", ("folded", "birth_date", "household_id")),
     ("former name, birth date, sex", ("former_folded", "birth_date", "sex")),
     ("birth date, sex, household", ("birth_date", "sex", "household_id")),
     ("number", ("id_number",)),
     ("name, sex, household", ("folded", "sex", "household_id")),
 )
 """What has to agree, from the surest; every step wants one bearer on each side. The former name is that of before: what the child is called
-in the previous version."""
+in the previous version. Where the sex was wrong (更正性别) so was the number, which says it."""
 
 
 _BY_NUMBER = "number, with name or birth date"
@@ -95,6 +105,9 @@ def recognise_children(connection: duckdb.DuckDBPyConnection, on: dt.date, schoo
     A new child's id is a digest of the identity it came in with, so the same night gives the same id whenever it is run.
     """
     by_number = frame(connection, _SAME_NUMBER).unique().sort("person", "child_id")
+    unnamed = by_number.filter(~pl.col("is_named"))
+    others = query(connection, _KNOWN_AS_ANOTHER, beside={"unnamed": unnamed})
+    by_number = _without(by_number.select("person", "child_id"), "person", [others])
     found = [_unmistakable(by_number).with_columns(pl.lit(_BY_NUMBER).alias("how"))]
     earlier = frame(connection, _EARLIER_NUMBER).sort("person", "child_id")
     for key in ("person", "child_id"):

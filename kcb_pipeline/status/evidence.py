@@ -2,8 +2,8 @@
 
 A row of evidence names a child by number, by student number or by name and birth date, with the same damage as every register.
 A loose match here hides a child as surely as a loose link: a number under a wholly other name is believed only where the birth date that
-stands beside it agrees, or it is a former name or the registry's; and a row that two children could be meant by speaks of nobody, and is
-counted.
+stands beside it agrees, or it is a former name or the registry's; and a row that two children could be meant by (one twin's number under
+the other's name) speaks of nobody, and is counted.
 """
 
 from __future__ import annotations
@@ -82,11 +82,8 @@ def attribute_evidence(connection: duckdb.DuckDBPyConnection, on: dt.date) -> li
     found = step_rows(connection, PACKAGE, "attribution_candidates")
     level = name_levels(found["name_key"].fill_null(""), found["their_name"].fill_null(""))
     nameless = pl.col("name_key").is_null() | pl.col("their_name").is_null()
-    agree = nameless | (pl.Series("level", level) <= LOST_OR_ADDED) | pl.col("agrees").fill_null(value=False)
-    accepted = (
-        found.filter(agree).select("source", "row", "person", "rank").unique().sort("source", "row", "rank", "person")
-    )
-    create(connection, "status.attribution_accepted", accepted)
+    is_named = nameless | (pl.Series("level", level) <= LOST_OR_ADDED) | pl.col("is_known_name").fill_null(value=False)
+    create(connection, "status.attribution_accepted", _accepted(found.with_columns(is_named.alias("is_named"))))
     run_step(connection, PACKAGE, "attributed", "status.attributed")
     counted = rows(
         connection,
@@ -98,6 +95,18 @@ def attribute_evidence(connection: duckdb.DuckDBPyConnection, on: dt.date) -> li
         """,
     )
     return [Attributed(*row) for row in counted]
+
+
+def _accepted(found: pl.DataFrame) -> pl.DataFrame:
+    """Whom each row may speak of: source, row, person, rank. One whom the row does not name is meant no more surely than anybody it names."""
+    accepted = (
+        found.filter(pl.col("is_named") | pl.col("same_birth").fill_null(value=False))
+        .group_by("source", "row", "person")
+        .agg(pl.col("rank").min(), pl.col("is_named").any())
+    )
+    best_named = pl.col("rank").filter("is_named").min().over("source", "row")
+    rank = pl.when("is_named").then("rank").otherwise(pl.max_horizontal("rank", best_named))
+    return accepted.select("source", "row", "person", rank.alias("rank")).sort("source", "row", "rank", "person")
 
 
 _GONE = f"""
@@ -131,7 +140,7 @@ def compare_registry_with_attendance(
     """
     rule = config.attendance
     create(connection, "status.sources_tonight", pl.DataFrame({"source": list(sent)}, schema={"source": pl.String}))
-    for step in ("presences", "named_presences", "headcounts", "absence_streaks", "school_reports"):
+    for step in ("presences", "named_presences", "headcounts", "missed_days", "absence_streaks", "school_reports"):
         run_step(connection, PACKAGE, step, f"status.{step}")
     run_step(connection, PACKAGE, "standing_attendance", "status.standing_attendance", {"today": on})
     run_step(

@@ -1,9 +1,9 @@
 -- Comparison ②, 学籍 × 在校: every live record of a linked person, and what says that the pupil is not there: current, and not
 -- undone by later evidence (a headcount that shows the pupil later, a record dated after the headcount). A pupil suspended in the
 -- registry (02) is not expected there: the approval decides. A pupil without a student number cannot be counted by it: that no headcount
--- shows it says nothing.
+-- shows it says nothing. `record_code` is the student number, or the school where the number is not there or that of several of the pupil's records.
 SELECT f.person, f.registry_row, f.student_number, f.school_code, f.registry_status, f.status_date, f.is_primary,
-       f.present_on, f.present_row, f.counted_on,
+       f.record_code, f.present_on, f.present_row, f.counted_on,
        CASE WHEN f.is_expected AND f.missed_to IS NOT NULL AND (f.present_on IS NULL OR f.present_on <= f.missed_to)
                  AND (f.status_date IS NULL OR f.status_date <= f.missed_to) THEN true ELSE false END AS is_absent,
        f.absent_days, f.absent_from, f.absent_to, f.absent_row,
@@ -16,6 +16,7 @@ SELECT f.person, f.registry_row, f.student_number, f.school_code, f.registry_sta
                  AND (f.enrolled_month IS NULL OR f.enrolled_month <= f.counted_without_on) THEN true ELSE false END AS is_not_in_headcount
 FROM (
     SELECT p.person, p.registry_row, p.student_number, p.school_code, p.registry_status, p.status_date, p.enrolled_month, p.is_primary,
+           CASE WHEN b.person IS NULL THEN coalesce(p.student_number, p.school_code) ELSE coalesce(p.school_code, p.student_number) END AS record_code,
            coalesce(p.registry_status, '') <> '02' AS is_expected,
            CASE WHEN l.present_on > coalesce(s.present_on, n.present_on) THEN l.present_on
                 ELSE coalesce(s.present_on, n.present_on, l.present_on) END AS present_on,
@@ -31,10 +32,13 @@ FROM (
     FROM status.pupil_rows p
     LEFT JOIN status.presences s ON s.student_number = p.student_number
     LEFT JOIN status.named_presences n ON n.registry_row = p.registry_row
-    LEFT JOIN status.absence_streaks a ON a.student_number = p.student_number
+    LEFT JOIN status.absence_streaks a ON a.registry_row = p.registry_row
     LEFT JOIN status.school_reports q ON q.school_code = p.school_code
-    LEFT JOIN status.long_leaves g ON g.student_number = p.student_number
+    LEFT JOIN status.long_leaves g ON g.registry_row = p.registry_row
     LEFT JOIN status.headcounts h ON h.school_code = p.school_code
     LEFT JOIN status.standing_attendance l ON l.registry_row = p.registry_row AND l.person = p.person
+    LEFT JOIN (
+        SELECT person, student_number FROM status.pupil_rows WHERE is_live GROUP BY person, student_number HAVING count(*) > 1
+    ) b ON b.person = p.person AND b.student_number = p.student_number
     WHERE p.is_live
 ) f

@@ -1,7 +1,7 @@
 -- For every row of evidence, the persons it may speak of: by number (that of before a correction too), by student number, by the number
 -- after a G, by name and birth date; the children of the version before who have left the population side among them: what struck them off
--- often comes the night they leave. Each with a name they are known by, and whether something else that was written agrees: a birth date that comes from the number itself
--- says no more than the number.
+-- often comes the night they leave. Each with a name they are known by, whether what is written is a name of before, and whether the birth
+-- date that was written agrees: one that comes from the number itself says no more than the number.
 WITH numbered AS (
     SELECT e.source, e.row, coalesce(g.person, k.ref) AS person, 1 AS rank, k.name_key, k.former_folded, k.birth_date
     FROM standard.evidence_keys e
@@ -34,21 +34,21 @@ WITH numbered AS (
     SELECT person, name_key, folded, pinyin, birth_date, sex FROM standard.gone_children
 )
 SELECT n.source, n.row, n.person, n.rank, e.name_key, n.name_key AS their_name,
-       e.written_birth = n.birth_date OR e.folded = n.former_folded AS agrees
+       e.folded = n.former_folded AS is_known_name, e.written_birth = n.birth_date AS same_birth
 FROM numbered n
 JOIN standard.evidence_keys e ON e.source = n.source AND e.row = n.row
 UNION ALL
 -- The name by which the registry has them.
-SELECT n.source, n.row, n.person, n.rank, e.name_key, r.name_key, e.folded = r.former_folded
+SELECT n.source, n.row, n.person, n.rank, e.name_key, r.name_key, e.folded = r.former_folded, false
 FROM numbered n
 JOIN standard.evidence_keys e ON e.source = n.source AND e.row = n.row
 JOIN status.pupil_rows p ON p.person = n.person
 JOIN standard.registry_keys r ON r.row = p.registry_row
 UNION ALL
-SELECT e.source, e.row, k.person, 4, e.name_key, k.name_key, true
+SELECT e.source, e.row, k.person, 4, e.name_key, k.name_key, true, true
 FROM standard.evidence_keys e
 JOIN known k ON k.folded = e.folded AND k.birth_date = e.birth_date AND (e.sex IS NULL OR k.sex IS NULL OR k.sex = e.sex)
 UNION ALL
-SELECT e.source, e.row, k.person, 5, e.name_key, k.name_key, true
+SELECT e.source, e.row, k.person, 5, e.name_key, k.name_key, true, true
 FROM standard.evidence_keys e
 JOIN known k ON k.pinyin = e.pinyin AND k.birth_date = e.birth_date AND (e.sex IS NULL OR k.sex IS NULL OR k.sex = e.sex)

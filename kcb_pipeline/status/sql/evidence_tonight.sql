@@ -52,14 +52,14 @@ UNION ALL
 SELECT a.person, 'poverty', 'poverty_register', v.household_kind, NULL, NULL, v.row
 FROM landed.poverty_register v JOIN status.attributed a ON a.source = 'poverty_register' AND a.row = v.row
 UNION ALL
-SELECT t.person, 'present', 'in_school', coalesce(t.student_number, t.school_code), t.present_on, NULL, t.present_row
+SELECT t.person, 'present', 'in_school', t.record_code, t.present_on, NULL, t.present_row
 FROM status.attendance t JOIN status.sources_tonight c ON c.source = 'in_school' WHERE t.present_on IS NOT NULL
 UNION ALL
-SELECT t.person, 'not_in_headcount', 'in_school', coalesce(t.student_number, t.school_code), t.counted_on, NULL, NULL
+SELECT t.person, 'not_in_headcount', 'in_school', t.record_code, t.counted_on, NULL, NULL
 FROM status.attendance t JOIN status.sources_tonight c ON c.source = 'in_school' WHERE t.is_not_in_headcount
 UNION ALL
-SELECT t.person, 'absent', 'absences', coalesce(t.student_number, t.school_code), t.absent_from, t.absent_to, t.absent_row
+SELECT t.person, 'absent', 'absences', t.record_code, t.absent_from, t.absent_to, t.absent_row
 FROM status.attendance t JOIN status.sources_tonight c ON c.source = 'absences' WHERE t.is_absent
 UNION ALL
-SELECT t.person, 'long_leave', 'absences', coalesce(t.student_number, t.school_code), t.leave_from, t.leave_to, t.leave_row
+SELECT t.person, 'long_leave', 'absences', t.record_code, t.leave_from, t.leave_to, t.leave_row
 FROM status.attendance t JOIN status.sources_tonight c ON c.source = 'absences' WHERE t.is_on_long_leave

@@ -1,6 +1,6 @@
 -- What stands of attendance that was said before tonight (extracts.md, Evidence lasts), a row a live record: that of a source which did not
 -- come, and the last headcount of a school that sent none tonight, or an older one, while other schools did. `code` of such evidence is the
--- student number, or the school where there was none; with one live record it is of that one, whatever its number now is.
+-- `record_code` of attendance; with one live record it is of that one, whatever its number now is.
 SELECT p.person, p.registry_row,
        max(CASE WHEN e.kind = 'present' THEN e.from_date END) AS present_on,
        max(CASE WHEN e.kind = 'absent' THEN e.from_date END) AS absent_from,

@@ -74,6 +74,7 @@ WAYS = [
     ("name, birth date, sex, guardian's name", ("name", "birth_date", "sex", "guardian_name")),
     ("name, birth date, sex, county", ("name", "birth_date", "sex", "division_code")),
     ("name, birth date, sex", ("name", "birth_date", "sex")),
+    ("name, birth date, household", ("name", "birth_date", "household_id")),
     ("birth date, sex, household", ("birth_date", "sex", "household_id")),
     ("number", ("id_number",)),
     ("name, sex, household", ("name", "sex", "household_id")),
@@ -122,6 +123,15 @@ def test_the_surer_way_goes_first(recognised):
 
     assert found[1] == ("C1", "number, with name or birth date")
     assert found[2] == ("new", "new")
+
+
+@pytest.mark.parametrize("corrected", [("N2", "N1"), ("N3", "N1"), ("N2", "N4")])
+def test_twins_whose_numbers_are_exchanged_stay_who_they_are(recognised, corrected):
+    twin = CHILD | {"id_number": "N2", "name": "王小亮"}
+
+    found = recognised([now | {"id_number": n} for now, n in zip((CHILD, twin), corrected, strict=True)], [CHILD, twin])
+
+    assert {person: child for person, (child, _) in found.items()} == {1: "C1", 2: "C2"}
 
 
 def test_a_number_that_is_no_key_is_no_sure_way(recognised):

@@ -152,6 +152,18 @@ def test_a_report_that_names_no_school_is_of_the_school_where_the_registry_has_t
     assert school.night()["is_absent"]
 
 
+@pytest.mark.parametrize(("reported_by", "is_absent"), [(SCHOOL, True), ("S2", False), ("S3", True), (None, True)])
+def test_of_two_records_under_one_number_a_school_speaks_of_its_own(school, reported_by, is_absent):
+    school.record()
+    school.record(2, school_code="S2", is_primary=False)
+    school.miss(*THREE, school=reported_by, leave=(day("1101"), day("1130")))
+    school.miss(ON, number="G2")
+
+    found = school.night()
+
+    assert (found["is_absent"], found["is_on_long_leave"]) == (is_absent, is_absent)
+
+
 @pytest.mark.parametrize(("counted", "is_absent"), [("1119", True), ("1120", True), ("1121", False)])
 def test_a_headcount_that_shows_the_pupil_later_undoes_it(school, counted, is_absent):
     school.miss(*THREE)
@@ -423,3 +435,20 @@ def test_of_one_record_alone_it_is_said_whatever_its_number_is_now(school):
     school.said("not_in_headcount", ON - DAY, code="G9")
 
     assert school.night(sent=())["is_not_in_headcount"]
+
+
+@pytest.mark.parametrize(
+    ("number", "school_code", "code"),
+    [("G2", "S2", NUMBER), ("G2", SCHOOL, NUMBER), (NUMBER, "S2", SCHOOL), (NUMBER, None, SCHOOL)],
+)
+def test_what_names_a_record_tells_it_from_the_pupils_other_one(school, number, school_code, code):
+    school.record()
+    school.record(2, student_number=number, school_code=school_code, is_primary=False)
+
+    assert school.night()["record_code"] == code
+
+
+def test_a_record_without_a_number_is_named_by_its_school(school):
+    school.record(student_number=None)
+
+    assert school.night()["record_code"] == SCHOOL

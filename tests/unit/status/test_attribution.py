@@ -207,6 +207,17 @@ def test_a_row_that_two_could_be_meant_by_speaks_of_nobody_and_is_counted(regist
     assert (told.rows, told.attributed, told.ambiguous) == (2, 0, 1)
 
 
+@pytest.mark.parametrize("name", ["欧阳春花", "欧阳椿花"])
+def test_one_twins_number_under_the_others_name_could_mean_either(register, name):
+    register.child("王小明", 1)
+    register.child("欧阳春花", 2, pupil={"student_number": "L2"})
+    register.say(nth=1, name=name, birth_date=BORN)
+    register.say(nth=1, student_number="L2", name=name, birth_date=BORN)
+
+    assert register.night() == {}
+    assert register.counted["approvals"].ambiguous == 2
+
+
 @pytest.mark.parametrize(
     ("cells", "right"),
     [

@@ -319,10 +319,10 @@ def test_it_is_not_said_anew_where_its_source_did_not_come(desk):
 
 def test_a_presence_is_kept_for_the_nights_to_come_and_says_nothing_of_its_own(desk):
     desk.sent = {"in_school"}
-    desk.attendance = {"present_on": ON, "present_row": 3}
+    desk.attendance = {"present_on": ON, "present_row": 3, "record_code": "S1"}
 
     assert desk.night() == {}
-    assert [row["kind"] for row in desk.working.all("SELECT kind FROM status.evidence")] == ["present"]
+    assert desk.working.all("SELECT kind, code FROM status.evidence") == [{"kind": "present", "code": "S1"}]
 
 
 @pytest.mark.parametrize(("came", "stands"), [(False, True), (True, False)])
