@@ -141,16 +141,26 @@ def _between(counted: NDArray[np.float64], by_model: NDArray[np.float64], *, by_
 def rising(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """The never falling sequence nearest to the values (isotonic regression, least squares).
 
-    Runs of neighbouring blocks that fall are pooled until none does (Ayer et al. 1955); a whole run at once.
+    Neighbouring blocks that fall are pooled until none does (Ayer et al. 1955): whole runs at once while that leaves far fewer, then from the
+    first block to the last.
     """
-    first = np.arange(len(values))
-    while True:
-        sizes = np.diff(first, append=len(values))
-        means = np.add.reduceat(values, first) / sizes if len(values) else values
-        begins = np.diff(means, prepend=-np.inf) >= 0
-        if begins.all():
-            return np.repeat(means, sizes)
-        first = first[begins]
+    first, blocks = np.arange(len(values)), 2 * len(values) + 1
+    while len(first) < _FAR_FEWER * blocks:
+        blocks = len(first)
+        means = np.add.reduceat(values, first) / np.diff(first, append=len(values)) if blocks else values
+        first = first[np.diff(means, prepend=-np.inf) >= 0]
+    totals: list[float] = []
+    sizes: list[int] = []
+    pooled = np.add.reduceat(values, first).tolist() if blocks else []
+    for total, size in zip(pooled, np.diff(first, append=len(values)).tolist(), strict=True):
+        while totals and totals[-1] / sizes[-1] > total / size:
+            total, size = total + totals.pop(), size + sizes.pop()
+        totals.append(total)
+        sizes.append(size)
+    return np.repeat(np.array(totals) / np.array(sizes), sizes) if totals else values
+
+
+_FAR_FEWER: Final = 0.9
 
 
 def _reaching(weights: NDArray[np.float64], thresholds: NDArray[np.float64]) -> NDArray[np.int64]:

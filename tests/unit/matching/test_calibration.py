@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kcb_pipeline.matching.calibration import SURE, calibrate, compete
+from kcb_pipeline.matching.calibration import SURE, calibrate, compete, rising
 from kcb_pipeline.matching.quality import Quality
 
 NOBODY = -np.inf
@@ -215,3 +215,23 @@ def test_quality_of_nothing_is_no_error():
     quality = Quality(links=0, false_links=0.0, missed=0.0, unblocked=0.0)
 
     assert (quality.precision, quality.recall, quality.blocking_recall) == (1.0, 1.0, 1.0)
+
+
+@given(st.lists(st.floats(-2, 2), max_size=60))
+def test_the_nearest_rising_sequence_is_pooled_block_by_block(values):
+    found = rising(np.array(values))
+    blocks: list[list[float]] = []
+    for value in values:  # each pooled with those before it as long as these are greater (Ayer et al. 1955)
+        blocks.append([value])
+        while len(blocks) > 1 and np.mean(blocks[-2]) > np.mean(blocks[-1]):
+            blocks[-2:] = [blocks[-2] + blocks[-1]]
+
+    assert found == pytest.approx([np.mean(block) for block in blocks for _ in block], abs=1e-9)
+    assert (np.diff(found) >= 0).all()
+
+
+def test_a_long_fall_after_a_rise_is_one_block_and_takes_no_pass_over_all_for_each_of_its_values():
+    # A pass over all 400,000 for every value pooled would take an hour.
+    values = np.concatenate([np.arange(200_000.0), 199_999 - 0.001 * np.arange(200_000.0) - np.arange(200_000.0) % 2])
+
+    assert (np.diff(rising(values)) >= 0).all()
