@@ -3,3 +3,5 @@
 `python -m benchmarks --help` runs it. Nothing of the pipeline imports this package, and nothing here is tuned on the truth of the
 data it measures with.
 """
+
+import kcb_pipeline  # noqa: F401 -- before Polars, whose allocator it sets

@@ -1,5 +1,8 @@
 """Work spread over threads comes back in the order it was given in, errors too."""
 
+import os
+import subprocess
+import sys
 import threading
 import time
 
@@ -112,3 +115,15 @@ def test_a_pipeline_that_is_left_stops_finding_calls():
     results.close()
 
     assert len(found) < 20
+
+
+@pytest.mark.parametrize(("set_by_the_machine", "heard"), [(None, f"narenas:{cores()}"), ("narenas:7", "narenas:7")])
+def test_the_allocator_of_polars_has_an_arena_for_each_core_unless_the_machine_says_otherwise(
+    set_by_the_machine, heard
+):
+    environment = os.environ | {"_RJEM_MALLOC_CONF": set_by_the_machine or ""}
+    if set_by_the_machine is None:
+        del environment["_RJEM_MALLOC_CONF"]
+    ask = "import kcb_pipeline, os, sys; assert 'polars' not in sys.modules; print(os.environ['_RJEM_MALLOC_CONF'])"
+    said = subprocess.run([sys.executable, "-c", ask], env=environment, capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == heard
