@@ -128,19 +128,12 @@ class Key:
 
     @staticmethod
     def make(path: Path) -> str:
-        """Write a new private key for its owner only; the public key. UsageError where the file is there (a key is never overwritten) or its folder is not."""
+        """Write a new private key for its owner only; the public key. UsageError: see `write_secret`."""
         import pyrage
 
         identity = pyrage.x25519.Identity.generate()
         public = str(identity.to_public())
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            raise UsageError(f"{path.name} is there already: a key is never overwritten") from None
-        except FileNotFoundError:
-            raise UsageError(f"there is no folder {path.parent}") from None
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(f"# public key: {public}\n{identity}\n")
+        write_secret(path, f"# public key: {public}\n{identity}\n".encode("ascii"))
         return public
 
     def decrypt_file(self, path: Path, out: Path) -> None:
@@ -171,6 +164,18 @@ def read_secret(path: Path) -> str:
     if path.is_file() and stat.S_IMODE(path.stat().st_mode) & OTHERS:
         raise UsageError(f"{path.name}: others may read it; close it first (chmod 600)")
     return read_text(path)
+
+
+def write_secret(path: Path, content: bytes) -> None:
+    """A new file of secrets, for its owner only. UsageError where the file is there (a key is never overwritten) or its folder is not."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise UsageError(f"{path.name} is there already: a key is never overwritten") from None
+    except FileNotFoundError:
+        raise UsageError(f"there is no folder {path.parent}") from None
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
 
 
 def _write_whole(out: Path, write: Callable[[BinaryIO], object]) -> None:

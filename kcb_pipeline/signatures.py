@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from kcb_pipeline.encryption import read_secret, read_text
+from kcb_pipeline.encryption import read_secret, read_text, write_secret
 from kcb_pipeline.errors import UsageError
 
 if TYPE_CHECKING:
@@ -58,19 +58,12 @@ class SigningKey:
 
     @staticmethod
     def make(path: Path) -> str:
-        """Write a new private key for its owner only; the public key as PEM. UsageError where the file is there (a key is never overwritten) or its folder is not."""
+        """Write a new private key for its owner only; the public key as PEM. UsageError: see `write_secret`."""
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
         from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
         key = Ed25519PrivateKey.generate()
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            raise UsageError(f"{path.name} is there already: a key is never overwritten") from None
-        except FileNotFoundError:
-            raise UsageError(f"there is no folder {path.parent}") from None
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        write_secret(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode("ascii")
 
     @property
