@@ -35,7 +35,8 @@ FROM verified v
 JOIN own o ON o.child_id = v.child_id
 WHERE v.nth = 1
 UNION ALL
-SELECT o.child_id, 'duplicate_person', cast(row_number() OVER (PARTITION BY o.child_id ORDER BY s.id_number, s.division_code, s.population_type, s.row) AS INTEGER),
+SELECT o.child_id, 'duplicate_person', cast(row_number() OVER (PARTITION BY o.child_id ORDER BY s.id_number, s.division_code, s.population_type, s.name, s.birth_date, s.row)
+                               AS INTEGER),
        '双重户籍', o.id_number, s.id_number,
        concat('另有一条有效的', CASE WHEN s.population_type = 'resident' THEN '流动人口' ELSE '户籍' END, '记录：', s.name, '，',
               coalesce(cast(s.birth_date AS VARCHAR), '出生日期不详'), '，行政区划 ', coalesce(s.division_code, '不详'),

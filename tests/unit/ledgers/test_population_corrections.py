@@ -31,8 +31,8 @@ PAIR = {
 
 
 @pytest.fixture
-def findings():
-    """The corrections of one child: `findings(own, pupil, ...)` gives {kind: (recorded, other)}."""
+def told():
+    """The corrections of one child: `told(own, pupil, ...)` gives (kind, recorded, other, evidence) in the order of their kind and number."""
     with connect(None, Limits(memory="500MB", threads=1)) as connection:
         connection.execute("CREATE SCHEMA landed; CREATE SCHEMA draft")
 
@@ -68,14 +68,17 @@ def findings():
             create(connection, "draft.duplicate_persons", pl.DataFrame(list(pairs), schema=PAIR))
             create(connection, "draft.corrected_results", pl.DataFrame({"result": ["空挂户"]}))
             run_step(connection, "kcb_pipeline.ledgers", "population_corrections", "draft.population_corrections")
-            return {
-                kind: (recorded, other)
-                for kind, recorded, other in rows(
-                    connection, "SELECT kind, recorded, other FROM draft.population_corrections"
-                )
-            }
+            return rows(
+                connection, "SELECT kind, recorded, other, evidence FROM draft.population_corrections ORDER BY kind, nth"
+            )
 
         yield find
+
+
+@pytest.fixture
+def findings(told):
+    """The same as {kind: (recorded, other)}."""
+    return lambda *given, **named: {kind: (recorded, other) for kind, recorded, other, _ in told(*given, **named)}
 
 
 def test_what_agrees_is_no_finding(findings):
@@ -145,3 +148,18 @@ def test_a_second_registration_is_told_with_its_number(findings):
             "duplicate_population_row": 2, "reason": "same_name_birth_and_guardian"}  # fmt: skip
 
     assert findings(others=[second], pairs=[pair]) == {"duplicate_person": (number(), number(nth="005"))}
+
+
+def test_second_registrations_under_one_number_are_told_in_the_order_of_what_they_say(told):
+    """Not in that of their rows, which says nothing: a night of the same rows in another order published other numbers."""
+    born = [dt.date(2016, 3, 21), dt.date(2012, 3, 12), None]
+    second = {"id_number": number(), "id_valid": True, "name": "王小明", "sex": "1", "division_code": "532901"}
+    pair = {"child_id": "C1", "population_type": "registered", "population_row": 1, "duplicate_population_type": "registered",
+            "reason": "same_id_number"}  # fmt: skip
+
+    def registrations(births):
+        others = [second | {"row": row, "birth_date": birth} for row, birth in enumerate(births, start=2)]
+        return told(others=others, pairs=[pair | {"duplicate_population_row": other["row"]} for other in others])
+
+    assert len(registrations(born)) == 3
+    assert registrations(born) == registrations(born[::-1])
