@@ -128,6 +128,11 @@ def counted_on(date):
                 c.add(
                     "in_school", student_number=pupil["student_number"], school_code=school, counted_on=day, present="1"
                 )
+    c.pupil(who := c.person("长假未再报"), school="3153290107")
+    c.add("in_school", student_number=who["student_number"], school_code="3153290107", counted_on="20261113", present="1")
+    if date == FIRST:
+        c.add("absences", student_number=who["student_number"], school_code="3153290107", absent_on="20261117", kind="病假",
+              leave_from="20261101", leave_to="20261220")  # fmt: skip
     for name, crossings in (("出境未归", ()), ("出境已归", ("20261110",)), ("此前入境", ("20260801",))):
         who = c.person(name)
         if date == FIRST:
@@ -176,6 +181,12 @@ def test_the_last_headcount_of_a_school_stands_until_it_sends_a_later_one(parts)
 
     assert {first[name] for name in names} == {"suspected not_in_headcount"}
     assert [second[name].split()[0] for name in names] == ["enrolled", "suspected", "suspected"]
+
+
+def test_a_long_leave_stands_while_no_absences_come_though_an_earlier_headcount_showed_the_pupil(parts):
+    _, (first, second) = parts
+
+    assert [night["长假未再报"] for night in (first, second)] == ["suspected long_leave"] * 2
 
 
 def test_who_is_abroad_is_so_until_a_later_crossing_inward(parts):

@@ -29,7 +29,7 @@ DERIVED = {
     "student_number school_code school_name school_division_code attendance_mode special_placement left_behind migrant:b disability_type",
     "status.attributed": "source row:i person:i rank:i",
     "status.attendance": "person:i registry_row:i student_number school_code record_code present_on:d present_row:i counted_on:d is_absent:b absent_from:d "
-    "absent_to:d absent_row:i is_on_long_leave:b leave_from:d leave_to:d leave_row:i is_not_in_headcount:b",
+    "absent_to:d absent_row:i is_on_long_leave:b leave_from:d leave_to:d leave_said_on:d leave_row:i is_not_in_headcount:b",
     "status.school_years": "school_year_start:d school_year_end:d",
     "status.sources_tonight": "source",
 }

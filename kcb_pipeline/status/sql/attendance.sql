@@ -7,9 +7,9 @@ SELECT f.person, f.registry_row, f.student_number, f.school_code, f.registry_sta
        CASE WHEN f.is_expected AND f.missed_to IS NOT NULL AND (f.present_on IS NULL OR f.present_on <= f.missed_to)
                  AND (f.status_date IS NULL OR f.status_date <= f.missed_to) THEN true ELSE false END AS is_absent,
        f.absent_days, f.absent_from, f.absent_to, f.absent_row,
-       CASE WHEN f.is_expected AND f.leave_said_on IS NOT NULL AND (f.present_on IS NULL OR f.present_on <= f.leave_said_on)
+       CASE WHEN f.is_expected AND f.leave_from IS NOT NULL AND (f.present_on IS NULL OR f.present_on <= f.leave_said_on)
             THEN true ELSE false END AS is_on_long_leave,
-       f.leave_from, f.leave_to, f.leave_row,
+       f.leave_from, f.leave_to, f.leave_said_on, f.leave_row,
        CASE WHEN f.is_expected AND f.counted_without_on IS NOT NULL AND f.counted_without_on + $headcount_days >= $today
                  AND (f.present_on IS NULL OR f.present_on < f.counted_without_on)
                  AND (f.status_date IS NULL OR f.status_date <= f.counted_without_on)
@@ -27,7 +27,7 @@ FROM (
            CASE WHEN a.days IS NULL THEN l.absent_to WHEN a.days >= $absent_days AND a.ordinal_to = q.reported_ordinal THEN a.day_to END AS missed_to,
            a.days AS absent_days, coalesce(a.day_from, l.absent_from) AS absent_from, coalesce(a.day_to, l.absent_to) AS absent_to,
            a.last_row AS absent_row,
-           coalesce(g.absent_on, l.leave_from) AS leave_said_on, coalesce(g.leave_from, l.leave_from) AS leave_from,
+           coalesce(g.absent_on, l.leave_said_on) AS leave_said_on, coalesce(g.leave_from, l.leave_from) AS leave_from,
            coalesce(g.leave_to, l.leave_to) AS leave_to, g.leave_row
     FROM status.pupil_rows p
     LEFT JOIN status.presences s ON s.student_number = p.student_number

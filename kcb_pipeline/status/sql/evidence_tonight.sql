@@ -63,3 +63,7 @@ FROM status.attendance t JOIN status.sources_tonight c ON c.source = 'absences' 
 UNION ALL
 SELECT t.person, 'long_leave', 'absences', t.record_code, t.leave_from, t.leave_to, t.leave_row
 FROM status.attendance t JOIN status.sources_tonight c ON c.source = 'absences' WHERE t.is_on_long_leave
+UNION ALL
+-- of which day the school's last word of that leave is: what shows the pupil has to be later, on the nights on which no such report comes too
+SELECT t.person, 'leave_reported', 'absences', t.record_code, t.leave_said_on, NULL, NULL
+FROM status.attendance t JOIN status.sources_tonight c ON c.source = 'absences' WHERE t.is_on_long_leave

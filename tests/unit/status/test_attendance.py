@@ -418,8 +418,19 @@ def test_who_was_absent_stays_absent(school):
 @pytest.mark.parametrize(("last", "is_long"), [(ON, True), (ON - DAY, False)])
 def test_a_long_leave_holds_until_it_ends(school, last, is_long):
     school.said("long_leave", ON - 40 * DAY, last)
+    school.said("leave_reported", ON - 10 * DAY)
 
     assert school.night(sent=("in_school",))["is_on_long_leave"] is is_long
+
+
+@pytest.mark.parametrize(("counted", "is_long"), [(9, False), (10, True)])
+def test_what_shows_the_pupil_has_to_be_later_than_the_last_report_of_it_then_too(school, counted, is_long):
+    """And not than the first day of the leave: a headcount that undid nothing on its night undid it on the next one without absences."""
+    school.said("long_leave", ON - 20 * DAY, ON + 20 * DAY)
+    school.said("leave_reported", ON - 10 * DAY)
+    school.said("present", ON - counted * DAY)
+
+    assert school.night(sent=())["is_on_long_leave"] is is_long
 
 
 @pytest.mark.parametrize(("code", "is_missing"), [(NUMBER, True), (SCHOOL, True), ("G2", False)])
