@@ -26,7 +26,7 @@ from kcb_pipeline.ledgers.verifications import RESULTS
 from kcb_pipeline.status.reasons import LEDGERS
 from kcb_pipeline.status.school_age import Window, window
 from kcb_pipeline.status.school_days import harvest_season
-from kcb_pipeline.status.wording import evidence_of, proof_of
+from kcb_pipeline.status.wording import evidence_of, proof_of, term_of
 
 PACKAGE = "kcb_pipeline.ledgers"
 
@@ -245,7 +245,7 @@ def _standing(fact: dict[str, Any], before: Case | None, sent: frozenset[str], r
         source=source,
         responsible=responsible_for(fact["status"], places, rule),
         proof=None if before is None else proof_of(fact, case_reason=before.reason, sent=sent),
-        until=fact["leave_until"] or fact["deferred_until"] or fact["verdict_until"],
+        until=term_of(fact),
     )
 
 

@@ -124,6 +124,20 @@ def proof_of(facts: Facts, *, case_reason: str, sent: frozenset[str]) -> tuple[s
             return None
 
 
+_TERMS: Final = {
+    "leave_approved": "leave_until",
+    "leave_verified": "verdict_until",
+    "deferral_approved": "deferred_until",
+    "deferral_verified": "verdict_until",
+}
+
+
+def term_of(facts: Facts) -> dt.date | None:
+    """To when the leave or deferral holds that tonight's status rests on; another approval that the child has decides nothing."""
+    term = _TERMS.get(facts["reason"])
+    return facts[term] if term else None
+
+
 def _attendance_proof(facts: Facts, *, case_reason: str, sent: frozenset[str]) -> tuple[str, str] | None:
     registry = _source("student_registry", facts["registry_row"])
     present_on, changed_on, doubted_on = facts["present_on"], facts["latest_live_change"], facts["doubted_on"]

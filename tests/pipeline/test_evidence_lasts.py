@@ -233,6 +233,25 @@ def test_who_was_answered_to_be_abroad_is_not_after_a_later_crossing_inward(tmp_
     ]  # fmt: skip
 
 
+def test_a_term_that_a_person_gave_is_not_lengthened_by_an_approval_that_decides_nothing(tmp_path):
+    """休学 approved for a year of a child that has no record to suspend: it is the answer that it is on leave, until the day that it says."""
+    for date in (FIRST, SECOND):
+        c = County(date)
+        who = c.person("答复休学")
+        c.add("approvals", id_number=who["id_number"], name="答复休学", kind="休学", from_date="20260901", to_date="20270831")
+        if date == SECOND:
+            [(case,)] = query(tmp_path, "SELECT case_id FROM cases")
+            c.add("verifications", case_id=case, result="休学", verified_on="20261118", until="20261130")
+        c.pupil(c.person("在读"))
+        c.write(tmp_path)
+        run_night(tmp_path, date, gates=ASKED)
+
+    assert statuses(tmp_path)["答复休学"] == "on_leave leave_verified"
+    assert query(tmp_path, "SELECT state, closing_reason, closed_until FROM cases") == [
+        ("closed_until", "休学", dt.date(2026, 11, 30))
+    ]
+
+
 def test_a_status_is_dated_by_its_first_night_whatever_becomes_of_its_reason(parts):
     folder, (first, second) = parts
 

@@ -7,7 +7,7 @@ import pytest
 
 from kcb_pipeline.extracts.catalogue import sources
 from kcb_pipeline.status.reasons import BY_CODE, REASONS, STATUSES, SUSPECTED_STATUSES, reasons_frame
-from kcb_pipeline.status.wording import evidence_of, proof_of
+from kcb_pipeline.status.wording import evidence_of, proof_of, term_of
 
 # published.md, status
 CONTRACT_STATUSES = {
@@ -66,6 +66,8 @@ def test_the_reasons_as_a_table_are_the_reasons():
     assert table.columns == ["reason", "status", "words", "severity"]
     assert table.rows() == [(reason.code, reason.status, reason.words, reason.severity) for reason in REASONS]
 
+
+DOUBTED = dt.date(2026, 11, 10)
 
 # -- words and proof -----------------------------------------------------------------------------------------------
 
@@ -174,6 +176,24 @@ def test_what_closes_a_case_says_why_and_by_which_row_of_which_extract(facts, co
     assert row.isdigit(), f"{source} names no row"
 
 
+@pytest.mark.parametrize(
+    ("code", "term"),
+    [
+        ("leave_approved", "leave_until"),
+        ("leave_verified", "verdict_until"),
+        ("deferral_approved", "deferred_until"),
+        ("deferral_verified", "verdict_until"),
+    ],
+)
+def test_a_term_is_that_of_what_decided_whatever_else_was_approved(facts, code, term):
+    assert term_of(facts(code, **{term: DOUBTED})) == DOUBTED
+
+
+@pytest.mark.parametrize("code", ["leave_in_registry", "live_enrolment", "absent", "over_age"])
+def test_and_no_other_status_has_one(facts, code):
+    assert term_of(facts(code)) is None
+
+
 @pytest.mark.parametrize("case_reason", ["absent", "long_leave", "not_in_headcount"])
 def test_an_absence_is_never_over_because_a_source_did_not_come(facts, case_reason):
     quiet = facts("live_enrolment", present_on=None, latest_live_change=None, reported_on=None)
@@ -191,9 +211,6 @@ def test_a_headcount_that_shows_the_child_closes(facts, case_reason):
     assert found is not None
     assert found[1] == "in_school:7"
     assert "2026-11-18" in found[0]
-
-
-DOUBTED = dt.date(2026, 11, 10)
 
 
 @pytest.mark.parametrize("case_reason", ["absent", "long_leave", "not_in_headcount"])
