@@ -151,12 +151,14 @@ def link(
     *,
     reviewed: pl.DataFrame | None = None,
     model: Model | None = None,
+    frequencies: Rarities | None = None,
     progress: Progress = SILENT,
 ) -> LinkResult:
     """Find the pairs of a left and a right record that are one person.
 
     left, right: one row a record, with the columns that the settings' comparisons and blocking rules name. `reviewed`: what
-    people have decided, `left_row`, `right_row`, `is_match`; it binds. `model`: weigh with this one instead of estimating. The
+    people have decided, `left_row`, `right_row`, `is_match`; it binds. `model`: weigh with this one instead of estimating. `frequencies`: how
+    rare the values of the records are, where that was counted in larger tables of which these are a part (`Rarities.of_rows`). The
     result does not depend on the order of the rows nor on the number of threads, but that of equally near candidates of a record that found
     nobody (`Settings.near_misses`) the first are kept. TypeError, ValueError: see `weighing.check`.
     """
@@ -167,7 +169,8 @@ def link(
     settled = settle(seen[0], seen[1], settings, first_compared(settings), reviewed)
     progress.update("settle by key", 2, 5, rows=len(settled))
     with ThreadPoolExecutor(1) as aside:
-        counting = aside.submit(Rarities.of, settings, *(Rarities.counted(settings, records) for records in seen))
+        columns = (Rarities.counted(settings, records) for records in seen)
+        counting = aside.submit(_rarities, frequencies, settings, *columns)
         looked = look_whole(tables, seen, settings, settled)
         rare = counting.result()
     sizes = looked.left.height, looked.right.height
@@ -205,6 +208,10 @@ def link(
     return LinkResult(
         links, model, settings, report, estimated_quality(odds(settled_weights.total), decisions), left, right, rare
     )
+
+
+def _rarities(given: Rarities | None, settings: Settings, left: pl.DataFrame, right: pl.DataFrame) -> Rarities:
+    return Rarities.of(settings, left, right) if given is None else given
 
 
 def _settled_weights(settings: Settings, model: Model, settled: Settled, rare: Rarities, *, orphaned: float) -> Weights:

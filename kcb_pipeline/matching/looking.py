@@ -14,11 +14,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from kcb_pipeline.matching.blocking import key_hashes
 from kcb_pipeline.matching.comparisons import Comparison
 from kcb_pipeline.matching.settings import Settings
 from kcb_pipeline.matching.settling import Settled, looked_at
-from kcb_pipeline.matching.weighing import Records, content_hashes, prepare
-from kcb_pipeline.threads import side_by_side
+from kcb_pipeline.matching.weighing import Rarities, Records, content_hashes, prepare, prepared_pieces, with_keys
+from kcb_pipeline.threads import pipelined, side_by_side
 
 _LEAST_SAMPLE: Final = 100_000
 
@@ -134,3 +135,40 @@ def _second_look(records: Records, first: pl.DataFrame, rows: NDArray[np.int64],
     known = looked_at(settings)
     rest = prepare(records, settings, of=tuple(c for c in settings.comparisons if c not in known), rows=rows)
     return pl.DataFrame([*first.get_columns(), *(c for c in rest.get_columns() if c.name not in first.columns)])
+
+
+def within_reach(records: Records, few: Records, settings: Settings) -> tuple[NDArray[np.int64], Rarities]:
+    """The rows, rising, of left records that share a blocking key with one of a few right ones, and how rare the values of all records are.
+
+    With no other would the few be compared: where a table meets a small one, hardly any of it need be looked at whole. It is read piece by
+    piece, and nothing is held but what values are counted by.
+    """
+    right = prepare(few, settings)
+    keys = with_keys(settings, right, settings.rules)
+
+    def look(piece: pl.DataFrame) -> tuple[NDArray[np.bool_], pl.DataFrame]:
+        return _reaching(settings, keys, piece), Rarities.counted(settings, piece)
+
+    reaching, counted = zip(
+        *pipelined(partial(look, piece) for piece in prepared_pieces(records, settings)), strict=True
+    )
+    rare = Rarities.of(settings, pl.concat(counted), Rarities.counted(settings, right))
+    return np.flatnonzero(np.concatenate(reaching)), rare
+
+
+def _reaching(settings: Settings, few: pl.DataFrame, piece: pl.DataFrame) -> NDArray[np.bool_]:
+    """Whether each record of a piece shares a key with one of the few, of which `few` holds what the rules look at."""
+    reaching = np.zeros(piece.height, dtype=bool)
+    keys = with_keys(settings, piece, settings.rules)
+    for rule in settings.rules:
+        _, wanted = key_hashes(few, rule.right, other=(keys, rule.left))
+        rows, hashes = key_hashes(keys, rule.left, other=(few, rule.right))
+        # Most records meet nobody in a bucket, let alone under a key.
+        is_wanted = np.zeros(_BUCKETS, dtype=bool)
+        is_wanted[wanted & np.uint64(_BUCKETS - 1)] = True
+        near = np.flatnonzero(is_wanted[hashes & np.uint64(_BUCKETS - 1)])
+        reaching[rows[near[np.isin(hashes[near], wanted)]]] = True
+    return reaching
+
+
+_BUCKETS: Final = 1 << 22

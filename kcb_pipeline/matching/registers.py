@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import duckdb
+import numpy as np
 import polars as pl
 
 from kcb_pipeline.config import Matching
@@ -33,6 +34,7 @@ from kcb_pipeline.matching.chinese import (
 from kcb_pipeline.matching.comparisons import Date, Exact
 from kcb_pipeline.matching.deciding import LINKED, REJECTED, REVIEW
 from kcb_pipeline.matching.linkage import LinkResult, link
+from kcb_pipeline.matching.looking import within_reach
 from kcb_pipeline.matching.model import Model
 from kcb_pipeline.matching.quality import quality_by
 from kcb_pipeline.matching.settings import Contradiction, Implied, KeyRule, Settings, block_on
@@ -193,7 +195,7 @@ def match_registers(
             keep_model(connection, result.model, settings)
         counts = dict(result.links["decision"].value_counts().iter_rows())
         linked, model = _linked(result), result.model
-        del result, known  # as large as the registers, and what follows looks at most of them again
+        del result, known  # as large as the registers
         further = _further_records(workspace, linked, settings, model, persons, students)
         found = further.filter(pl.col("decision") == LINKED).select("person", "student", "match_weight", "probability")
         with workspace.connect() as connection:
@@ -254,14 +256,22 @@ def _further_records(
     A second enrolment under a damaged number, or the new school's record of a child whose old one was linked.
     linked: `left_row`, `right_row` of the one-to-one result.
     """
+    settings = further_settings(settings)
     holders = _rows_in(persons, linked["left_row"], how="semi")
     nobodys = _rows_in(students, linked["right_row"], how="anti")
     known = holders.select(_OF_A_PERSON).collect(), nobodys.select(_OF_A_PUPIL).collect()
     with workspace.connect() as connection:
         reviewed = _decided(connection, *known, further=True)
     close_idle()
-    found = link(holders, nobodys, further_settings(settings), reviewed=reviewed, model=model)
-    return _with_rows(found.links.filter(pl.col("decision") != REJECTED), *known)
+    # Records that are nobody's are few, and so are the children who could have them: of all others nothing more is read.
+    reach, rare = within_reach(holders, nobodys, settings)
+    near = pl.Series("left_row", np.union1d(reach, reviewed["left_row"].to_numpy()))
+    reviewed = reviewed.with_columns(near.search_sorted(reviewed["left_row"]).cast(pl.Int64).alias("left_row"))
+    found = link(
+        _rows_in(holders, near, how="semi"), nobodys, settings, reviewed=reviewed, model=model,
+        frequencies=rare.of_rows(near.to_numpy(), np.arange(known[1].height)),
+    )  # fmt: skip
+    return _with_rows(found.links.filter(pl.col("decision") != REJECTED), known[0][near.to_numpy()], known[1])
 
 
 def _rows_in(records: Records, rows: pl.Series, *, how: Literal["semi", "anti"]) -> pl.LazyFrame:

@@ -80,18 +80,28 @@ def prepare(
     of: those comparisons, by default all. columns: those that are named, by default all of `settings.columns`.
     rows: of these records only, rising.
     """
+    return _in_one_piece(list(prepared_pieces(records, settings, of=of, columns=columns, rows=rows)))
+
+
+def prepared_pieces(
+    records: Records,
+    settings: Settings,
+    *,
+    of: tuple[Comparison, ...] | None = None,
+    columns: tuple[str, ...] | None = None,
+    rows: NDArray[np.int64] | None = None,
+) -> Iterator[pl.DataFrame]:
+    """The same piece by piece, at least one, which may be empty."""
     comparisons = settings.comparisons if of is None else of
     there = records.collect_schema().names()
     named = [name for name in (settings.columns if columns is None else columns) if name in there]
     read = {name for comparison in comparisons for name in comparison.reads}
     # Without any column a table has no rows either.
     wanted = records.select(sorted({*named, *read} & set(there)) or there[:1])
-    prepared = []
     for batch in _batches(wanted, rows):
         made = [column for comparison in comparisons for column in comparison.prepare(batch)]
         kept = batch.select(named).drop([column.name for column in made], strict=False)
-        prepared.append(pl.DataFrame([*kept.get_columns(), *made]))
-    return _in_one_piece(prepared)
+        yield pl.DataFrame([*kept.get_columns(), *made])
 
 
 def _in_one_piece(tables: list[pl.DataFrame]) -> pl.DataFrame:
@@ -334,6 +344,10 @@ class Rarities:
         counted = {c.name: rarity(*_bearers(c, left, right)) for c in settings.comparisons if c.term_frequency}
         lefts = left.height
         return cls({n: r[:lefts] for n, r in counted.items()}, {n: r[lefts:] for n, r in counted.items()})
+
+    def of_rows(self, rows_l: NDArray[np.int64], rows_r: NDArray[np.int64]) -> Rarities:
+        """Those of some of the records of either table, as they were counted in all of them."""
+        return Rarities({n: r[rows_l] for n, r in self.left.items()}, {n: r[rows_r] for n, r in self.right.items()})
 
     def among(self, rows_l: NDArray[np.int64], rows_r: NDArray[np.int64]) -> Rarity:
         """Of pairs of these rows."""

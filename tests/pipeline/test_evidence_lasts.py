@@ -129,7 +129,9 @@ def counted_on(date):
                     "in_school", student_number=pupil["student_number"], school_code=school, counted_on=day, present="1"
                 )
     c.pupil(who := c.person("长假未再报"), school="3153290107")
-    c.add("in_school", student_number=who["student_number"], school_code="3153290107", counted_on="20261113", present="1")
+    c.add(
+        "in_school", student_number=who["student_number"], school_code="3153290107", counted_on="20261113", present="1"
+    )
     if date == FIRST:
         c.add("absences", student_number=who["student_number"], school_code="3153290107", absent_on="20261117", kind="病假",
               leave_from="20261101", leave_to="20261220")  # fmt: skip
@@ -238,7 +240,14 @@ def test_a_term_that_a_person_gave_is_not_lengthened_by_an_approval_that_decides
     for date in (FIRST, SECOND):
         c = County(date)
         who = c.person("答复休学")
-        c.add("approvals", id_number=who["id_number"], name="答复休学", kind="休学", from_date="20260901", to_date="20270831")
+        c.add(
+            "approvals",
+            id_number=who["id_number"],
+            name="答复休学",
+            kind="休学",
+            from_date="20260901",
+            to_date="20270831",
+        )
         if date == SECOND:
             [(case,)] = query(tmp_path, "SELECT case_id FROM cases")
             c.add("verifications", case_id=case, result="休学", verified_on="20261118", until="20261130")

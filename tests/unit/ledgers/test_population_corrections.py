@@ -69,7 +69,8 @@ def told():
             create(connection, "draft.corrected_results", pl.DataFrame({"result": ["空挂户"]}))
             run_step(connection, "kcb_pipeline.ledgers", "population_corrections", "draft.population_corrections")
             return rows(
-                connection, "SELECT kind, recorded, other, evidence FROM draft.population_corrections ORDER BY kind, nth"
+                connection,
+                "SELECT kind, recorded, other, evidence FROM draft.population_corrections ORDER BY kind, nth",
             )
 
         yield find

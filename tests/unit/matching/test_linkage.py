@@ -26,6 +26,7 @@ from kcb_pipeline.matching.chinese import (
     Guardians,
 )
 from kcb_pipeline.matching.comparisons import MISSING, Date, Exact, Identifier, Number, Text
+from kcb_pipeline.matching.looking import within_reach
 from kcb_pipeline.matching.model import Patterns, estimate_m
 
 LINKED, REVIEW, REJECTED = "linked", "review", "rejected"
@@ -216,6 +217,23 @@ def test_many_to_one_each_right_record_has_one_person_and_a_person_may_have_seve
 
 
 # -- neither the order of rows nor threads nor how tables are read ------------------------------------------------
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_of_a_table_that_meets_a_small_one_only_who_is_within_reach_need_be_looked_at(two_registers, result, lazy):
+    left, right = two_registers
+    settings = replace(WITH, keys=(), policy="many-to-one")
+    few = right.head(25)
+    whole = link(left, few, settings, model=result.model)
+
+    rows, rare = within_reach(left.lazy() if lazy else left, few, settings)
+    assert 25 <= len(rows) < left.height
+    frequencies = rare.of_rows(rows, np.arange(few.height))
+    found = link(left[rows], few, settings, model=result.model, frequencies=frequencies)
+
+    found_rows = pl.Series(rows).gather(found.links["left_row"]).cast(found.links["left_row"].dtype)
+    assert found.links.with_columns(found_rows.alias("left_row")).equals(whole.links)
+    assert found.blocking.equals(whole.blocking)
 
 
 def canonical(links, order_l, order_r):
