@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from kcb_pipeline.matching.assignment import TIE, assign, assign_each, second_best
 from kcb_pipeline.matching.calibration import FURTHER_RECORD, calibrate, compete, odds
 from kcb_pipeline.matching.quality import Quality
+from kcb_pipeline.matching.repeated import Persons
 from kcb_pipeline.matching.settings import Settings
 from kcb_pipeline.matching.unblocked import unblocked_pairs
 
@@ -39,9 +40,9 @@ REASONS: Final = (
 class ToDecide:
     """The weighed pairs of two tables.
 
-    left, right: which records they are of, by any numbers. rules: the blocking rules (a bit each) that gave each pair.
-    settled_left: left records that have found theirs by a key or a person and whose other candidates are among the pairs. One-to-one
-        those are looked at for the calibration only, and nothing of them is decided or kept; many-to-one they may be further records.
+    persons: whose records they are of. rules: the blocking rules (a bit each) that gave each pair.
+    settled_left: left records (as `persons` numbers them) that have found theirs by a key or a person and whose other candidates are among
+        the pairs. One-to-one those are looked at for the calibration only, and nothing of them is decided or kept; many-to-one they may be further records.
     settled: how many left records found theirs that way, whether their other candidates are here or not.
     contradicted: which pairs no weight links (`Contradiction`): they compete for nobody, and a person may see them.
     sizes: records of the two tables.
@@ -49,8 +50,7 @@ class ToDecide:
         pairs, of either order, of which these are the best.
     """
 
-    left: NDArray[np.int64]
-    right: NDArray[np.int64]
+    persons: Persons
     rules: NDArray[np.int64]
     settled_left: NDArray[np.int64]
     settled: int
@@ -87,11 +87,14 @@ _HOPELESS: Final = -20.0
 def decide(settings: Settings, pairs: ToDecide, total: NDArray[np.float64]) -> Decisions:
     """Which pairs are one person, by their whole weights (log2)."""
     one_to_one = settings.policy == "one-to-one"
-    has_own = np.zeros(int(max(pairs.left.max(initial=-1), pairs.settled_left.max(initial=-1))) + 1, dtype=bool)
+    persons = pairs.persons
+    has_own = np.zeros(int(max(persons.left.max(initial=-1), pairs.settled_left.max(initial=-1))) + 1, dtype=bool)
     has_own[pairs.settled_left] = True
-    is_studied = has_own[pairs.left] if one_to_one else np.zeros(len(total), dtype=bool)
-    undecided = np.flatnonzero(~is_studied & ~pairs.contradicted & (total > _HOPELESS))
-    left, right, w = pairs.left[undecided], pairs.right[undecided], total[undecided]
+    is_studied = has_own[persons.left] if one_to_one else np.zeros(len(total), dtype=bool)
+    is_further = np.zeros(len(total), dtype=bool)
+    is_further[persons.further] = True
+    undecided = np.flatnonzero(~is_studied & ~is_further & ~pairs.contradicted & (total > _HOPELESS))
+    left, right, w = persons.left[undecided], persons.right[undecided], total[undecided]
     own = FURTHER_RECORD if settings.repeats else np.inf
     outcome = assign(left, right, w, own=own) if one_to_one else assign_each(right, w)
     # One-to-one either side may be said to choose; of many records of one person it is the records that choose.
@@ -119,28 +122,37 @@ def decide(settings: Settings, pairs: ToDecide, total: NDArray[np.float64]) -> D
     probability[undecided] = np.where(
         outcome.chosen, compete(calibration.probability(w), outcome.rivalry), odds(outcome.gap)
     )
+    # What speaks against the best pair of two persons speaks against a further one too, and so do its own faults.
+    probability[persons.further] = np.minimum(
+        probability[persons.best], calibration.probability(total[persons.further])
+    )
+    chosen[persons.further] = chosen[persons.best] & persons.apart
     linked = chosen & (probability >= settings.link_probability)
-    taken_l, taken_r = has_own, np.zeros(int(pairs.right.max(initial=-1)) + 1, dtype=bool)
-    taken_l[pairs.left[linked]] = True
-    taken_r[pairs.right[linked]] = True
-    left_free, right_free = ~taken_l[pairs.left], ~taken_r[pairs.right]
+    taken_l, taken_r = has_own, np.zeros(int(persons.right.max(initial=-1)) + 1, dtype=bool)
+    taken_l[persons.left[linked]] = True
+    taken_r[persons.right[linked]] = True
+    left_free, right_free = ~taken_l[persons.left], ~taken_r[persons.right]
     free = ((left_free & right_free) if one_to_one else right_free) & ~is_studied
     tie = ~linked & free & (total > 0) & (np.abs(gap) < TIE)
     review = ~linked & free & (probability >= settings.review_probability)
+    # Whose best pair is linked is in no doubt; what other records that person has is told.
+    again = is_further & ~linked & (probability >= settings.review_probability)
+    again[persons.further] &= linked[persons.best]
     reason = np.select(
-        [linked, tie, review, ~right_free & ~linked, ~left_free & ~linked],
-        [REASONS.index(r) for r in (REASON_BEST, REASON_TIE, REASON_DOUBT, REASON_TAKEN, REASON_BETTER)],
+        [linked, tie, review, again, ~right_free & ~linked, ~left_free & ~linked],
+        [REASONS.index(r) for r in (REASON_BEST, REASON_TIE, REASON_DOUBT, REASON_BETTER, REASON_TAKEN, REASON_BETTER)],
         default=REASONS.index(REASON_WEAK),
     )
-    keep = linked | review | tie
-    keep[_near_misses(pairs.left, pairs.right, total, ~keep & left_free, settings.near_misses)] = True
+    keep = linked | review | tie | again
+    keep[_near_misses(persons.left, persons.right, total, ~keep & left_free, settings.near_misses)] = True
     return Decisions(
         keep,
         np.where(linked, 0, np.where(review | tie, 1, 2)),
         reason,
         probability,
         gap,
-        missed=missed_pairs(left, right, probability[undecided], linked[undecided]),
+        missed=missed_pairs(left, right, probability[undecided], linked[undecided])
+        + float(pl.Series(probability[persons.further[~linked[persons.further]]]).sort().sum()),
         unblocked=unblocked_pairs(
             pairs.rules[undecided][outcome.chosen], probability[undecided][outcome.chosen], settings.blocking
         ),
@@ -186,9 +198,10 @@ def _best_others(
 ) -> NDArray[np.float64]:
     """For each left record the greatest weight of its pairs at these places whose right record nobody holds with a greater one."""
     best = np.full(lefts, -np.inf)
-    places = places[pairs.right[places] < len(holding)]
-    places = places[total[places] > holding[pairs.right[places]]]
-    np.maximum.at(best, pairs.left[places], total[places])
+    left, right = pairs.persons.left, pairs.persons.right
+    places = places[right[places] < len(holding)]
+    places = places[total[places] > holding[right[places]]]
+    np.maximum.at(best, left[places], total[places])
     return best
 
 

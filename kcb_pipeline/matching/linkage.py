@@ -42,6 +42,7 @@ from kcb_pipeline.matching.model import (
     silence,
 )
 from kcb_pipeline.matching.quality import Quality
+from kcb_pipeline.matching.repeated import Persons, persons_of
 from kcb_pipeline.matching.settings import Settings
 from kcb_pipeline.matching.settling import Settled, not_refused, settle
 from kcb_pipeline.matching.weighing import (
@@ -61,6 +62,7 @@ from kcb_pipeline.matching.weighing import (
     weights_of,
     with_keys,
     with_near,
+    without_repeats,
 )
 from kcb_pipeline.progress import SILENT, Progress
 from kcb_pipeline.threads import side_by_side
@@ -160,7 +162,7 @@ def link(
     people have decided, `left_row`, `right_row`, `is_match`; it binds. `model`: weigh with this one instead of estimating. `frequencies`: how
     rare the values of the records are, where that was counted in larger tables of which these are a part (`Rarities.of_rows`). The
     result does not depend on the order of the rows nor on the number of threads, but that of equally near candidates of a record that found
-    nobody (`Settings.near_misses`) the first are kept. TypeError, ValueError: see `weighing.check`.
+    nobody (`Settings.near_misses`) the first are kept, and of equal records of one person (`repeated`) the first is linked. TypeError, ValueError: see `weighing.check`.
     """
     tables = (left, right)
     check(settings, *tables)
@@ -184,7 +186,7 @@ def link(
         progress.update("block", 3, 5, rows=len(pairs))
         rows_l, rows_r = looked.left.whole_rows(pairs.rows_l), looked.right.whole_rows(pairs.rows_r)
         patterns = patterns_of(settings, levels_of(settings.comparisons, pairs), len(pairs))
-        inside, u, kin, alike = learning.result()
+        inside, repeated, u, kin, alike = learning.result()
         if model is None:
             known = _and_settled(settings, patterns, looked, settled)
             model = estimate_m(settings, known, u, pairs=every, expected_matches=expected, kin=kin, lookalikes=alike)
@@ -196,9 +198,14 @@ def link(
     strangers = second_selves(settings, model, inside, rarities, orphaned=orphaned)
     own = _with_their_own(settings, looked)
     against = contradicted(settings, patterns.vectors)[patterns.of_pair]
-    to_decide = ToDecide(pairs.rows_l, pairs.rows_r, rules, own, len(settled), against, sizes, *strangers)
+    persons = Persons.once(pairs.rows_l, pairs.rows_r)
+    if all(settings.has_one_record_each):
+        # Nothing is decided of what is settled, and of what is contradicted by a person only.
+        may_link = np.where(against | looked.left.is_settled[pairs.rows_l], -np.inf, weights.total)
+        persons = persons_of(settings, model, looked, rare, pairs, may_link, repeated=repeated)
+    to_decide = ToDecide(persons, rules, own, len(settled), against, sizes, *strangers)
     # As large as the links that are put together now, and not needed for them.
-    del looked, keyed, samples, pairs, inside, rarities, learning, counting
+    del looked, keyed, samples, pairs, persons, inside, rarities, learning, counting
     with ThreadPoolExecutor(1) as aside:
         weighing = aside.submit(_settled_weights, settings, model, settled, rare, orphaned=orphaned)
         decisions = decide(settings, to_decide, weights.total)
@@ -270,14 +277,15 @@ def _samples(looked: Looked, keyed: list[pl.DataFrame]) -> tuple[pl.DataFrame, p
 
 def _different_people(
     settings: Settings, samples: tuple[pl.DataFrame, pl.DataFrame], prior: float, *, known: Model | None
-) -> tuple[list[Inside], dict[str, tuple[float, ...]], Kin | None, Lookalikes | None]:
-    """Pairs of two people inside the tables, and, where no model is known, what strangers have in common, relatives, and others who look
+) -> tuple[list[Inside], dict[int, float], dict[str, tuple[float, ...]], Kin | None, Lookalikes | None]:
+    """Pairs of two people inside the tables, how often people stand twice there, and, where no model is known, what strangers have in common, relatives, and others who look
     alike: none depends on which pairs are compared."""
     inside = look_inside(settings, samples) if settings.policy == "one-to-one" or known is None else []
     if known is not None:
-        return inside, {}, None, None
+        return *without_repeats(settings, inside, known.u), {}, None, None
     u = estimate_u(settings, *u_evidence(settings, *samples))
-    return inside, u, *learn_inside(settings, samples, inside, u, prior=prior)
+    inside, repeated = without_repeats(settings, inside, u)
+    return inside, repeated, u, *learn_inside(settings, samples, inside, u, prior=prior)
 
 
 def second_selves(

@@ -395,7 +395,10 @@ def estimate_household(
         # Where nobody stands twice there is no pair of one person to ask: what is believed of one, that all is known, stands in.
         of_one = (one @ known + _SMOOTHING) / (one.sum() + _SMOOTHING)
         often = np.minimum(belonging @ known / belonging.sum(), of_one) > _OFTEN
-        tells = [share[0] < _TELLS * ours[0] and ours[0] > 0.5 for share, ours in zip(shares, m, strict=True)]
+        # What two or three pairs happen to show is not how one person looks: where so few stand twice, belief is heard beside them.
+        seen = float(one.sum())
+        agree = [(seen * ours[0] + _FEW * begin[0]) / (seen + _FEW) for ours, begin in zip(m, believed, strict=True)]
+        tells = [share[0] < _TELLS * ours and ours > 0.5 for share, ours in zip(shares, agree, strict=True)]
         tells = often & np.array(tells)
         if tells.sum() < 2 or not tells[for_life].any():
             return None
@@ -405,6 +408,8 @@ def estimate_household(
 _MOST_HOUSEHOLD_ITERATIONS: Final = 500
 _OFTEN: Final = 0.25
 """A comparison is asked whether it tells where both its values are known of so many pairs of either class."""
+_FEW: Final = 10.0
+"""Pairs of one person that what is believed of them is worth, where it is asked what tells them from a household."""
 _TELLS: Final = 0.25
 """A comparison in which one person mostly agrees tells households from it if they agree less than this share as often."""
 
@@ -448,11 +453,23 @@ def estimate_lookalikes(
         strangers = np.logaddexp(
             strangers, np.log(kin.rate) + _log_probability(vectors, [np.array(kin.levels[name]) for name in names])
         )
-    one = np.log(max(prior, 1e-12)) + _log_probability(
-        vectors, [_believed_m(len(c.labels)) for c in settings.comparisons]
-    )
-    counted = np.where(one > strangers, lower, counts.sum(axis=0))
+    counted = np.where(_as_one(settings, vectors, prior) > strangers, lower, counts.sum(axis=0))
     return Lookalikes(names, tuple(map(tuple, vectors.tolist())), tuple(counted.tolist()), whole, known)
+
+
+def likeness_to_one(
+    settings: Settings, vectors: NDArray[np.int8], u: dict[str, tuple[float, ...]], *, prior: float
+) -> NDArray[np.float64]:
+    """ln odds of each level vector being of one person and not of two strangers, by what is believed of one. prior: of a pair being one."""
+    return _as_one(settings, vectors, prior) - _log_probability(
+        vectors, [np.array(u[c.name]) for c in settings.comparisons]
+    )
+
+
+def _as_one(settings: Settings, vectors: NDArray[np.int8], prior: float) -> NDArray[np.float64]:
+    """ln of the probability that a pair is one person and shows each level vector, by what is believed of one."""
+    believed = [_believed_m(len(c.labels)) for c in settings.comparisons]
+    return np.log(max(prior, 1e-12)) + _log_probability(vectors, believed)
 
 
 def estimate_m(
@@ -486,7 +503,7 @@ def estimate_m(
     m = [_starting_m(comparison) for comparison in settings.comparisons]
     counts = np.where(contradicted(settings, patterns.vectors), 0.0, patterns.counts)
     prior = min(max(expected_matches / pairs, 1e-12), 0.5)
-    iterations, converged = 0, False
+    iterations, converged, is_learned = 0, False, True
     while iterations < _MOST_ITERATIONS and not converged:
         iterations += 1
         others = strangers
@@ -499,13 +516,28 @@ def estimate_m(
             level = heard[:, place]
             known = level >= 0
             share = np.bincount(level[known], weights=expected[known], minlength=len(begin))
-            updated.append((share + _SMOOTHING * begin) / (share.sum() + _SMOOTHING))
+            learned = (share + _SMOOTHING * begin) / (share.sum() + _SMOOTHING)
+            updated.append(learned if is_learned else begin)
         matches = min(max(float(expected.sum()), 0.5), pairs / 2)
         moved = max(float(np.abs(new - old).max()) for new, old in zip(updated, m, strict=True))
         converged = moved < _TOLERANCE and abs(matches / pairs - prior) < _TOLERANCE * prior
         m, prior = updated, matches / pairs
+        if converged and is_learned and _differ_for_life(settings, m):
+            # Where nobody is twice there, the likest pairs are neighbours: how one person looks is then believed, and only counted.
+            converged, is_learned, m = False, False, believed
     found = {name: tuple(map(float, values)) for name, values in zip(names, m, strict=True)}
     return Model(found, u, prior, relatives, rate, iterations, converged, lookalikes=lookalikes)
+
+
+def _differ_for_life(settings: Settings, m: list[NDArray[np.float64]]) -> bool:
+    """Whether pairs so alike mostly differ wholly in all that a person keeps for life: they are people of one household or street."""
+    wholly = [
+        float(share[-1]) for comparison, share in zip(settings.comparisons, m, strict=True) if comparison.for_life
+    ]
+    return bool(wholly) and min(wholly) > _MOSTLY
+
+
+_MOSTLY: Final = 0.5
 
 
 def _log_probability(vectors: NDArray[np.int8], tables: list[NDArray[np.float64]]) -> NDArray[np.float64]:

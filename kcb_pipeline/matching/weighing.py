@@ -15,6 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kcb_pipeline.matching.blocking import MIXER, candidates
+from kcb_pipeline.matching.calibration import FURTHER_RECORD
 from kcb_pipeline.matching.comparisons import MISSING, Comparison, Levels, Pairs
 from kcb_pipeline.matching.model import (
     Kin,
@@ -24,6 +25,7 @@ from kcb_pipeline.matching.model import (
     estimate_household,
     estimate_kin,
     estimate_lookalikes,
+    likeness_to_one,
     silence,
 )
 from kcb_pipeline.matching.settings import BlockingRule, Settings, columns_named
@@ -262,6 +264,11 @@ class Inside:
         """All pairs of two records of the sample, brought together or not."""
         return self.records * (self.records - 1) / 2
 
+    def only(self, which: NDArray[np.bool_]) -> Inside:
+        """Some of the pairs; the others are as if no rule had brought them together."""
+        levels = {name: values[which] for name, values in self.levels.items()}
+        return replace(self, rows_l=self.rows_l[which], rows_r=self.rows_r[which], levels=levels)
+
 
 def look_inside(settings: Settings, samples: tuple[pl.DataFrame, pl.DataFrame]) -> list[Inside]:
     """The pairs that blocking brings together inside the tables in which everybody stands once, where two records are two people.
@@ -272,6 +279,41 @@ def look_inside(settings: Settings, samples: tuple[pl.DataFrame, pl.DataFrame]) 
     return side_by_side(
         partial(_inside, settings, side, samples[side], settings.rules, settings.largest_block) for side in sides
     )
+
+
+def without_repeats(
+    settings: Settings, inside: list[Inside], u: dict[str, tuple[float, ...]]
+) -> tuple[list[Inside], dict[int, float]]:
+    """The tables in which everybody stands once as was said; where none is so, all of them, without the pairs that are one person twice. And
+    how many such pairs there are in either table, of each record.
+
+    One person twice agrees in all that is known, and more than chance could make them. Two people do so too (namesakes, twins whose names are
+    missing), but not two of every hundred.
+    """
+    repeats = [_are_repeats(settings, table, u) for table in inside]
+    shares = {table.side: (are.sum() + 0.5) / (table.records + 1) for table, are in zip(inside, repeats, strict=True)}
+    once = [table for table in inside if shares[table.side] <= _FEW_REPEATS]
+    return once or [table.only(~are) for table, are in zip(inside, repeats, strict=True)], shares
+
+
+_FEW_REPEATS: Final = 0.02
+"""Pairs that look like one person twice, of all records of a table, up to which they are two people as far as anybody knows."""
+_MOSTLY_KNOWN: Final = 0.75
+"""Share of the comparisons that say something of one person twice; where little is known, two people may agree in all of it."""
+_NEVER_OTHERWISE: Final = 0.999
+"""A comparison that strangers show at its last level so often says nothing there (names that are not in each other's place)."""
+
+
+def _are_repeats(settings: Settings, inside: Inside, u: dict[str, tuple[float, ...]]) -> NDArray[np.bool_]:
+    patterns = patterns_of(settings, inside.levels, len(inside.rows_l))
+    prior = 1 / max(inside.records, 1)
+    alike = likeness_to_one(settings, patterns.vectors, u, prior=prior) > FURTHER_RECORD * np.log(2)
+    alike &= (patterns.vectors != MISSING).mean(axis=1) >= _MOSTLY_KNOWN
+    for at, comparison in enumerate(settings.comparisons):
+        last = len(comparison.labels) - 1
+        if u[comparison.name][last] < _NEVER_OTHERWISE:
+            alike &= patterns.vectors[:, at] != last
+    return alike[patterns.of_pair]
 
 
 def learn_inside(

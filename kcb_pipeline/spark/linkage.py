@@ -33,6 +33,7 @@ from kcb_pipeline.matching.linkage import PROBABILISTIC, expected_matches, orpha
 from kcb_pipeline.matching.looking import first_compared, in_two_looks, sample_size
 from kcb_pipeline.matching.model import Model, Patterns, contradicted, estimate_m, estimate_u
 from kcb_pipeline.matching.quality import Quality
+from kcb_pipeline.matching.repeated import Persons
 from kcb_pipeline.matching.settings import KeyRule, Settings
 from kcb_pipeline.matching.settling import REVIEWED, decided_by_people, settling_methods
 from kcb_pipeline.matching.weighing import (
@@ -52,6 +53,7 @@ from kcb_pipeline.matching.weighing import (
     u_evidence,
     weights_of,
     with_near,
+    without_repeats,
 )
 from kcb_pipeline.progress import SILENT, Progress
 from kcb_pipeline.spark.kernels import apply, in_order, polars_schema
@@ -292,7 +294,8 @@ def link(
     model: Model | None = None,
     progress: Progress = SILENT,
 ) -> Linked:
-    """Find the pairs of a left and a right record that are one person; the result is that of `matching.linkage.link`.
+    """Find the pairs of a left and a right record that are one person; the result is that of `matching.linkage.link`, but that nobody is looked for
+    who stands twice in a table in which everybody is said to stand once (`matching.repeated`): registers are linked with `repeats`.
 
     reviewed: `left_row`, `right_row` (the records' `ROW`), `is_match`. name: what its working tables begin with.
     """
@@ -404,7 +407,8 @@ class _Linkage:
         if self.settings.policy != "one-to-one":
             return np.empty(0), 0.0
         tables = self.left, self.right
-        inside = look_inside(self.settings, (self._sample(self.left), self._sample(self.right)))
+        samples = self._sample(self.left), self._sample(self.right)
+        inside, _ = without_repeats(self.settings, look_inside(self.settings, samples), weigh.model.u)
         rarities = [self._rarity_inside(tables[found.side], found) for found in inside]
         return second_selves(self.settings, weigh.model, inside, rarities, orphaned=weigh.orphaned)
 
@@ -555,7 +559,8 @@ class _Linkage:
         samples = self._sample(self.left), self._sample(self.right)
         u = estimate_u(settings, *u_evidence(settings, *samples))
         whole = float(max(self.left.height * self.right.height, 1))
-        kin, alike = learn_inside(settings, samples, look_inside(settings, samples), u, prior=expected / whole)
+        inside, _ = without_repeats(settings, look_inside(settings, samples), u)
+        kin, alike = learn_inside(settings, samples, inside, u, prior=expected / whole)
         model = estimate_m(settings, patterns, u, pairs=whole, expected_matches=expected, kin=kin, lookalikes=alike)
         return self._with_near(model, compared.where("method = 0"))
 
@@ -607,7 +612,8 @@ class _Linkage:
         sizes = self.left.height, self.right.height
         own, rules = left[pairs.height :], pairs["rules"].to_numpy()
         against = pairs["contradicted"].to_numpy()
-        to_decide = ToDecide(left[: pairs.height], right, rules, own, count, against, sizes, *strangers)
+        persons = Persons.once(left[: pairs.height], right)
+        to_decide = ToDecide(persons, rules, own, count, against, sizes, *strangers)
         decisions = decide(self.settings, to_decide, pairs["total"].to_numpy())
         certain = odds(every.filter(pl.col("method") > 0)["total"].to_numpy())
         return _kept(pairs, decisions), estimated_quality(certain, decisions), pairs.height

@@ -8,19 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kcb_pipeline.matching.comparisons import MISSING, Date, Exact, Text
+from kcb_pipeline.matching.comparisons import MISSING, Date, Exact, Identifier, Text
 from kcb_pipeline.matching.model import (
     FORMAT,
     Lookalikes,
     Model,
     Patterns,
+    estimate_household,
     estimate_kin,
     estimate_lookalikes,
     estimate_m,
     estimate_u,
     silence,
 )
-from kcb_pipeline.matching.settings import Implied, Settings
+from kcb_pipeline.matching.settings import Implied, Settings, block_on
 
 SETTINGS = Settings(comparisons=(Text("name"), Text("town"), Exact("sex"), Date("born")), blocking=())
 M = {
@@ -182,6 +183,41 @@ def test_lookalikes_are_counted_at_what_is_known_of_a_pair_and_believed_where_th
 
     # (seen + 1) / (expected + 1); the second comparison is known in half of the pairs.
     assert excess == pytest.approx([91 / 11, 100 / 11, 15 / 1.5, 1.0])
+
+
+AT_HOME = Settings(
+    (Text("given"), Text("surname"), Date("born"), Text("street"), Identifier("phone")), (block_on("born"),)
+)
+CHANCE = {
+    "given": (0.005, 0.003, 0.001, 0.02, 0.971), "surname": (0.005, 0.003, 0.001, 0.02, 0.971),
+    "born": (5e-5, 1e-5, 1e-3, 1e-5, 3e-4, 2e-3, 6e-4, 0.012, 0.98403), "street": (0.002, 5e-4, 1e-4, 0.01, 0.9874),
+    "phone": (1e-4, 4e-6, 4e-6, 0.999892),
+}  # fmt: skip
+
+
+def at_home(**vectors):
+    """Eight million pairs of which some thousands are of one household, or share a telephone; `vectors` counts others."""
+    seen = {
+        (4, 0, 8, 0, 0): 900, (4, 0, 8, 0, 3): 600, (4, 0, 7, 0, 0): 100, (4, 0, 8, 1, 0): 60, (4, 4, 8, 0, 0): 80,
+        (4, 4, 8, 4, 3): 5000, **{tuple(map(int, vector[1:])): count for vector, count in vectors.items()},
+    }  # fmt: skip
+    return Patterns.counted(np.array(list(seen), dtype=np.int8), np.array(list(seen.values()), dtype=np.float64))
+
+
+def test_two_or_three_pairs_that_differ_in_a_birth_date_do_not_hide_households():
+    kin = estimate_household(AT_HOME, [at_home(_00700=3)], CHANCE, pairs=[8e6], expected_repeats=1000)
+
+    assert kin is not None
+    assert kin.levels["given"][4] > 0.9
+    assert kin.rate * 8e6 == pytest.approx(1650, rel=0.05)
+
+
+def test_neighbours_are_not_one_person_where_nobody_is_twice_there():
+    model = estimate_m(AT_HOME, at_home(_00000=2), CHANCE, pairs=8e6, expected_matches=1000)
+
+    assert model.m["born"][0] > 0.8
+    assert model.prior * 8e6 < 150
+    assert model.converged
 
 
 def test_u_is_the_share_among_random_pairs_and_full_agreement_is_counted_apart():
