@@ -351,7 +351,8 @@ def estimate_household(
     explain: where pairs show what they share much oftener than by chance, those pairs begin the class.
     expected_repeats: how many of the pairs are one person twice; these are a class too, then, and begin as those that agree nearly
     throughout, households as those that differ wholly in what is for life, and in something else. A class that is not told from one person
-    by two comparisons, one of them for life, is none: people who have moved differ in much, but not in when they were born.
+    by two comparisons, one of them for life, is none: people who have moved differ in much, but not in when they were born. Where nothing is
+    for life, one comparison has to tell it, and it has to be the larger class: one person mostly agrees in everything.
     """
     if not any(len(found.vectors) for found in tables):
         return None
@@ -368,7 +369,8 @@ def estimate_household(
     if expected_repeats:
         last = np.array([len(comparison.labels) - 1 for comparison in settings.comparisons])
         for_life = np.array([comparison.for_life for comparison in settings.comparisons])
-        belonging[~(vectors == last)[:, for_life].any(axis=1) | ((vectors > 0).sum(axis=1) < 2)] = 0.0
+        begins = (vectors == last)[:, for_life].any(axis=1) & ((vectors > 0).sum(axis=1) > 1)
+        belonging[~(begins if for_life.any() else (vectors == last).any(axis=1))] = 0.0
     shares: list[NDArray[np.float64]] = []
     rate = 0.0
     for _ in range(_MOST_HOUSEHOLD_ITERATIONS):
@@ -376,6 +378,10 @@ def estimate_household(
             return None
         before, rate = rate, min(float(belonging.sum()) / whole, _MOST_KIN)
         shares = [_shares(vectors[:, at], belonging, len(u[name])) for at, name in enumerate(names)]
+        if expected_repeats and not for_life.any():
+            # In what two people differ most they agree by chance: one person twice would else be two who happen to agree in it.
+            most = int(np.argmax([share[-1] for share in shares]))
+            shares[most] = np.array(u[names[most]])
         alike = np.log(rate) + _log_probability(vectors, shares)
         others = np.log1p(-rate) + strangers
         if expected_repeats:
@@ -385,7 +391,8 @@ def estimate_household(
             for at, begin in enumerate(believed):
                 known = vectors[:, at] >= 0
                 found = np.bincount(vectors[known, at], one[known], minlength=len(begin))
-                m[at] = (found + _SMOOTHING * begin) / (found.sum() + _SMOOTHING)
+                # As much believed as learned: what one person learns from households (a sex that differs) makes it one of them.
+                m[at] = ((found + _SMOOTHING * begin) / (found.sum() + _SMOOTHING) + begin) / 2
             others = np.logaddexp(others, same)
         belonging = counts * np.exp(alike - np.logaddexp(others, alike))
         if abs(rate - before) <= _TOLERANCE * rate:
@@ -400,7 +407,11 @@ def estimate_household(
         agree = [(seen * ours[0] + _FEW * begin[0]) / (seen + _FEW) for ours, begin in zip(m, believed, strict=True)]
         tells = [share[0] < _TELLS * ours and ours > 0.5 for share, ours in zip(shares, agree, strict=True)]
         tells = often & np.array(tells)
-        if tells.sum() < 2 or not tells[for_life].any():
+        if for_life.any():
+            is_told = tells.sum() > 1 and tells[for_life].any()
+        else:
+            is_told = tells.any() and float(belonging.sum()) > seen
+        if not is_told:
             return None
     return Kin({name: tuple(map(float, share)) for name, share in zip(names, shares, strict=True)}, rate)
 

@@ -186,6 +186,27 @@ def test_households_with_gaps_of_whom_nobody_stands_twice_stay_apart():
     assert deduplicate(table.drop("entity", "family"), AT_HOME).linked.is_empty()
 
 
+@pytest.mark.parametrize("twice", [0, 100, 250])
+def test_households_of_which_no_birth_date_is_known_are_told_by_the_name_in_which_they_differ(twice):
+    beginnings, endings = (
+        ("bela", "dori", "fenu", "giso", "hako", "lumi", "nare", "pito"),
+        ("chai", "gron", "kwes", "mbo", "sza", "rith", "dell"),
+    )
+    given = [beginning + ending for beginning in beginnings for ending in endings]
+    number = pl.col("given").str.extract(r"(\d+)").cast(pl.Int64)
+    table = households(twice=twice).with_columns(given=pl.lit(pl.Series(given)).gather(number % len(given)))
+    settings = Settings(
+        (Text("given"), Text("surname"), Text("street"), Identifier("phone")),
+        (block_on("phone"), block_on("surname", "given"), block_on("street")),
+    )
+
+    linked = deduplicate(table.drop("entity", "family", "born"), settings).linked
+
+    same = table["entity"].gather(linked["left_row"]) == table["entity"].gather(linked["right_row"])
+    assert (~same).sum() <= 3
+    assert same.sum() == twice // 2  # who has moved and is under no telephone has but a name
+
+
 def test_people_of_one_household_are_not_linked_with_each_other():
     table = households(twice=0)
     left, right = table.filter(pl.col("entity") % 3 < 2), table.filter(pl.col("entity") % 3 > 0)

@@ -212,6 +212,24 @@ def test_two_or_three_pairs_that_differ_in_a_birth_date_do_not_hide_households()
     assert kin.rate * 8e6 == pytest.approx(1650, rel=0.05)
 
 
+def test_one_person_learns_no_more_from_a_household_than_is_believed_of_one():
+    """Brothers and sisters, whom blocking brings together where one is of one year, are many more than persons who stand twice."""
+    settings = replace(AT_HOME, comparisons=(*AT_HOME.comparisons, Exact("sex")))
+    seen = {
+        (4, 0, 8, 0, 0, 0): 2000, (4, 0, 8, 0, 3, 0): 300, (4, 0, 7, 0, 0, 0): 80, (4, 4, 8, 4, 3, 0): 4000, (4, 4, 8, 4, 3, 1): 4000,
+        (4, 0, 7, 0, 0, 1): 280, (4, 0, 7, 0, 3, 1): 120, (4, 0, 5, 0, 0, 1): 40, (4, 0, 0, 0, 0, 0): 40, (4, 0, 0, 0, 0, 1): 120,
+        (0, 0, 0, 0, 0, 0): 50, (0, 0, 0, 0, 3, 0): 20, (1, 0, 0, 0, 0, 0): 5, (0, 0, 2, 0, 0, 0): 5, (0, 1, 0, 0, 0, 0): 5,
+        (0, 0, 0, 1, 0, 0): 5, (0, 0, 0, 4, 0, 0): 5,
+    }  # fmt: skip
+    patterns = Patterns.counted(np.array(list(seen), dtype=np.int8), np.array(list(seen.values()), dtype=np.float64))
+
+    kin = estimate_household(settings, [patterns], CHANCE | {"sex": (0.5, 0.5)}, pairs=[8e6], expected_repeats=1000)
+
+    assert kin is not None
+    assert kin.rate * 8e6 == pytest.approx(2932, rel=0.02)
+    assert kin.levels["sex"][1] == pytest.approx(0.19, abs=0.02)
+
+
 def test_neighbours_are_not_one_person_where_nobody_is_twice_there():
     model = estimate_m(AT_HOME, at_home(_00000=2), CHANCE, pairs=8e6, expected_matches=1000)
 
