@@ -151,7 +151,7 @@ def _judge(out: Path, truth: tuple[np.ndarray, ...], cost: Cost, *, dedup: bool)
     if dedup:
         clusters = accuracy.of_clusters(accuracy.clusters(rows_l[linked], rows_r[linked], len(left)), left).f1
     estimates = out / "estimates.json"
-    wrong = None if dedup or not estimates.exists() else json.loads(estimates.read_text())["wrong"]
+    wrong = None if not estimates.exists() else json.loads(estimates.read_text())["wrong"]
     return Outcome(found, best, cost, clusters, wrong)
 
 

@@ -4,8 +4,8 @@
     python -m benchmarks.ours febrl FOLDER OUT          left.parquet and right.parquet of FOLDER (`benchmarks.febrl`)
     python -m benchmarks.ours febrl-dedup FOLDER OUT    left.parquet alone, linked with itself
 
-Writes `pairs.parquet` (left_row, right_row, score, linked; with `--whole` everything that `link` says of a pair), `stages.json` and, of two
-tables, `estimates.json` (what `link` says of its own errors) to OUT. It reads the columns it may see and no others, so the truth cannot
+Writes `pairs.parquet` (left_row, right_row, score, linked; with `--whole` everything that is said of a pair), `stages.json` and
+`estimates.json` (how many of its links the linker takes for wrong itself) to OUT. It reads the columns it may see and no others, so the truth cannot
 reach the linker.
 """
 
@@ -33,7 +33,6 @@ from kcb_pipeline.matching.chinese import (
     Place,
 )
 from kcb_pipeline.matching.comparisons import Date, Exact
-from kcb_pipeline.matching.quality import Quality
 
 ON: Final = dt.date(2026, 9, 1)
 """The day of both registers."""
@@ -114,7 +113,6 @@ def main(what: str, folder: Path, out: Path, *, whole: bool = False) -> None:
     """Link one data set and write the pairs; `whole` with everything that is known of them."""
     began = time.perf_counter()
     stages: dict[str, float] = {}
-    quality: Quality | None = None
     if what == "population":
         left, right = _registers(folder)
         stages["read"] = time.perf_counter() - began
@@ -128,7 +126,8 @@ def main(what: str, folder: Path, out: Path, *, whole: bool = False) -> None:
     else:
         table = _febrl(folder, "left")
         stages["read"] = time.perf_counter() - began
-        links = deduplicate(table, febrl.settings()).links
+        found = deduplicate(table, febrl.settings())
+        links, quality = found.links, found.quality
     stages["link"] = time.perf_counter() - began - stages["read"]
     out.mkdir(parents=True, exist_ok=True)
     score, linked = pl.col("runner_up_gap").alias("score"), (pl.col("decision") == "linked").alias("linked")
@@ -136,8 +135,7 @@ def main(what: str, folder: Path, out: Path, *, whole: bool = False) -> None:
     links.select("left_row", "right_row", score, linked, rest).write_parquet(out / "pairs.parquet")
     stages["write"] = time.perf_counter() - began - sum(stages.values())
     (out / "stages.json").write_text(json.dumps(stages))
-    if quality:
-        (out / "estimates.json").write_text(json.dumps({"wrong": quality.false_links}))
+    (out / "estimates.json").write_text(json.dumps({"wrong": quality.false_links}))
 
 
 if __name__ == "__main__":

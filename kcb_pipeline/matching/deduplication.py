@@ -3,6 +3,9 @@
 The same comparisons, model and weights as `link`; what differs is that nobody is in one pair only. Pairs are therefore not assigned
 but clustered: clusters are merged while the weights of all pairs between them add up to more than nothing (greedy correlation
 clustering; Bansal, Blum & Chawla 2004), so that one resembling record does not chain two people together.
+
+Nobody knows of a record of one table that it is somebody else. But where people stand twice and hardly anybody three times, whoever else resembles
+one of a sure pair is, and says how often strangers reach a weight (`calibration`). Where many stand three times the model's odds count.
 """
 
 from __future__ import annotations
@@ -15,13 +18,15 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kcb_pipeline.matching.blocking import candidates
-from kcb_pipeline.matching.calibration import odds
+from kcb_pipeline.matching.calibration import SURE, calibrate, odds
 from kcb_pipeline.matching.comparisons import Levels, Pairs
 from kcb_pipeline.matching.components import components
 from kcb_pipeline.matching.deciding import LINKED, REJECTED, REVIEW
 from kcb_pipeline.matching.linkage import PROBABILISTIC
 from kcb_pipeline.matching.model import Model, estimate_household, estimate_m, estimate_u
+from kcb_pipeline.matching.quality import Quality
 from kcb_pipeline.matching.settings import Settings
+from kcb_pipeline.matching.unblocked import unblocked_pairs
 from kcb_pipeline.matching.weighing import (
     Rarities,
     Records,
@@ -53,15 +58,20 @@ _LARGEST_COMPONENT: Final = 300
 """Records connected to each other beyond which only the pairs that blocking gave are weighed."""
 _NEVER_COMPARED: Final = -4.0
 """Weight (log2) of a pair inside a larger component that no blocking rule brought together."""
+_FEW_THREE_TIMES: Final = 0.02
+"""Share of those who surely stand twice that may stand three times where whoever else resembles them is somebody else."""
+_SURELY: Final = 30.0
+"""Weight (log2) beyond which no calibration goes."""
 
 
 @dataclass(frozen=True)
 class Deduplication:
     """What `deduplicate` found.
 
-    links: one row a pair that was decided on, `left_row` < `right_row`, otherwise as `LinkResult.links`.
+    links: one row a pair that was decided on, `left_row` < `right_row`, otherwise as `LinkResult.links`; a linked pair is as probable as the weakest
+        of the pairs that hold it together by their strongest ones.
     clusters: `row`, `cluster` for every record; a cluster is named by its lowest row.
-    model, settings: what weighed them. blocking: pairs by rule.
+    model, settings: what weighed them. blocking: pairs by rule. quality: estimated errors, of pairs.
     """
 
     links: pl.DataFrame
@@ -69,6 +79,7 @@ class Deduplication:
     model: Model
     settings: Settings
     blocking: pl.DataFrame
+    quality: Quality
 
     @property
     def linked(self) -> pl.DataFrame:
@@ -103,11 +114,24 @@ def deduplicate(
         pairs = Pairs(table, table, rows_l, np.concatenate([pairs.rows_r, further.rows_r]))
         levels = {name: np.concatenate([levels[name], more[name]]) for name in levels}
     weights = _weights(settings, model, rare, pairs, levels)
-    cluster = _clusters(pairs, weights.total - shift, table.height, content_hashes(table, settings.comparisons))
-    links = _decided(settings, pairs, weights, cluster)
+    believed, witnesses = _calibrated(pairs, weights.total, table.height, settings.link_probability)
+    cluster = _clusters(pairs, believed - shift, table.height, content_hashes(table, settings.comparisons))
+    linked = cluster[pairs.rows_l] == cluster[pairs.rows_r]
+    probability = _probability(pairs, believed, cluster, linked)
+    rules = np.concatenate([found.rules, np.zeros(len(further), dtype=np.int64)])
+    quality = Quality(
+        links=int(linked.sum()),
+        # Sorted first: the last bit of a sum depends on the order of what is summed, and that on the order of the rows.
+        false_links=float(pl.Series(1 - probability[linked]).sort().sum()),
+        missed=float(pl.Series(probability[~linked]).sort().sum()),
+        unblocked=unblocked_pairs(rules[linked], probability[linked], settings.blocking),
+        witnesses=witnesses,
+    )
+    contested = ~linked & (odds(believed) >= settings.link_probability)
+    links = _decided(settings, pairs, weights, probability, linked, contested)
     clusters = pl.DataFrame({"row": np.arange(table.height), "cluster": cluster})
     progress.update("decide", 3, 3, rows=links.height)
-    return Deduplication(links, clusters, model, settings, found.report)
+    return Deduplication(links, clusters, model, settings, found.report, quality)
 
 
 def _weights(settings: Settings, model: Model, rare: Rarities, pairs: Pairs, levels: dict[str, Levels]) -> Weights:
@@ -207,11 +231,76 @@ def _merged(between: NDArray[np.float64]) -> list[NDArray[np.int64]]:
     return [np.array(sorted(places)) for places in groups.values()]
 
 
-def _decided(settings: Settings, pairs: Pairs, weights: Weights, cluster: NDArray[np.int64]) -> pl.DataFrame:
+def _calibrated(
+    pairs: Pairs, total: NDArray[np.float64], rows: int, link_probability: float
+) -> tuple[NDArray[np.float64], float]:
+    """The weights, less where witnesses say so, and how many witnesses weigh as much as a link.
+
+    Who surely stands twice is one of a pair from `SURE` on. For each of its records the best pair with anybody else is a witness.
+    """
+    sure = total >= SURE
+    core = _components(pairs, sure, rows)
+    sizes = np.bincount(core, minlength=rows)
+    if (sizes > 2).sum() > _FEW_THREE_TIMES * (sizes > 1).sum():
+        return total, 0.0
+    best, other = np.full(rows, -np.inf), np.full(rows, -np.inf)
+    outside = core[pairs.rows_l] != core[pairs.rows_r]
+    for of_pair in (pairs.rows_l, pairs.rows_r):
+        np.maximum.at(best, of_pair, total)
+        np.maximum.at(other, of_pair[outside], total[outside])
+    other[sizes[core] < 2] = -np.inf
+    choosing = best > -_SURELY
+    found = calibrate(best[choosing], other[choosing], choosers=rows, studied=np.empty(0))
+    probability = np.clip(found.probability(total), 2.0**-_SURELY, 1 - 2.0**-_SURELY)
+    believed = np.where(total > -_SURELY, np.minimum(total, np.log2(probability) - np.log2(1 - probability)), total)
+    reaching = found.reaching[np.flatnonzero(found.probabilities >= link_probability)[-1:]]
+    return believed, float(reaching.sum())
+
+
+def _probability(
+    pairs: Pairs, weights: NDArray[np.float64], cluster: NDArray[np.int64], linked: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Of each pair. Records of one cluster are one person as surely as the pairs are that connect them; those of two no more surely than
+    all the pairs between the two together say.
+    """
+    carried = weights.copy()
+    sizes = np.bincount(cluster, minlength=len(cluster))[cluster[pairs.rows_l]]
+    inside = np.flatnonzero(linked & (sizes > 2) & (sizes <= _LARGEST_COMPONENT))
+    for places in _grouped(inside, cluster[pairs.rows_l[inside]]):
+        members, at = np.unique([pairs.rows_l[places], pairs.rows_r[places]], return_inverse=True)
+        i, j = at.reshape(2, -1)
+        between = np.full((len(members), len(members)), -np.inf)
+        between[i, j] = between[j, i] = weights[places]
+        for by in range(len(members)):
+            between = np.maximum(between, np.minimum(between[:, [by]], between[[by], :]))
+        carried[places] = between[i, j]
+    apart = np.flatnonzero(~linked)
+    a, b = cluster[pairs.rows_l[apart]], cluster[pairs.rows_r[apart]]
+    # Summed in the order of what is summed: the last bit depends on it.
+    order = np.lexsort((weights[apart], np.maximum(a, b), np.minimum(a, b)))
+    apart, a, b = apart[order], np.minimum(a, b)[order], np.maximum(a, b)[order]
+    if apart.size:
+        of_two = np.cumsum((np.diff(a, prepend=-1) != 0) | (np.diff(b, prepend=-1) != 0)) - 1
+        carried[apart] = np.minimum(weights[apart], np.bincount(of_two, weights[apart])[of_two])
+    return odds(carried)
+
+
+def _grouped(places: NDArray[np.int64], groups: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """The places by their groups."""
+    order = np.argsort(groups, kind="stable")
+    return np.split(places[order], np.flatnonzero(np.diff(groups[order])) + 1) if len(places) else []
+
+
+def _decided(
+    settings: Settings,
+    pairs: Pairs,
+    weights: Weights,
+    probability: NDArray[np.float64],
+    linked: NDArray[np.bool_],
+    contested: NDArray[np.bool_],
+) -> pl.DataFrame:
+    """The pairs worth keeping. contested: those that would be linked, did not others of their clusters disagree."""
     total = weights.total
-    probability = odds(total)
-    linked = cluster[pairs.rows_l] == cluster[pairs.rows_r]
-    contested = ~linked & (probability >= settings.link_probability)
     review = ~linked & ~contested & (probability >= settings.review_probability)
     words = {
         "decision": np.select([linked, review | contested], [LINKED, REVIEW], default=REJECTED),

@@ -12,9 +12,9 @@ from benchmarks.measure import Cost
 TRUTH = np.arange(4)
 
 
-@pytest.mark.parametrize(("estimated", "dedup", "shown"), [(0.5, False, 0.5), (None, False, None), (0.5, True, None)])
+@pytest.mark.parametrize(("estimated", "dedup", "shown"), [(0.5, False, 0.5), (None, False, None), (0.5, True, 0.5)])
 def test_wrong_links_are_shown_as_the_linker_estimated_them_where_it_did(tmp_path, estimated, dedup, shown):
-    """A rival leaves no estimates; and what a linking of two tables left in the folder is none of a deduplication."""
+    """A rival leaves no estimates."""
     rows = {"left_row": [0, 1, 2], "right_row": [0, 1, 3], "score": [9.0, 8.0, 1.0], "linked": [True, True, True]}
     pl.DataFrame(rows).write_parquet(tmp_path / "pairs.parquet")
     if estimated is not None:

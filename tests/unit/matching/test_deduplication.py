@@ -6,7 +6,7 @@ import pytest
 
 from kcb_pipeline.matching import Settings, block_on, deduplicate, link
 from kcb_pipeline.matching.comparisons import Crossed, Date, Identifier, Pairs, Text
-from kcb_pipeline.matching.deduplication import _merged
+from kcb_pipeline.matching.deduplication import _calibrated, _merged, _probability
 
 SETTINGS = Settings(
     (
@@ -75,6 +75,7 @@ def test_the_order_of_the_records_says_nothing(table):
 
     assert entities_of(table, first.clusters) == entities_of(shuffled, second.clusters)
     assert first.model == second.model
+    assert first.quality == second.quality
 
 
 def test_weights_of_every_pair_add_up(table):
@@ -94,6 +95,65 @@ def test_a_weak_pair_is_carried_by_the_others_of_its_cluster():
     between = np.array([[0.0, 9.0, -2.0], [9.0, 0.0, 6.0], [-2.0, 6.0, 0.0]])
 
     assert [group.tolist() for group in _merged(between)] == [[0, 1, 2]]
+
+
+def pairs_of(*edges):
+    """Pairs of records with weights, as arrays: (a, b, weight)."""
+    a, b, weights = zip(*edges, strict=True)
+    return Pairs(pl.DataFrame(), pl.DataFrame(), np.array(a), np.array(b)), np.array(weights, dtype=float)
+
+
+def test_errors_are_estimated_without_labels(table):
+    found = deduplicate(table.drop("entity"), SETTINGS)
+    nobody = deduplicate(table.unique("entity", keep="first", maintain_order=True).drop("entity"), SETTINGS).quality
+
+    assert found.quality.links == found.linked.height
+    assert found.quality.false_links == pytest.approx((1 - found.linked["probability"]).sum())
+    assert 0 < found.quality.false_links < 2
+    assert found.quality.recall > 0.97
+    assert (nobody.links, nobody.false_links) == (0, 0.0)
+
+
+def twice_and_once(strangers):
+    """Three hundred people twice, a thousand once; so many of those who stand twice resemble one of the thousand by three bits, and half as
+    many of the thousand one of themselves."""
+    twice = [(2 * n, 2 * n + 1, 12.0) for n in range(300)]
+    seen = [(2 * n, 600 + n, 3.0) for n in range(strangers)]
+    alone = [(1000 + n, 1300 + n, 3.0) for n in range(strangers // 2)]
+    return [*twice, *seen, *alone]
+
+
+def test_who_resembles_one_of_a_sure_pair_says_how_much_a_weight_is_worth():
+    pairs, weights = pairs_of(*twice_and_once(40))
+
+    believed, witnesses = _calibrated(pairs, weights, 1600, 0.5)
+
+    assert (believed[weights == 12] == 12).all()
+    assert (believed[weights == 3] < 0).all()
+    pairs, weights = pairs_of(*twice_and_once(1), *[(700 + n, 900 + n, 3.0) for n in range(60)])
+    assert (_calibrated(pairs, weights, 1600, 0.5)[0][weights == 3] > 1).all()
+    assert witnesses == 0  # none weighs as much as a link
+
+
+def test_where_many_stand_three_times_a_resembling_record_may_be_one_more():
+    thrice = [(2 * n, 1500 + n, 12.0) for n in range(20)]
+    pairs, weights = pairs_of(*twice_and_once(40), *thrice)
+
+    believed, _ = _calibrated(pairs, weights, 1600, 0.5)
+
+    assert (believed == weights).all()
+
+
+def test_a_pair_is_as_sure_as_what_connects_it_and_one_of_two_clusters_as_all_between_them():
+    pairs, weights = pairs_of(
+        (0, 1, 9.0), (1, 2, 6.0), (0, 2, -2.0), (3, 4, 8.0), (0, 3, 2.0), (1, 3, -5.0), (5, 6, -1.0)
+    )
+    cluster = np.array([0, 0, 0, 3, 3, 5, 6])
+    linked = np.array([True, True, True, True, False, False, False])
+
+    probability = _probability(pairs, weights, cluster, linked)
+
+    np.testing.assert_allclose(np.log2(probability) - np.log2(1 - probability), [9, 6, 6, 8, -3, -5, -1], atol=1e-9)
 
 
 def test_a_table_without_duplicates_stays_as_it_is(table):
