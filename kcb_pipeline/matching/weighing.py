@@ -284,8 +284,8 @@ def look_inside(settings: Settings, samples: tuple[pl.DataFrame, pl.DataFrame]) 
 def without_repeats(
     settings: Settings, inside: list[Inside], u: dict[str, tuple[float, ...]]
 ) -> tuple[list[Inside], dict[int, float]]:
-    """The tables in which everybody stands once as was said; where none is so, all of them, without the pairs that are one person twice. And
-    how many such pairs there are in either table, of each record.
+    """The tables in which everybody stands once as was said; where there is none, or a much smaller one than the other, both without the pairs
+    that are one person twice. And how many such pairs there are in either table, of each record.
 
     One person twice agrees in all that is known, and more than chance could make them. Two people do so too (namesakes, twins whose names are
     missing), but not two of every hundred.
@@ -293,11 +293,17 @@ def without_repeats(
     repeats = [_are_repeats(settings, table, u) for table in inside]
     shares = {table.side: (are.sum() + 0.5) / (table.records + 1) for table, are in zip(inside, repeats, strict=True)}
     once = [table for table in inside if shares[table.side] <= _FEW_REPEATS]
-    return once or [table.only(~are) for table, are in zip(inside, repeats, strict=True)], shares
+    largest = max((table.records for table in inside), default=0)
+    if any(_AS_LARGE * table.records >= largest for table in once):
+        return once, shares
+    twice = zip(inside, repeats, strict=True)
+    return [table if shares[table.side] <= _FEW_REPEATS else table.only(~are) for table, are in twice], shares
 
 
 _FEW_REPEATS: Final = 0.02
 """Pairs that look like one person twice, of all records of a table, up to which they are two people as far as anybody knows."""
+_AS_LARGE: Final = 4
+"""How many times as many records the other table may have where one in which everybody stands once speaks for both."""
 _MOSTLY_KNOWN: Final = 0.75
 """Share of the comparisons that say something of one person twice; where little is known, two people may agree in all of it."""
 _NEVER_OTHERWISE: Final = 0.999

@@ -82,6 +82,21 @@ def test_of_several_records_of_one_person_the_best_is_linked_and_the_others_are_
     assert abs(found.quality.missed - others.height) < 0.1 * others.height + 3
 
 
+def test_a_few_records_do_not_say_what_households_look_like_for_a_large_table_with_people_twice():
+    left, right = sides()
+    left = left.sample(fraction=0.06, seed=12)
+    right = again(right, 0.2, 3, slips=False)
+    both = left["entity"].is_in(right["entity"].implode()).sum()
+
+    found, is_right = linked(left, right)
+
+    assert (
+        found.model.relative_rate * left.height * right.height > 40
+    )  # of each family in the one table, two in the other
+    assert is_right.all()
+    assert is_right.len() >= 0.95 * both
+
+
 def test_two_records_of_a_person_in_either_table_make_two_links():
     left, right = sides()
     both = left["entity"].is_in(right["entity"].implode())
