@@ -162,7 +162,8 @@ def link(
     people have decided, `left_row`, `right_row`, `is_match`; it binds. `model`: weigh with this one instead of estimating. `frequencies`: how
     rare the values of the records are, where that was counted in larger tables of which these are a part (`Rarities.of_rows`). The
     result does not depend on the order of the rows nor on the number of threads, but that of equally near candidates of a record that found
-    nobody (`Settings.near_misses`) the first are kept, and of equal records of one person (`repeated`) the first is linked. TypeError, ValueError: see `weighing.check`.
+    nobody (`Settings.near_misses`) the first are kept, and of equal records of one person (`repeated`) the first is linked.
+    TypeError, ValueError: see `weighing.check`.
     """
     tables = (left, right)
     check(settings, *tables)
@@ -278,8 +279,8 @@ def _samples(looked: Looked, keyed: list[pl.DataFrame]) -> tuple[pl.DataFrame, p
 def _different_people(
     settings: Settings, samples: tuple[pl.DataFrame, pl.DataFrame], prior: float, *, known: Model | None
 ) -> tuple[list[Inside], dict[int, float], dict[str, tuple[float, ...]], Kin | None, Lookalikes | None]:
-    """Pairs of two people inside the tables, how often people stand twice there, and, where no model is known, what strangers have in common, relatives, and others who look
-    alike: none depends on which pairs are compared."""
+    """Pairs of two people inside the tables, how often people stand twice there, and, where no model is known, what strangers have in common,
+    relatives, and others who look alike: none depends on which pairs are compared."""
     inside = look_inside(settings, samples) if settings.policy == "one-to-one" or known is None else []
     if known is not None:
         return *without_repeats(settings, inside, known.u), {}, None, None

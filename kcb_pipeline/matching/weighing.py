@@ -311,6 +311,7 @@ _NEVER_OTHERWISE: Final = 0.999
 
 
 def _are_repeats(settings: Settings, inside: Inside, u: dict[str, tuple[float, ...]]) -> NDArray[np.bool_]:
+    """Which pairs look like one person twice. Before anything is known, each record has one more of its person in the mean."""
     patterns = patterns_of(settings, inside.levels, len(inside.rows_l))
     prior = 1 / max(inside.records, 1)
     alike = likeness_to_one(settings, patterns.vectors, u, prior=prior) > FURTHER_RECORD * np.log(2)

@@ -111,6 +111,17 @@ def test_two_records_of_a_person_in_either_table_make_two_links():
     assert found.linked["right_row"].is_unique().all()
 
 
+def test_a_model_that_is_known_links_them_too():
+    left, right = sides()
+    right = again(right, 0.2, 3)
+    learned, _ = linked(left, right)
+
+    found = link(left.drop("entity"), right.drop("entity"), SETTINGS, model=learned.model)
+
+    assert found.links.equals(learned.links)
+    assert found.quality == learned.quality
+
+
 def test_twins_whose_names_nobody_wrote_down_are_not_one_person():
     left, right = sides()
     twins = right.filter(pl.len().over("street", "born", "sex") == 2)["entity"]
