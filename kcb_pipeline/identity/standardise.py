@@ -144,21 +144,24 @@ def person_keys(rows: pl.DataFrame) -> list[pl.Series]:
 
     rows: id_number, id_valid, name, former_name, sex, birth_date. A missing birth date or sex is taken from a valid number, nothing else is filled in."""
     said = _filled_from_numbers(rows)
-    names = plain_key(rows["name"])
-    folded, pinyin = _name_hashes(names)
     former_folded, _ = _name_hashes(plain_key(rows["former_name"]))
     id_key = rows.select(pl.when("id_valid").then(pl.col("id_number").str.slice(0, 17)).cast(pl.Int64, strict=False))[
         "id_number"
     ]
     return [
         id_key.alias("id_key"),
-        names.alias("name_key"),
-        folded.alias("folded"),
-        pinyin.alias("pinyin"),
+        *name_keys(rows["name"]),
         former_folded.alias("former_folded"),
         said["sex"],
         said["birth_date"],
     ]
+
+
+def name_keys(names: pl.Series) -> list[pl.Series]:
+    """Keys of a name: name_key, folded, pinyin."""
+    plain = plain_key(names)
+    folded, pinyin = _name_hashes(plain)
+    return [plain.alias("name_key"), folded.alias("folded"), pinyin.alias("pinyin")]
 
 
 def _filled_from_numbers(rows: pl.DataFrame) -> pl.DataFrame:

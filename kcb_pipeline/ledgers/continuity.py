@@ -3,8 +3,8 @@
 `child_id` is given once and never depends on the ID number's value being corrected (published.md). A child is recognised by its number with
 name or birth date, unless name and birth date are another child's; else by a number on another row of the same person; else by what `_STEPS`
 lists, the surest first, from name, birth date and sex with the household down to name, sex and household, the name of before (曾用名) among
-them; each step only between those that the earlier steps left over and that are unmistakable. What number a child bore before tonight is kept
-beside it: the student registry goes on under that one for years.
+them; each step only between those that the earlier steps left over and that are unmistakable. What number and what names a child bore before
+tonight are kept beside it: the student registry and other offices go on under those for years.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from kcb_pipeline.engines.embedded import create, frame, rows
 from kcb_pipeline.engines.sql import query
 from kcb_pipeline.identity import id_number
 from kcb_pipeline.identity.names import NameTable, plain_key
+from kcb_pipeline.identity.standardise import name_keys
 from kcb_pipeline.status.school_age import Window
 
 _PERSONS = """
@@ -97,8 +98,8 @@ class Continuity:
 
 
 def recognise_children(connection: duckdb.DuckDBPyConnection, on: dt.date, school_age: Window) -> Continuity:
-    """Fill `standard.children`: person, child_id, how; and `standard.numbers_before`: person, former_key. Wants the `previous_` views
-    (`show_previous`).
+    """Fill `standard.children`: person, child_id, how; `standard.numbers_before`: person, former_key; and `standard.names_before`: person and the
+    keys of a name. Wants the `previous_` views (`show_previous`).
 
     Every child of the previous version that is still on the population side, and every live person of school age.
 
@@ -132,6 +133,7 @@ def recognise_children(connection: duckdb.DuckDBPyConnection, on: dt.date, schoo
     create(connection, "standard.recognised", pl.concat(found).sort("person"))
     connection.execute(_CHILDREN, {"born_from": school_age.born_from, "born_to": school_age.born_to})
     create(connection, "standard.numbers_before", _numbers_before(connection, on))
+    create(connection, "standard.names_before", _names_before(connection, unnamed))
     counts = {
         how: int(count) for how, count in rows(connection, "SELECT how, count(*) FROM standard.children GROUP BY how")
     }
@@ -167,7 +169,7 @@ _NUMBERS_BEFORE = f"""
 SELECT c.person, n.id_number, n.until_version
 FROM standard.children c
 JOIN (
-    SELECT child_id, id_number, until_version FROM previous_numbers
+    SELECT child_id, id_number, until_version FROM previous_identities
     UNION ALL
     SELECT f.child_id, f.id_number, NULL
     FROM previous_child_facts f JOIN standard.children k ON k.child_id = f.child_id AND k.how <> '{_BY_NUMBER}'
@@ -191,6 +193,28 @@ def _numbers_before(connection: duckdb.DuckDBPyConnection, on: dt.date) -> pl.Da
         .filter(pl.len().over("former_key") == 1)
         .select("person", "former_key")
     )
+
+
+_NAMES_BEFORE = f"""
+SELECT DISTINCT c.person, n.name
+FROM standard.children c
+JOIN (
+    SELECT child_id, name FROM previous_identities
+    UNION ALL
+    SELECT f.child_id, f.name FROM previous_child_facts f JOIN unnamed u ON u.child_id = f.child_id
+    UNION ALL
+    SELECT f.child_id, f.name
+    FROM previous_child_facts f JOIN standard.children k ON k.child_id = f.child_id AND k.how <> '{_BY_NUMBER}'
+) n ON n.child_id = c.child_id
+WHERE n.name IS NOT NULL
+"""
+"""`unnamed`: those told by the number alone, whose name is another one tonight."""
+
+
+def _names_before(connection: duckdb.DuckDBPyConnection, unnamed: pl.DataFrame) -> pl.DataFrame:
+    """The keys of every name that a child whose name or number has changed was known by."""
+    borne = query(connection, _NAMES_BEFORE, beside={"unnamed": unnamed.select("child_id")}).sort("person", "name")
+    return borne.select("person", *name_keys(borne["name"]))
 
 
 def _unmistakable(pairs: pl.DataFrame) -> pl.DataFrame:

@@ -90,8 +90,8 @@ def stale_dates(published: list[Version]) -> list[dt.date]:
 def show_previous(connection: duckdb.DuckDBPyConnection, ledgers: Path, base: Version | None) -> None:
     """Show the published tables as they stood in `base` as temporary views `previous_<table>`; empty ones where there is no base.
 
-    `previous_sources` also tells which sources ever came, and `previous_numbers` (child_id, id_number, until_version) which other ID
-    numbers a child of `base` bore in the versions that it builds on.
+    `previous_sources` also tells which sources ever came, and `previous_identities` (child_id, id_number, name, student_number, until_version)
+    how else a child of `base` was known in the versions that it builds on.
     """
     if base is not None:
         attach(connection, ledgers, "published", read_only=True)
@@ -108,24 +108,28 @@ def show_previous(connection: duckdb.DuckDBPyConnection, ledgers: Path, base: Ve
         else:
             body = f"SELECT {columns} FROM published.main.{kept.stored_as} WHERE version = {base.version}"
         connection.execute(f"CREATE OR REPLACE TEMP VIEW previous_{kept.name} AS {body}")
-    numbers = "SELECT NULL::VARCHAR AS child_id, NULL::VARCHAR AS id_number, NULL::INTEGER AS until_version WHERE false"
+    identities = (
+        "SELECT NULL::VARCHAR AS child_id, NULL::VARCHAR AS id_number, NULL::VARCHAR AS name, NULL::VARCHAR AS student_number, "
+        "NULL::INTEGER AS until_version WHERE false"
+    )
     if base is not None:
-        numbers = _NUMBERS.format(facts=f"published.main.{_FACTS.stored_as}", base=base.version)
-    connection.execute(f"CREATE OR REPLACE TEMP VIEW previous_numbers AS {numbers}")
+        identities = _IDENTITIES.format(facts=f"published.main.{_FACTS.stored_as}", base=base.version)
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW previous_identities AS {identities}")
 
 
 _FACTS = table("child_facts")
-_NUMBERS = """
+_IDENTITIES = """
 WITH RECURSIVE lineage AS (
     SELECT version, base_version FROM published.main.ledger_versions WHERE version = {base}
     UNION ALL
     SELECT v.version, v.base_version FROM published.main.ledger_versions v JOIN lineage l ON v.version = l.base_version
 )
-SELECT f.child_id, f.id_number, max(f.valid_to_version) AS until_version
+SELECT f.child_id, f.id_number, f.name, f.student_number, max(f.valid_to_version) AS until_version
 FROM {facts} f
-JOIN previous_child_facts p ON p.child_id = f.child_id AND p.id_number <> f.id_number
+JOIN previous_child_facts p ON p.child_id = f.child_id
+ AND (p.id_number <> f.id_number OR p.name <> f.name OR p.student_number <> f.student_number)
 WHERE f.valid_to_version <= {base}
   AND EXISTS (SELECT 1 FROM lineage l WHERE l.version >= f.valid_from_version AND l.version < f.valid_to_version)
-GROUP BY f.child_id, f.id_number
+GROUP BY f.child_id, f.id_number, f.name, f.student_number
 """
-"""A version that was superseded is none of those that others build on: what it said of a number is not known."""
+"""A version that was superseded is none of those that others build on: what it said of a child is not known."""

@@ -140,7 +140,15 @@ def compare_registry_with_attendance(
     """
     rule = config.attendance
     create(connection, "status.sources_tonight", pl.DataFrame({"source": list(sent)}, schema={"source": pl.String}))
-    for step in ("presences", "named_presences", "headcounts", "missed_days", "absence_streaks", "school_reports"):
+    for step in (
+        "renumbered",
+        "presences",
+        "stray_presences",
+        "headcounts",
+        "missed_days",
+        "absence_streaks",
+        "school_reports",
+    ):
         run_step(connection, PACKAGE, step, f"status.{step}")
     run_step(connection, PACKAGE, "standing_attendance", "status.standing_attendance", {"today": on})
     run_step(

@@ -264,3 +264,34 @@ def test_what_is_said_under_the_number_of_before_is_still_of_the_child(nights, b
     for version in (2, 3):  # on the third night the version before knows the new number only
         assert query(nights, said.format(version, after)) == [first]
     assert first[1] == status
+
+
+def test_so_is_what_is_said_under_the_name_or_the_student_number_of_before(tmp_path):
+    """For offices and schools that go on under those: the register without 曾用名, a temporary student number that gave way to a formal one."""
+    school = "3153290101"
+    said = []
+    for date in (FIRST, SECOND, THIRD):
+        c = County(date)
+        is_corrected = date != FIRST
+        special = c.person("司马春花" if is_corrected else "王小明")
+        c.add(
+            "disability_register",
+            id_number=special["id_number"],
+            name="王小明",
+            kind="智力",
+            level="2",
+            placement="特教学校",
+        )
+        for name, number in (("清点到的", "L532901201603120011"), ("缺勤的", "L532901201603120022")):
+            who = c.person(name)
+            c.pupil(who, school=school, student_number=who["student_number"] if is_corrected else number)
+            if name == "清点到的":
+                c.add("in_school", student_number=number, school_code=school, counted_on="20261113", present="1")
+            for day in ("20261116", "20261117", "20261118") if name == "缺勤的" else ():
+                c.add("absences", student_number=number, school_code=school, absent_on=day, kind="无故")
+        c.write(tmp_path)
+        run_night(tmp_path, date, gates=("identity", "matching", "status", "ledgers"))
+        said.append(query(tmp_path, "SELECT child_id, status_reason FROM school_age_children ORDER BY status_reason"))
+
+    assert [reason for _, reason in said[0]] == ["absent", "live_enrolment", "special_school"]
+    assert said[1:] == [said[0]] * 2

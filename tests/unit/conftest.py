@@ -17,7 +17,8 @@ DERIVED = {
     "standard.population_keys": "ref:i row:i is_live:b id_key:i name_key folded:i pinyin:i former_folded:i sex birth_date:d",
     "standard.person_groups": "person:i ref:i",
     "standard.numbers_before": "person:i former_key:i",
-    "previous_numbers": "child_id id_number until_version:i",
+    "standard.names_before": "person:i name_key folded:i pinyin:i",
+    "previous_identities": "child_id id_number name student_number until_version:i",
     "standard.registry_keys": "row:i is_live:b student_number id_key:i name_key folded:i former_folded:i",
     "standard.children": "person:i child_id how",
     "standard.gone_children": "person:i child_id id_key:i name_key folded:i pinyin:i former_folded:i sex birth_date:d",
@@ -27,6 +28,7 @@ DERIVED = {
     "matched.further_records": "person:i student:i",
     "status.pupil_rows": "person:i method probability:f registry_row:i is_live:b is_primary:b registry_status grade:i status_date:d enrolled_month:d "
     "student_number school_code school_name school_division_code attendance_mode special_placement left_behind migrant:b disability_type",
+    "status.missed_days": "registry_row:i row:i absent_on:d kind leave_from:d leave_to:d",
     "status.attributed": "source row:i person:i rank:i",
     "status.attendance": "person:i registry_row:i student_number school_code record_code present_on:d present_row:i counted_on:d is_absent:b absent_from:d "
     "absent_to:d absent_row:i is_on_long_leave:b leave_from:d leave_to:d leave_said_on:d leave_row:i is_not_in_headcount:b",

@@ -41,7 +41,7 @@ LEFT JOIN (
     SELECT case_id, max(CASE WHEN event IN ('opened', 'reopened', 'relapsed', 'reason_changed') THEN occurred_on END) AS doubted_on
     FROM previous_case_events GROUP BY case_id
 ) v ON v.case_id = c.case_id
-LEFT JOIN (SELECT student_number, max(absent_on) AS missed_on FROM landed.absences GROUP BY student_number) a ON a.student_number = f.student_number
+LEFT JOIN (SELECT registry_row, max(absent_on) AS missed_on FROM status.missed_days GROUP BY registry_row) a ON a.registry_row = s.registry_row
 LEFT JOIN status.school_reports q ON q.school_code = f.school_code
 LEFT JOIN (SELECT school_code, absent_on, min(row) AS reported_row FROM landed.absences GROUP BY school_code, absent_on) w
   ON w.school_code = q.school_code AND w.absent_on = q.reported_on

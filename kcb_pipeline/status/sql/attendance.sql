@@ -31,7 +31,7 @@ FROM (
            coalesce(g.leave_to, l.leave_to) AS leave_to, g.leave_row
     FROM status.pupil_rows p
     LEFT JOIN status.presences s ON s.student_number = p.student_number
-    LEFT JOIN status.named_presences n ON n.registry_row = p.registry_row
+    LEFT JOIN status.stray_presences n ON n.registry_row = p.registry_row
     LEFT JOIN status.absence_streaks a ON a.registry_row = p.registry_row
     LEFT JOIN status.school_reports q ON q.school_code = p.school_code
     LEFT JOIN status.long_leaves g ON g.registry_row = p.registry_row

@@ -32,6 +32,9 @@ WITH numbered AS (
     SELECT person, name_key, folded, pinyin, birth_date, sex FROM standard.persons
     UNION ALL
     SELECT person, name_key, folded, pinyin, birth_date, sex FROM standard.gone_children
+    UNION ALL
+    SELECT b.person, b.name_key, b.folded, b.pinyin, s.birth_date, s.sex
+    FROM standard.names_before b JOIN standard.persons s ON s.person = b.person
 )
 SELECT n.source, n.row, n.person, n.rank, e.name_key, n.name_key AS their_name,
        e.folded = n.former_folded AS is_known_name, e.written_birth = n.birth_date AS same_birth
@@ -44,6 +47,12 @@ FROM numbered n
 JOIN standard.evidence_keys e ON e.source = n.source AND e.row = n.row
 JOIN status.pupil_rows p ON p.person = n.person
 JOIN standard.registry_keys r ON r.row = p.registry_row
+UNION ALL
+-- The names by which the versions before had them.
+SELECT n.source, n.row, n.person, n.rank, e.name_key, b.name_key, NULL, false
+FROM numbered n
+JOIN standard.evidence_keys e ON e.source = n.source AND e.row = n.row
+JOIN standard.names_before b ON b.person = n.person
 UNION ALL
 SELECT e.source, e.row, k.person, 4, e.name_key, k.name_key, true, true
 FROM standard.evidence_keys e

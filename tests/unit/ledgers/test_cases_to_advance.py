@@ -142,7 +142,10 @@ def test_what_its_school_reported_last_is_told_with_the_first_row_of_that_day(fa
         {"row": 3, "school_code": "S1", "student_number": "G2", "absent_on": ON},
     )
 
-    found = facts(SUSPECTED, children=[{"child_id": "C1", "student_number": "G1", "school_code": "S1"}])["C1"]
+    missed = [{"registry_row": row, "absent_on": ON - back * DAY} for row, back in ((5, 2), (5, 1), (6, 0))]
+    working.put("status.missed_days", *missed)
+
+    found = facts(SUSPECTED | {"registry_row": 5}, children=[{"child_id": "C1", "school_code": "S1"}])["C1"]
 
     assert (found["missed_on"], found["reported_on"], found["reported_row"]) == (ON - DAY, ON, 3)
 

@@ -25,7 +25,7 @@ STRANGER = {
 def recognised(working):
     """`recognised(persons, before)`: {row of a person: (child, how)}; a new child's number is told by `new`."""
 
-    def tell(persons, before=(), groups=(), residents=(), numbers=()):
+    def tell(persons, before=(), groups=(), residents=(), identities=()):
         rows = [{"row": n, "id_valid": True, **person} for n, person in enumerate(persons, start=1)]
         cells = ("row", "id_valid", "former_name", *CHILD)
         working.put("landed.population", *({name: row[name] for name in cells if name in row} for row in rows))
@@ -43,7 +43,7 @@ def recognised(working):
         working.put(
             "standard.population_keys", *({"ref": 2 * row["row"], "id_key": row["key"]} for row in rows if "key" in row)
         )
-        working.put("previous_numbers", *numbers)
+        working.put("previous_identities", *identities)
         working.put("standard.person_groups", *({"person": person, "ref": ref} for person, ref in groups))
         working.put(
             "previous_child_facts", *({"child_id": f"C{n}", **child} for n, child in enumerate(before, start=1))
@@ -51,6 +51,9 @@ def recognised(working):
         tell.continuity = recognise_children(working.connection, ON, AGE)
         tell.before = {
             row["person"] // 2: row["former_key"] for row in working.all("SELECT * FROM standard.numbers_before")
+        }
+        tell.names = {
+            (row["person"] // 2, row["name_key"]) for row in working.all("SELECT * FROM standard.names_before")
         }
         tell.numbers = {
             row["person"] // 2: row["child_id"] for row in working.all("SELECT person, child_id FROM standard.children")
@@ -239,12 +242,25 @@ def test_a_child_that_has_its_number_bore_none_unless_an_earlier_version_says_so
     assert recognised.before == {}
 
     earlier = [{"child_id": "C1", "id_number": number(nth), "until_version": nth} for nth in (3, 5, 4)]
-    recognised([FORMERLY], [FORMERLY], numbers=earlier)
+    recognised([FORMERLY], [FORMERLY], identities=earlier)
     assert recognised.before == {1: key(5)}
 
 
+def test_the_names_that_a_child_bore_are_kept_beside_it(recognised):
+    renamed = CHILD | {"name": "王大亮"}
+
+    recognised([CHILD], [CHILD])
+    assert recognised.names == set()
+    recognised([renamed], [CHILD])
+    assert recognised.names == {(1, "王小明")}
+    recognised([renamed | {"id_number": "N2"}], [CHILD])
+    assert recognised.names == {(1, "王小明")}
+    recognised([renamed], [renamed], identities=[{"child_id": "C1", "name": name} for name in ("王小明", "王二")])
+    assert recognised.names == {(1, "王小明"), (1, "王二")}
+
+
 def test_that_of_the_night_before_is_later_than_any_version_says(recognised):
-    recognised([CORRECTED], [FORMERLY], numbers=[{"child_id": "C1", "id_number": number(3), "until_version": 9}])
+    recognised([CORRECTED], [FORMERLY], identities=[{"child_id": "C1", "id_number": number(3), "until_version": 9}])
 
     assert recognised.before == {1: key(1)}
 

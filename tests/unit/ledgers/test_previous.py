@@ -181,21 +181,26 @@ def test_the_tables_are_shown_as_they_stood_in_the_base(ledgers, version, cases,
         assert rows(connection, "SELECT read FROM previous_row_accounts") == [(read,)]
 
 
-def test_the_numbers_of_before_are_those_of_the_versions_it_builds_on(ledgers):
+def test_how_a_child_was_known_before_is_what_the_versions_it_builds_on_say(ledgers):
     with connect(ledgers, LIMITS) as connection:
         connection.execute(
             """
             INSERT INTO ledger_versions (version, comparison_date, content_digest, inputs_digest, rules_digest, base_version, run_id) VALUES (3, '2026-11-11', 'c3', 'i3', 'r', 1, 'three'), (4, '2026-11-12', 'c4', 'i4', 'r', 3, 'four');
-            INSERT INTO child_facts_history (child_id, id_number, valid_from_version, valid_to_version)
-                VALUES ('C1', 'first', 1, 2), ('C1', 'superseded', 2, 3), ('C1', 'third', 3, 4), ('C1', 'now', 4, NULL), ('C2', 'same', 1, NULL);
+            INSERT INTO child_facts_history (child_id, id_number, name, student_number, grade, valid_from_version, valid_to_version)
+                VALUES ('C1', 'first', 'n', 's', 1, 1, 2), ('C1', 'superseded', 'n', 's', 1, 2, 3), ('C1', 'third', 'n', 's', 1, 3, 4),
+                       ('C1', 'now', 'n', 's', 1, 4, NULL), ('C2', 'same', 'n', 's', 1, 1, 3), ('C2', 'same', 'n', 's', 2, 3, NULL),
+                       ('C3', 'i', 'formerly', 's', 1, 1, 4), ('C3', 'i', 'n', 's', 1, 4, NULL),
+                       ('C4', 'i', 'n', 'L1', 1, 1, 4), ('C4', 'i', 'n', 'G1', 1, 4, NULL);
             """
         )
     with connect(None, LIMITS) as connection:
         show_previous(connection, ledgers, versions(ledgers, LIMITS)[3])
 
-        assert rows(connection, "SELECT * FROM previous_numbers ORDER BY until_version") == [
-            ("C1", "first", 2),
-            ("C1", "third", 4),
+        assert rows(connection, "SELECT * FROM previous_identities ORDER BY child_id, until_version") == [
+            ("C1", "first", "n", "s", 2),
+            ("C1", "third", "n", "s", 4),
+            ("C3", "i", "formerly", "s", 4),
+            ("C4", "i", "n", "L1", 4),
         ]
 
 

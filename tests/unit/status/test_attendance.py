@@ -351,6 +351,51 @@ def test_nor_where_the_pupil_was_counted_under_its_own(school):
     assert school.night()["is_not_in_headcount"]
 
 
+def renumbered(school, *numbers, child="C1"):
+    """What the versions before had the child under, the latest first."""
+    school.working.put("previous_child_facts", {"child_id": child, "student_number": numbers[0]})
+    school.working.put(
+        "previous_identities", *({"child_id": child, "student_number": number} for number in numbers[1:])
+    )
+
+
+@pytest.mark.parametrize("before", [("L9",), (NUMBER, "L9")])
+def test_the_number_that_a_pupil_bore_before_counts_it_where_no_record_bears_it(school, before):
+    renumbered(school, *before)
+    school.count(ON - DAY, number="L9")
+
+    found = school.night()
+
+    assert (found["present_on"], found["present_row"]) == (ON - DAY, 1)
+    assert not found["is_not_in_headcount"]
+
+
+def test_and_under_it_a_school_reports_it_absent(school):
+    renumbered(school, "L9")
+    school.miss(*THREE, number="L9")
+
+    assert school.night()["is_absent"]
+
+
+def test_but_not_where_the_pupil_has_two_records(school):
+    school.record()
+    school.record(2, student_number="G2", school_code="S2", is_primary=False)
+    renumbered(school, "L9")
+    school.count(ON - DAY, number="L9")
+
+    assert school.night()["present_on"] is None
+
+
+def test_nor_where_two_children_bore_it(school):
+    school.record()
+    school.record(2, person=2, student_number="G2")
+    school.working.put("standard.children", {"person": 1, "child_id": "C1"}, {"person": 2, "child_id": "C2"})
+    school.working.put("previous_child_facts", *({"child_id": child, "student_number": "L9"} for child in ("C1", "C2")))
+    school.count(ON - DAY, number="L9")
+
+    assert school.night()["present_on"] is None
+
+
 def test_nor_where_the_number_is_anothers(school):
     school.record()
     school.record(2, person=2, student_number="L9", school_code="S2")

@@ -2,10 +2,11 @@
 
 import datetime as dt
 
+import polars as pl
 import pytest
 
 from kcb_pipeline.identity.id_number import check_digit
-from kcb_pipeline.identity.standardise import person_keys
+from kcb_pipeline.identity.standardise import name_keys, person_keys
 from kcb_pipeline.status.evidence import attribute_evidence
 
 ON = dt.date(2026, 11, 20)
@@ -58,6 +59,11 @@ class Register:
         child_id = f"C{len(self.gone) + 1}"
         self.gone.append({"child_id": child_id, "name": name, "id_number": number(nth), "sex": sex, "birth_date": born})
         return child_id
+
+    def known_before(self, person, name):
+        """A name that a version before had somebody by."""
+        keys = {key.name: key[0] for key in name_keys(pl.Series([name]))}
+        self.working.put("standard.names_before", {"person": person, **keys})
 
     def say(self, source="approvals", *, nth=None, **cells):
         """A row of a source."""
@@ -153,6 +159,17 @@ def test_so_does_the_number_that_a_child_bore_before(register):
     register.working.put("standard.numbers_before", {"person": who, "former_key": int(number(7)[:17])})
     register.say(nth=7, name="王小明")
     register.say(nth=7, name="欧阳春花")
+
+    assert register.night() == {("approvals", 1): who}
+
+
+@pytest.mark.parametrize("cells", [{"nth": 1}, {"birth_date": BORN}, {"birth_date": BORN, "name": "欧阳椿花"}])
+def test_so_does_a_name_that_a_child_bore_before(register, cells):
+    """As the number does, and with the birth date, for offices that go on under it: the population register need not say 曾用名."""
+    who = register.child("王小明", 1)
+    register.known_before(who, "欧阳春花")
+    register.say("approvals", **{"name": "欧阳春花"} | cells)
+    register.say("approvals", nth=1, name="司马大强")
 
     assert register.night() == {("approvals", 1): who}
 
