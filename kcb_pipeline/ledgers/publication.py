@@ -16,6 +16,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import duckdb
 from filelock import FileLock, Timeout
@@ -63,9 +64,8 @@ class Published:
     changed: int = 0
 
 
-def is_published(home: Home, draft: Draft) -> Version | None:
-    """The version that already says what this draft would: same date, extracts, rules and base."""
-    published = versions(home.ledgers, home.limits())
+def is_published(draft: Draft, published: list[Version]) -> Version | None:
+    """The one of the published versions that already says what this draft would: same date, extracts, rules and base."""
     found = standing(draft.comparison_date, published)
     if found is None:
         return None
@@ -114,6 +114,7 @@ def _publish(
     with workspace.connect(read_only=True) as connection:
         draft = read_draft(connection)
         refuse_unless_passed(connection, SUITES, draft)
+        counts = _counts(connection)
     base = base_of(draft.comparison_date, published)
     if (base.version if base else None, base.content_digest if base else None) != (
         draft.base_version,
@@ -124,7 +125,7 @@ def _publish(
             f"{draft.comparison_date}: the draft builds on version {draft.base_version}, but {expected} has to come before it now: "
             f"run the date again (kcb run --date {draft.comparison_date} --from base_version)"
         )
-    already = is_published(home, draft)
+    already = is_published(draft, published)
     if already is not None:
         return Published(already.version, is_new=False, content_digest=already.content_digest)
     number = published[-1].version + 1 if published else 1
@@ -133,9 +134,19 @@ def _publish(
         leftover.unlink(missing_ok=True)  # of a run that was killed
     if home.ledgers.exists():
         shutil.copyfile(home.ledgers, aside)
-    result = _apply(
-        home, workspace, aside, draft, number, published[-1].content_digest if published else None, run_id, now, engine
-    )
+    header = {
+        "version": number,
+        "comparison_date": draft.comparison_date,
+        "code_version": __version__,
+        "rules_digest": draft.rules_digest,
+        "inputs_digest": draft.inputs_digest,
+        "previous_digest": published[-1].content_digest if published else None,
+        **counts,
+        "engine": engine,
+        "base_version": draft.base_version,
+    }
+    stamp = {"published_at": now.replace(tzinfo=None, microsecond=0), "run_id": run_id}
+    result = _apply(home, workspace, aside, header, stamp)
     _flush(aside)
     folder = _make_folder(home, aside, number, accompany)
     aside.replace(home.ledgers)
@@ -144,17 +155,12 @@ def _publish(
     return result
 
 
-def _apply(
-    home: Home,
-    workspace: Workspace,
-    aside: Path,
-    draft: Draft,
-    number: int,
-    previous_digest: str | None,
-    run_id: str,
-    now: dt.datetime,
-    engine: str,
-) -> Published:
+def _apply(home: Home, workspace: Workspace, aside: Path, header: dict[str, Any], stamp: dict[str, Any]) -> Published:
+    """Make a copy of the published file the next version.
+
+    header: the part of the version's row that its content digest covers. stamp: when it is published, and by which run.
+    """
+    number = header["version"]
     with connect(aside, home.limits()) as connection:
         attach(connection, workspace.database, "work", read_only=True)
         # Of the version before alone, and as large as the children: given back first, its place is taken by tonight's.
@@ -168,7 +174,6 @@ def _apply(
             "CREATE TABLE links AS SELECT $version::INTEGER AS version, * FROM work.draft.links ORDER BY ALL",
             {"version": number},
         )
-        header = _header(connection, draft, number, previous_digest, engine)
         sent = {table.name: _gist(connection, table, _drafted(table, number)) for table in TABLES}
         create_views(connection, number)
         connection.execute("COMMIT")
@@ -178,8 +183,7 @@ def _apply(
             if _gist(connection, table, f"{table.stored_as} WHERE {standing_in(table, number)}") != sent[table.name]:
                 raise KcbError(f"version {number} reads back differently from what was written: nothing was published")
         digest = content_digest(connection, number, header)
-    stamp = {"published_at": now.replace(tzinfo=None, microsecond=0), "run_id": run_id, "content_digest": digest}
-    row = {**header, **stamp}
+    row = {**header, **stamp, "content_digest": digest}
     row["seal"] = seal(row)
     with connect(aside, home.limits()) as connection:
         columns = ", ".join(f'"{field.name}"' for field in VERSION_FIELDS)
@@ -226,9 +230,7 @@ def _apply_table(connection: duckdb.DuckDBPyConnection, table: Table, number: in
     listed = ", ".join(names)
     source = _drafted(table, number)
     order = ", ".join(f'"{name}" NULLS FIRST' for name in table.key)
-    if table.keeping != "history":
-        if table.keeping == "current":
-            connection.execute(f"DELETE FROM {table.name}")
+    if table.keeping == "log":
         connection.execute(
             f"INSERT INTO {table.name} (version, {listed}) SELECT {number}, {listed} FROM {source} ORDER BY {order}"
         )
@@ -240,10 +242,7 @@ def _apply_table(connection: duckdb.DuckDBPyConnection, table: Table, number: in
         ).fetchall()
         return int(entered), 0, 0
     on = " AND ".join(f'n."{name}" IS NOT DISTINCT FROM o."{name}"' for name in table.key)
-    differs = (
-        " OR ".join(f"n.{name} IS DISTINCT FROM o.{name}" for name in names if name.strip('"') not in table.key)
-        or "false"
-    )
+    differs = " OR ".join(f'n."{name}" IS DISTINCT FROM o."{name}"' for name in table.columns if name not in table.key)
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE moved AS
@@ -289,33 +288,17 @@ def _stamped(table: Table, number: int) -> str:
     return ", ".join(columns)
 
 
-def _header(
-    connection: duckdb.DuckDBPyConnection, draft: Draft, number: int, previous_digest: str | None, engine: str
-) -> dict[str, object]:
-    """The part of a version's row that its content digest covers: everything but when and by which run."""
-    [(eligible, enrolled, suspected, dropouts, review)] = rows(
+def _counts(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """How many children of a draft stand in the ledger, and how many of them where."""
+    [counts] = rows(
         connection,
         """
         SELECT count(*), count(*) FILTER (WHERE status = 'enrolled'), count(*) FILTER (WHERE status IN ('unenrolled', 'suspected')),
                count(*) FILTER (WHERE status = 'dropout'), count(*) FILTER (WHERE status = 'needs_review')
-        FROM work.draft.children
+        FROM draft.children
         """,
     )
-    return {
-        "version": number,
-        "comparison_date": draft.comparison_date,
-        "code_version": __version__,
-        "rules_digest": draft.rules_digest,
-        "inputs_digest": draft.inputs_digest,
-        "previous_digest": previous_digest,
-        "eligible": int(eligible),
-        "enrolled": int(enrolled),
-        "suspected": int(suspected),
-        "dropouts": int(dropouts),
-        "review": int(review),
-        "engine": engine,
-        "base_version": draft.base_version,
-    }
+    return dict(zip(("eligible", "enrolled", "suspected", "dropouts", "review"), map(int, counts), strict=True))
 
 
 def read_draft(connection: duckdb.DuckDBPyConnection) -> Draft:

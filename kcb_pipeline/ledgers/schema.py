@@ -1,7 +1,7 @@
 """The published tables, as data: columns, types, Chinese labels, and how each keeps its past.
 
 `history`: rows that stand from one version to another (slowly changing rows), with a view of the current version and an `_as_of`
-macro; a quiet night writes only what changed. `log`: rows of every version, appended. `current`: of the current version only.
+macro; a quiet night writes only what changed. `log`: rows of every version, appended.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 import polars as pl
 
-Keeping = Literal["history", "log", "current"]
+Keeping = Literal["history", "log"]
 
 
 @dataclass(frozen=True, slots=True)
