@@ -55,7 +55,6 @@ def build(home: Home, config: Config, path: Path) -> int:
                 "SELECT version, comparison_date, content_digest FROM ledgers.ledger_versions ORDER BY version DESC LIMIT 1",
             )
         attach(connection, path, "analytics", read_only=False)
-        os.chmod(path, 0o600)  # noqa: PTH101
         smallest = config.disclosure.smallest_cell
         for macro in _MACROS:
             connection.execute(macro.format(smallest=smallest, least=PRECISE_FROM * smallest))
