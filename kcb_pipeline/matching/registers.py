@@ -285,8 +285,6 @@ def _note_doubtful(connection: duckdb.DuckDBPyConnection, doubtful: pl.DataFrame
 
     Such a child may be in school under the record in doubt though the one it is linked to has ended: a person decides.
     """
-    if doubtful.is_empty():
-        return
     connection.register("doubtful", doubtful.to_arrow())
     try:
         # A few pairs of a table that is as long as the registers: it is changed where it stands.
