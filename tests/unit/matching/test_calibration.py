@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kcb_pipeline.matching.calibration import SURE, calibrate, compete, rising
+from kcb_pipeline.matching.calibration import SURE, _between, calibrate, compete, rising
 from kcb_pipeline.matching.quality import Quality
 
 NOBODY = -np.inf
@@ -69,6 +69,33 @@ def test_the_model_is_heard_where_a_few_witnesses_stand_for_many_records():
 
     assert found[0] < 0.5
     assert found[1] == pytest.approx(0.79, abs=0.02)
+
+
+def test_those_who_met_nobody_inside_their_own_table_are_witnesses_by_whom_the_count_is_surer():
+    # The same twenty witnesses; a hundred records of one table say nearly the same of those without a partner, and rather more false pairs.
+    weights = np.repeat([20.0, -4.0], [20, 14])
+    second = np.full(len(weights), NOBODY)
+    second[:2] = -4.0
+    inside = {"inside": np.full(12, -4.0), "inside_pairs": 4950, "others": 100}
+    alone, beside = (calibrate(weights, second, choosers=60, studied=np.empty(0), **more) for more in ({}, inside))
+
+    assert beside.matches < alone.matches
+    assert beside.probability(np.array([-4.0]))[0] > 0.5 > alone.probability(np.array([-4.0]))[0]
+
+
+@pytest.mark.parametrize(("counted", "by_model"), [(0.0, 0.5), (0.5, 1.0), (0.2, 0.8)])
+def test_what_very_many_pairs_were_counted_for_is_believed_and_what_one_was_the_model_says(counted, by_model):
+    """Also where the count is none, or the model is certain: neither is for that the surer."""
+    for pairs, said in ((100_000, counted), (1, by_model)):
+        found = _between(np.full(pairs, counted), np.full(pairs, by_model), by_each=1.0 if pairs > 1 else 100.0)
+        assert found == pytest.approx(np.full(pairs, said), abs=0.01)
+
+
+def test_a_count_above_the_model_stands(random):
+    counted, by_model = np.sort(random(1).random((2, 50)), axis=1)
+
+    assert (_between(counted, by_model, by_each=3.0) >= counted).all()
+    assert _between(by_model + 0.1, by_model, by_each=3.0) == pytest.approx(by_model + 0.1)
 
 
 def test_false_links_are_seen_where_every_record_meets_somebody(random):

@@ -25,7 +25,7 @@ class School:
     def __init__(self, working):
         self.working = working
         self.counted, self.missed, self.records, self.before = [], [], [], []
-        self.names = {1: "儿童1", 2: "儿童2"}
+        self.names = {row: f"儿童{row}" for row in range(1, 5)}
         create(working.connection, "status.school_days", school_days(dt.date(2026, 9, 1), ON, Calendar()))
         working.put("standard.children", {"person": 1, "child_id": "C1"})
 
@@ -152,16 +152,36 @@ def test_a_report_that_names_no_school_is_of_the_school_where_the_registry_has_t
     assert school.night()["is_absent"]
 
 
-@pytest.mark.parametrize(("reported_by", "is_absent"), [(SCHOOL, True), ("S2", False), ("S3", True), (None, True)])
+@pytest.mark.parametrize(
+    ("reported_by", "is_absent"),
+    [(SCHOOL, True), ("S2", False), ("S3", True), ("S4", True), ("S5", True), (None, True)],
+    ids=["its school", "the other's", "another pupil's", "a former one", "none that is known", "not said"],
+)
 def test_of_two_records_under_one_number_a_school_speaks_of_its_own(school, reported_by, is_absent):
     school.record()
     school.record(2, school_code="S2", is_primary=False)
+    school.record(3, school_code="S3", person=2, student_number="G2")
+    school.record(4, school_code="S4", is_primary=False, is_live=False)
     school.miss(*THREE, school=reported_by, leave=(day("1101"), day("1130")))
     school.miss(ON, number="G2")
 
     found = school.night()
 
     assert (found["is_absent"], found["is_on_long_leave"]) == (is_absent, is_absent)
+
+
+def test_what_another_pupil_missed_says_nothing_of_this_one(school):
+    own = (day("1117"), day("1118"), day("1119"))
+    school.record()
+    school.record(2, person=2, student_number="G2", school_code="S2")
+    school.miss(*own, leave=(day("1101"), day("1130")))
+    school.miss(ON, number="G2", school="S2", leave=(day("1020"), day("1231")))
+    school.count(ON)
+
+    found = school.night()
+
+    assert (found["absent_from"], found["absent_to"]) == (own[0], own[-1])
+    assert (found["leave_from"], found["leave_to"], found["is_on_long_leave"]) == (day("1101"), day("1130"), False)
 
 
 @pytest.mark.parametrize(("counted", "is_absent"), [("1119", True), ("1120", True), ("1121", False)])
@@ -493,18 +513,31 @@ def test_of_one_record_alone_it_is_said_whatever_its_number_is_now(school):
     assert school.night(sent=())["is_not_in_headcount"]
 
 
-@pytest.mark.parametrize(
-    ("number", "school_code", "code"),
-    [("G2", "S2", NUMBER), ("G2", SCHOOL, NUMBER), (NUMBER, "S2", SCHOOL), (NUMBER, None, SCHOOL)],
-)
-def test_what_names_a_record_tells_it_from_the_pupils_other_one(school, number, school_code, code):
+OTHER_RECORDS = {
+    "another number": ([{"student_number": "G2", "school_code": "S2"}], NUMBER),
+    "another number there": ([{"student_number": "G2"}], NUMBER),
+    "its number": ([{"school_code": "S2"}], SCHOOL),
+    "its number, no school": ([{"school_code": None}], SCHOOL),
+    "its number, dead": ([{"school_code": "S2", "is_live": False}], NUMBER),
+    "two of another number": ([{"student_number": "G2", "school_code": school} for school in ("S2", "S3")], NUMBER),
+    "two of another pupil": ([{"person": 2, "school_code": school} for school in ("S2", "S3")], NUMBER),
+}
+
+
+@pytest.mark.parametrize(("others", "code"), OTHER_RECORDS.values(), ids=OTHER_RECORDS)
+def test_what_names_a_record_tells_it_from_the_pupils_other_ones(school, others, code):
     school.record()
-    school.record(2, student_number=number, school_code=school_code, is_primary=False)
+    for row, cells in enumerate(others, start=2):
+        school.record(row, is_primary=False, **cells)
 
     assert school.night()["record_code"] == code
 
 
-def test_a_record_without_a_number_is_named_by_its_school(school):
-    school.record(student_number=None)
+@pytest.mark.parametrize(("own", "code"), [({"student_number": None}, SCHOOL), ({"school_code": None}, NUMBER)])
+@pytest.mark.parametrize("others", [0, 1])
+def test_a_record_that_lacks_its_number_or_school_is_named_by_the_other(school, own, code, others):
+    school.record(**own)
+    for row in range(2, 2 + others):
+        school.record(row, is_primary=False, school_code="S2")
 
-    assert school.night()["record_code"] == SCHOOL
+    assert school.night()["record_code"] == code

@@ -298,7 +298,7 @@ def test_what_attendance_found_is_evidence_where_its_source_came(desk):
     desk.sent = {"in_school", "absences"}
     desk.attendance = {
         "is_absent": True, "absent_from": ON - 3 * DAY, "absent_to": ON - DAY, "absent_row": 4, "is_on_long_leave": True, "leave_from": ON - 9 * DAY,
-        "leave_to": ON, "leave_row": 5, "is_not_in_headcount": True, "counted_on": ON - 30 * DAY,
+        "leave_to": ON, "leave_row": 5, "is_not_in_headcount": True, "counted_on": ON - 30 * DAY, "student_number": "G1", "record_code": "S1",
     }  # fmt: skip
 
     found = desk.night()
@@ -306,6 +306,10 @@ def test_what_attendance_found_is_evidence_where_its_source_came(desk):
     assert (found["absent_from"], found["absent_to"], found["absent_row"]) == (ON - 3 * DAY, ON - DAY, 4)
     assert (found["long_leave_from"], found["long_leave_to"], found["long_leave_row"]) == (ON - 9 * DAY, ON, 5)
     assert found["missed_headcount_on"] == ON - 30 * DAY
+    # By what tells the record from the pupil's others it is known in the nights to come.
+    assert desk.working.all("SELECT kind, code FROM status.evidence ORDER BY kind") == [
+        {"kind": kind, "code": "S1"} for kind in ("absent", "leave_reported", "long_leave", "not_in_headcount")
+    ]
 
 
 def test_it_is_not_said_anew_where_its_source_did_not_come(desk):
