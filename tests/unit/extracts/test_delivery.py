@@ -322,6 +322,15 @@ def test_a_link_inside_the_folder_is_a_file_like_any_other(desk):
     assert [file.sha256 for file in desk.find(strict=True).files["absences"]] == [RIGHT]
 
 
+@pytest.mark.parametrize("target", ["absences.xlsx", "absences"])
+def test_the_links_own_name_says_what_it_is(desk, target):
+    content = "student_number,absent_on,kind\nG1,20261118,无故\n"
+    desk.put(f".store/{target}", content)
+    (desk.extracts / "absences.csv").symlink_to(f".store/{target}")
+
+    assert desk.land("absences").landed == 1
+
+
 SECRET = "5" * 64
 
 
@@ -476,12 +485,22 @@ def test_a_kept_delivery_is_found_again(desk, on):
     assert again.comparison_date == dt.date(2026, 11, 20)
 
 
-@pytest.mark.parametrize("change", ["changed", "gone"])
+@pytest.mark.parametrize("change", ["of another size", "of another time", "gone", "a folder"])
 def test_a_kept_delivery_is_refused_where_a_file_is_no_longer_what_it_was(desk, on, change):
     path = desk.put("absences.csv", "some bytes")
+    modified = path.stat().st_mtime_ns
     with desk.workspace.connect() as connection:
         keep_delivery(connection, desk.find())
-        path.write_text("some more bytes") if change == "changed" else path.unlink()
+        match change:
+            case "of another size":
+                path.write_text("some more bytes")
+                os.utime(path, ns=(modified, modified))
+            case "of another time":
+                os.utime(path, ns=(modified, modified + 1))
+            case _:
+                path.unlink()
+        if change == "a folder":
+            path.mkdir()
 
         with pytest.raises(ContractError, match=r"absences\.csv"):
             kept_delivery(connection, desk.extracts, on)
