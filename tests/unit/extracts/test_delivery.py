@@ -235,6 +235,7 @@ def test_hidden_files_are_ignored_and_not_named(desk):
 
 STRAYS = [
     "readme.txt",
+    "absences",
     "absences.txt",
     "absence.csv",
     "absences.csv.bak",
@@ -255,6 +256,16 @@ def test_other_files_are_named_and_left_alone(desk, stray):
     assert [name.rstrip("/") for name in delivery.strays] == [
         stray if stray.startswith("absences/") else stray.split("/")[0]
     ]
+
+
+def test_sources_come_in_the_order_of_the_contract_and_strays_in_byte_order_with_folders_marked(desk):
+    for name in ("说明/a.csv", "z.txt", "B.txt", "缺勤.csv", "approvals.csv", "residents.csv", "absences.bak"):
+        desk.put(name, "some bytes")
+
+    delivery = desk.find()
+
+    assert delivery.strays == ("B.txt", "absences.bak", "z.txt", "说明/")
+    assert list(delivery.files) == [name for name in sources() if name in delivery.files]
 
 
 @pytest.mark.parametrize("stray", STRAYS)
