@@ -100,7 +100,7 @@ TABLES: Final = (
             measure VARCHAR 劝返措施（已到步骤）
             visits INTEGER 劝返次数
             reopened INTEGER 重新立案次数
-            verified_on DATE = greatest(r.verified_on, s.shown_on) := 最近核查日期（不早于列入日）
+            verified_on DATE = CASE WHEN r.verified_on IS NOT NULL THEN greatest(r.verified_on, s.shown_on) END := 最近核查日期（不早于列入日；未核查的为空）
             closed_version INTEGER = CASE WHEN r.closed_version IS NOT NULL THEN greatest(r.closed_version, s.shown_from_version) END := 销号版本（不早于列入）
             closed_on DATE = CASE WHEN r.closed_on IS NOT NULL THEN greatest(r.closed_on, s.shown_on) END := 销号日期（不早于列入日）
             closed_until DATE 限期
