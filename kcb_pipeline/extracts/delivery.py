@@ -269,11 +269,9 @@ def _files_in(folder: Path) -> tuple[list[Path], list[str]]:
 
 
 def _extension(name: str) -> str | None:
-    lower = name.lower()
-    for extension in sorted(EXTENSIONS, key=len, reverse=True):
-        if lower.endswith(extension):
-            return name[-len(extension) :].lower()
-    return None
+    """The one of `EXTENSIONS` that a name ends in, in capitals or not."""
+    longest_first = sorted(EXTENSIONS, key=len, reverse=True)
+    return next((extension for extension in longest_first if name.lower().endswith(extension)), None)
 
 
 def told_names(shown: Iterable[str]) -> list[str]:

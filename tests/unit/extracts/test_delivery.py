@@ -44,6 +44,12 @@ def test_a_folder_of_files_is_one_source(desk, folder):
     }
 
 
+def test_the_kind_of_a_file_in_a_folder_may_be_in_capitals(desk):
+    desk.put("absences/一中.CSV", "student_number,absent_on,kind\nG1,20261118,无故\n")
+
+    assert desk.land("absences").landed == 1
+
+
 def test_the_files_of_a_folder_come_in_byte_order_of_their_paths(desk):
     names = [
         "10.csv",
@@ -525,7 +531,9 @@ def test_a_kept_delivery_is_refused_where_a_file_is_no_longer_what_it_was(desk, 
         ("核查结果/3/12.csv.gz", "核查结果/3/12.csv.gz"),
         ("核查结果/乡镇-532901101-幸福镇.xlsx", "核查结果/乡镇-532901101-….xlsx"),
         ("核查结果/学校-3153290101-幸福小学 张三.xlsx", "核查结果/学校-3153290101-….xlsx"),
+        ("核查结果/张三/乡镇-532901101-幸福镇.xlsx", "核查结果/乡镇-532901101-….xlsx"),
         ("核查结果/张三.xlsx", "核查结果/ file 1 of 1 (.xlsx)"),
+        ("核查结果/张三.XLSX", "核查结果/ file 1 of 1 (.xlsx)"),
         ("核查结果/zhangsan.csv", "核查结果/ file 1 of 1 (.csv)"),
         ("核查结果/张三/1.csv", "核查结果/ file 1 of 1 (.csv)"),
         ("核查结果/13800000000.csv", "核查结果/ file 1 of 1 (.csv)"),
