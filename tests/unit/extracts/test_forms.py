@@ -104,3 +104,16 @@ def test_every_row_and_column_of_a_form_knows_its_cell(desk):
 @pytest.mark.parametrize(("place", "letters"), [(0, "A"), (25, "Z"), (26, "AA"), (701, "ZZ"), (702, "AAA")])
 def test_columns_are_called_as_a_spreadsheet_calls_them(place, letters):
     assert column_letter(place) == letters
+
+
+def test_a_form_that_comes_again_is_told_by_its_own_cells(desk):
+    for before in ([], [["a line above"]]):
+        desk.put(
+            "verifications/a.xlsx",
+            workbook({"核查表": [*before, HEADERS, ["A1", "王小明", "", "失联", "2026-11-19", ""]]}),
+        )
+        desk.land("verifications")
+        desk.land("verifications")
+
+    assert desk.query("SELECT row, line FROM landed.form_rows") == [(1, 3)]
+    assert desk.query('SELECT count(*), count(DISTINCT "column") FROM landed.form_columns') == [(5, 5)]

@@ -649,6 +649,26 @@ def test_landing_the_same_twice_is_the_same(desk):
     assert desk.query("SELECT count(*) FROM landed.files") == [(1,)]
 
 
+def test_what_is_landed_and_left_out_of_one_source_is_no_matter_of_another(desk):
+    desk.put("absences.csv", [ABSENCES, "G1,20261118,无故", "G1,20261118,无故", "broken", "G2,20261118,不知道"])
+    desk.put("in_school.csv", ["student_number,counted_on,present", "G1,20261118,1", "G2,20261118,1", "G2,20261118,1"])
+
+    first, second = desk.land("absences"), desk.land("in_school")
+
+    assert (first.read, first.landed, first.quarantined, first.duplicate_rows, first.cell_issues) == (4, 1, 2, 1, 1)
+    assert (second.read, second.landed, second.quarantined, second.duplicate_rows) == (3, 2, 0, 1)
+    assert second.cell_issues == 0
+    assert desk.landed("in_school", "student_number") == {1: "G1", 2: "G2"}
+    assert desk.query("SELECT source, read, landed, quarantined, duplicate_rows FROM landed.files ORDER BY source") == [
+        ("absences", 4, 1, 2, 1), ("in_school", 3, 2, 0, 1),
+    ]  # fmt: skip
+    assert desk.quarantined("absences").keys() == {3, 4}
+    assert desk.query("SELECT source, row FROM landed.duplicate_rows ORDER BY source") == [
+        ("absences", 2),
+        ("in_school", 3),
+    ]
+
+
 def test_a_file_that_changes_while_it_is_landed_stops_the_night(desk, on):
     path = desk.put("absences.csv", [ABSENCES, "G1,20261118,无故"])
     desk.find()
