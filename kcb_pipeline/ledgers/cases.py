@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from kcb_pipeline.ledgers.verifications import MEASURES, RESULTS, skipped_steps
+from kcb_pipeline.ledgers.verifications import MEASURES, RESULTS, SAID, Answer, skipped_steps
 from kcb_pipeline.status.reasons import BY_CODE, SUSPECTED_STATUSES
 
 SUSPECTED, VERIFYING, CONFIRMED, PERSUADING, RETURNED_UNCONFIRMED, CLOSED_UNTIL, CLOSED = (
@@ -173,21 +173,6 @@ def follow(case: Case | None, case_id: str, event: Event) -> Case:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """One believed 核查结果 (`kcb_pipeline.ledgers.verifications`)."""
-
-    result: str
-    verified_on: dt.date
-    source_row: int
-    reason: str | None = None
-    measure: str | None = None
-    visits: int | None = None
-    placement: str | None = None
-    evidence: str | None = None
-    until: dt.date | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Standing:
     """Where a child stands tonight.
 
@@ -290,9 +275,10 @@ def _in_order(answers: Iterable[Answer]) -> list[Answer]:
 
 
 def _answer_order(answer: Answer) -> tuple[object, ...]:
+    said = (getattr(answer, name) for name in SAID)
     return (
         answer.verified_on, list(RESULTS).index(answer.result), MEASURES.index(answer.measure) if answer.measure else -1,
-        answer.reason or "", answer.visits or 0, answer.placement or "", answer.evidence or "", answer.until or dt.date.min,
+        *((cell is not None, cell) for cell in said),
     )  # fmt: skip
 
 

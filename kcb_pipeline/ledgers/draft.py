@@ -18,11 +18,11 @@ from kcb_pipeline.config import Config, Responsible
 from kcb_pipeline.engines.embedded import create, frame, insert, rows
 from kcb_pipeline.engines.sql import run_step, statement
 from kcb_pipeline.identity.codes import COMPULSORY_YEARS
-from kcb_pipeline.ledgers.cases import OPEN_STATES, OUTSIDE, Answer, Case, Event, Standing, Terms, advance
+from kcb_pipeline.ledgers.cases import OPEN_STATES, OUTSIDE, Case, Event, Standing, Terms, advance
 from kcb_pipeline.ledgers.programmes import draft_programmes
 from kcb_pipeline.ledgers.responsibility import Places, responsible_for
 from kcb_pipeline.ledgers.schema import CASE_FIELDS, CHILD_FIELDS, polars_schema, table
-from kcb_pipeline.ledgers.verifications import RESULTS
+from kcb_pipeline.ledgers.verifications import RESULTS, Answer
 from kcb_pipeline.status.reasons import LEDGERS
 from kcb_pipeline.status.school_age import Window, window
 from kcb_pipeline.status.school_days import harvest_season

@@ -10,7 +10,7 @@ goes back. A child that studies where no registry of ours reaches is 省内 or �
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Final, Literal
 
 import duckdb
@@ -94,6 +94,30 @@ REFUSALS: Final = {
 }
 """Why an answer is not believed, in the words that go back to the office."""
 
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One believed 核查结果 of a case: the row it stood in, and everything it says."""
+
+    result: str
+    verified_on: dt.date
+    source_row: int
+    reason: str | None = None
+    measure: str | None = None
+    visits: int | None = None
+    visited_on: dt.date | None = None
+    placement: str | None = None
+    evidence: str | None = None
+    school_code: str | None = None
+    student_number: str | None = None
+    until: dt.date | None = None
+
+
+SAID: Final = tuple(field.name for field in fields(Answer) if field.name != "source_row")
+"""What an answer says of its case. Two that differ in any of it are two decisions, and two events of the case."""
+
+_SAID_OF_A_CASE: Final = ("case_id", *SAID)
+
 _ANSWERS = """
 SELECT v.row AS source_row, f.file, v.*, c.child_id, c.opened_on, c.state, c.measure AS step_reached, n.name AS child_name,
        EXISTS (SELECT 1 FROM landed.student_registry s WHERE s.student_number = v.student_number) AS student_number_known
@@ -106,21 +130,6 @@ LEFT JOIN previous_cases c ON c.case_id = v.case_id
 LEFT JOIN previous_child_facts n ON n.child_id = c.child_id
 WHERE v.result IS NOT NULL
 """
-
-_SAID = (
-    "case_id",
-    "result",
-    "reason",
-    "measure",
-    "visits",
-    "visited_on",
-    "placement",
-    "verified_on",
-    "evidence",
-    "school_code",
-    "student_number",
-    "until",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,11 +150,15 @@ def believe_verifications(connection: duckdb.DuckDBPyConnection, on: dt.date) ->
     earlier = frame(connection, "SELECT * FROM previous_decisions").sort("case_id", "decision")
     answers = frame(connection, _ANSWERS).sort("source_row")
     fresh = answers.join(
-        earlier.select(_SAID).unique(), on=list(_SAID), how="anti", nulls_equal=True, maintain_order="left"
+        earlier.select(_SAID_OF_A_CASE).unique(),
+        on=list(_SAID_OF_A_CASE),
+        how="anti",
+        nulls_equal=True,
+        maintain_order="left",
     )
     judged = _judge(fresh, earlier, on)
     refused = judged.filter(pl.col("rule").is_not_null())
-    believed = judged.filter(pl.col("rule").is_null()).unique(subset=_SAID, keep="first", maintain_order=True)
+    believed = judged.filter(pl.col("rule").is_null()).unique(subset=_SAID_OF_A_CASE, keep="first", maintain_order=True)
     numbered = earlier.group_by("case_id").agg(pl.col("decision").max().alias("so_far"))
     new = (
         believed.join(numbered, on="case_id", how="left", maintain_order="left")

@@ -13,14 +13,13 @@ from kcb_pipeline.ledgers.cases import (
     OUTSIDE,
     STATES,
     TRANSITIONS,
-    Answer,
     Case,
     Standing,
     Terms,
     advance,
     case_id_of,
 )
-from kcb_pipeline.ledgers.verifications import MEASURES, RESULTS
+from kcb_pipeline.ledgers.verifications import MEASURES, RESULTS, Answer
 from kcb_pipeline.status.reasons import BY_CODE, REASONS
 
 CHILD = "C0123456789ABCDE"
@@ -775,6 +774,25 @@ def test_an_answer_said_twice_is_told_by_the_first_of_its_rows(rows):
     )
 
     assert event.source == "verifications:5"
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        {"reason": "厌学"}, {"visits": 2}, {"visited_on": ON - DAY}, {"placement": "普职融合"}, {"evidence": "走访记录"},
+        {"school_code": "3153290101"}, {"student_number": "G532901201603120015"}, {"until": ON + DAY},
+    ],
+    ids=lambda cell: next(iter(cell)),
+)  # fmt: skip
+def test_two_answers_that_differ_in_one_cell_are_two_events(cell):
+    """The gate answers_are_events counts an event for each decision, and what was believed is told by the same cells."""
+    said = [answer("失联", row=5), answer("失联", row=6, **cell)]
+
+    _, forwards = advance(case_in("suspected"), CHILD, said, standing("no_record"), ON, TERMS)
+    _, backwards = advance(case_in("suspected"), CHILD, said[::-1], standing("no_record"), ON, TERMS)
+
+    assert {event.source for event in forwards} == {"verifications:5", "verifications:6"}
+    assert forwards == backwards
 
 
 @pytest.mark.parametrize("result", [*CONFIRMS, *STAYS_OPEN])

@@ -15,14 +15,13 @@ from kcb_pipeline.ledgers.cases import (
     OUTSIDE,
     STATES,
     TRANSITIONS,
-    Answer,
     Standing,
     Terms,
     advance,
 )
 from kcb_pipeline.ledgers.replay import differences, replay, verify_replay
 from kcb_pipeline.ledgers.schema import polars_schema
-from kcb_pipeline.ledgers.verifications import MEASURES, RESULTS
+from kcb_pipeline.ledgers.verifications import MEASURES, RESULTS, Answer
 from kcb_pipeline.status.reasons import REASONS
 
 FIRST = dt.date(2026, 1, 5)
