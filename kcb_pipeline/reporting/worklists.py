@@ -20,6 +20,7 @@ from kcb_pipeline.extracts.catalogue import code_lists, sources
 from kcb_pipeline.ledgers.cases import OPEN_STATES, STATES
 from kcb_pipeline.ledgers.verifications import CONFIRMING, MEASURES, RESULTS
 from kcb_pipeline.processes import shared_out
+from kcb_pipeline.reporting.bulletin import NO_TOWNSHIP
 from kcb_pipeline.reporting.paper import Paper, file_names
 from kcb_pipeline.reporting.workbook import Column, OfficeWorkbook, Value
 
@@ -58,15 +59,15 @@ ORDER BY k.due_on, k.case_id
 def worklists(connection: duckdb.DuckDBPyConnection, version: int) -> Iterator[Paper]:
     """The worklists of a version: one for each township and for each school with open cases, in the order of their codes.
 
-    A case stands on the list of the child's township and, where the child has or had a record at a school, of that school too: the same
-    answer from both counts once.
+    A case stands on the list of the child's township (where no township is known, of the county; where no place at all is, of 未分乡镇街道) and,
+    where the child has or had a record at a school, of that school too: the same answer from both counts once.
     """
     day = scalar(connection, "SELECT comparison_date FROM ledger_versions WHERE version = ?", [version])
     open_states = ", ".join(f"'{state}'" for state in OPEN_STATES)
     cases = frame(connection, _CASES.format(version=version, open_states=open_states))
     wanted: list[_List] = []
     for kind, code, name in (("乡镇", "township_code", "township_name"), ("学校", "school_code", "school_name")):
-        area = pl.coalesce(code, "division_code") if kind == "乡镇" else pl.col(code)
+        area = pl.coalesce(code, "division_code", pl.lit("")) if kind == "乡镇" else pl.col(code)
         groups = cases.with_columns(area.alias("area")).filter(pl.col("area").is_not_null())
         lists = sorted(groups.partition_by("area", as_dict=True, maintain_order=True).items())
         named = [(str(area), _name(group[name])) for (area,), group in lists]
@@ -89,7 +90,7 @@ class _List:
 
 
 def _name(names: pl.Series) -> str:
-    return str(names.min() or "未分乡镇街道")
+    return str(names.min() or NO_TOWNSHIP)
 
 
 def _worklist(wanted: _List) -> Paper:

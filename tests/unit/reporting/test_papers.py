@@ -97,6 +97,19 @@ def test_lists_stand_in_the_order_of_their_places_and_cases_in_that_of_the_days_
     assert [row["姓名"] for row in table_of(opened(papers[1])["核查表"])] == ["孩3", "孩2"]
 
 
+def test_a_case_without_any_place_stands_on_a_list(ledgers, opened):
+    nowhere = {"division_code": None, "township_code": None, "township_name": None}
+    ledgers.case(ledgers.child("unenrolled", **nowhere))
+    ledgers.case(ledgers.child("unenrolled"))
+
+    lists = {paper.path: table_of(opened(paper)["核查表"]) for paper in worklists(ledgers.connection, 1)}
+
+    assert {path: [row["姓名"] for row in rows] for path, rows in lists.items()} == {
+        "worklists/乡镇-不详-未分乡镇街道.xlsx": ["孩1"],
+        "worklists/乡镇-532901101-幸福镇.xlsx": ["孩2"],
+    }
+
+
 def test_a_case_says_what_its_ledger_says_and_where_it_stands_in_none_what_was_said_last(ledgers, opened):
     for state, status in (("confirmed", "dropout"), ("returned_unconfirmed", "enrolled")):
         child = ledgers.child(status)
