@@ -130,10 +130,12 @@ def _entries(folder: Path) -> list[Path]:
 
 
 def _date(text: str) -> dt.date | None:
+    """The date, written as the folders of dates are: 20240902 and 2024-W36-1 are somebody else's."""
     try:
-        return dt.date.fromisoformat(text)
+        date = dt.date.fromisoformat(text)
     except ValueError:
         return None
+    return date if text == str(date) else None
 
 
 def _rested(path: Path, days: int, now: dt.datetime) -> bool:

@@ -73,9 +73,10 @@ def statuses_summary(connection: duckdb.DuckDBPyConnection) -> str:
 
 
 def cases_summary(connection: duckdb.DuckDBPyConnection) -> str:
-    """What happened to cases, from `draft.case_events`, and how they stand, from `draft.cases`."""
+    """What happened to cases tonight, from `draft.case_events`, and how they stand, from `draft.cases`."""
     events = rows(
-        connection, "SELECT event, count(*) FROM draft.case_events GROUP BY event ORDER BY count(*) DESC, event"
+        connection,
+        "SELECT event, count(*) FROM draft.case_events WHERE version IS NULL GROUP BY event ORDER BY count(*) DESC, event",
     )
     states = dict(rows(connection, "SELECT state, count(*) FROM draft.cases GROUP BY state"))
     late = rows(

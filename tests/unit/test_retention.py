@@ -137,6 +137,19 @@ def test_what_belongs_to_a_date_in_the_working_folder_goes_and_what_only_begins_
     }
 
 
+@pytest.mark.parametrize("name", ["20241101", "2024-W44-5"])
+def test_a_folder_that_is_no_comparison_date_stays(home, name):
+    """Both are the day of OLD to a calendar, and the folder of nobody's night to the pipeline."""
+    for folder in (home.extracts, home.work):
+        (folder / name).mkdir()
+        (folder / name / "a.txt").touch()
+    let_rest(home)
+
+    erase(home, TODAY, now=NOW)
+
+    assert {f"extracts/{name}/a.txt", f"work/{name}/a.txt"} <= left(home)
+
+
 def test_extracts_of_a_date_that_was_never_compared_stay(home):
     publish(home, (2, MIDDLE, None), (3, LATEST, 2))
 
