@@ -130,7 +130,7 @@ def draft_ledgers(connection: duckdb.DuckDBPyConnection, on: dt.date, config: Co
     corrected = [name for name, result in RESULTS.items() if result.corrects_population]
     create(connection, "draft.corrected_results", pl.DataFrame({"result": corrected}))
     steps = (
-        "duplicate_enrolments", "duplicate_persons", "registry_only", "population_corrections", "answers_to_mend", "disabilities", "child_lineage",
+        "duplicate_enrolments", "duplicate_persons", "registry_only", "population_corrections", "answers_to_mend", "disabilities", "child_lineage", "evidence",
     )  # fmt: skip
     for step in steps:
         run_step(connection, PACKAGE, step, f"draft.{step}")
@@ -138,8 +138,6 @@ def draft_ledgers(connection: duckdb.DuckDBPyConnection, on: dt.date, config: Co
     season = harvest_season(on, config.calendar)
     watched = {"today": on, "season_from": season or dt.date.max, "harvest_days": config.calendar.harvest_days}
     run_step(connection, PACKAGE, "seasonal_watch", "draft.seasonal_watch", watched)
-    columns = ", ".join(f'"{name}"' for name in table("evidence").columns)
-    connection.execute(f"CREATE OR REPLACE VIEW draft.evidence AS SELECT {columns} FROM status.evidence")
     last_sent = pl.DataFrame(
         {"source": list(sent), "last_sent_on": [on] * len(sent)}, schema={"source": pl.String, "last_sent_on": pl.Date}
     )

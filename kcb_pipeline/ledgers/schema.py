@@ -217,7 +217,7 @@ TABLES: Final = (
             code VARCHAR 内容代码
             from_date DATE 起始日期
             to_date DATE 截止日期
-            said_on DATE 该来源最近一次到达的比对日期
+            said_on DATE 首次这样说的比对日期
             source_row BIGINT 该日数据中的行号
         """),
     ),

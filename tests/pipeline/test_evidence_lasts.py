@@ -366,3 +366,22 @@ def test_whether_a_child_is_disabled_is_always_said(nights):
     folder, _ = nights
 
     assert query(folder, "SELECT DISTINCT disabled FROM school_age_children") == [(False,)]
+
+
+# -- a quiet night ---------------------------------------------------------------------------------------------------
+
+
+def test_what_is_said_again_in_the_same_words_is_not_written_again(tmp_path):
+    """Its night is the one that said it first, and its row that of that night, also where the rows have moved since."""
+    for date in (FIRST, SECOND, THIRD):
+        c = County(date)
+        c.pupil(c.person("在校生"))
+        who = c.person("延缓生")
+        if date == THIRD:
+            c.add("approvals", name="某某", kind="免学", from_date="20200101", to_date="20200102", birth_date="20100101")
+        c.add("approvals", id_number=who["id_number"], name="延缓生", kind="延缓入学", from_date="20260901", to_date="20270831")  # fmt: skip
+        c.write(tmp_path)
+        run_night(tmp_path, date, gates=ASKED)
+
+    kept = "SELECT valid_from_version, valid_to_version, said_on, source_row FROM evidence_history"
+    assert query(tmp_path, kept) == [(1, None, FIRST, 1)]
