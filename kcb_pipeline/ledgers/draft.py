@@ -138,6 +138,9 @@ def draft_ledgers(connection: duckdb.DuckDBPyConnection, on: dt.date, config: Co
     season = harvest_season(on, config.calendar)
     watched = {"today": on, "season_from": season or dt.date.max, "harvest_days": config.calendar.harvest_days}
     run_step(connection, PACKAGE, "seasonal_watch", "draft.seasonal_watch", watched)
+    age = window(on, config.school_age)
+    ages = {"today": on, "born_from": age.born_from, "born_to": age.born_to}
+    run_step(connection, PACKAGE, "waiting_evidence", "draft.waiting_evidence", ages)
     last_sent = pl.DataFrame(
         {"source": list(sent), "last_sent_on": [on] * len(sent)}, schema={"source": pl.String, "last_sent_on": pl.Date}
     )

@@ -222,6 +222,23 @@ TABLES: Final = (
         """),
     ),
     Table(
+        "waiting_evidence", "未到学龄儿童的现行证据", "history", ("waiting",),
+        _fields("""
+            waiting VARCHAR 证据标识：内容和身份的摘要
+            id_number VARCHAR 公民身份号码
+            name VARCHAR 姓名
+            sex VARCHAR 性别
+            birth_date DATE 出生日期
+            kind VARCHAR 证据类别
+            source VARCHAR 来源
+            code VARCHAR 内容代码
+            from_date DATE 起始日期
+            to_date DATE 截止日期
+            said_on DATE 首次这样说的比对日期
+            source_row BIGINT 该日数据中的行号
+        """),
+    ),
+    Table(
         "sources", "各来源最近到达日期", "history", ("source",),
         _fields("""
             source VARCHAR 来源

@@ -56,13 +56,22 @@ def attribute_evidence(connection: duckdb.DuckDBPyConnection, on: dt.date) -> li
     """Fill `standard.evidence_keys` and `status.attributed` (source, row, person, rank). Wants the `previous_` views.
 
     And `standard.gone_children`: those of the version before whom no row of the population side is any more, each with a number that stands
-    for its person.
+    for its person; and `standard.waiting_before`: what was said of children who were not of school age then, in rows below zero, to be
+    attributed as the rows of tonight are.
     """
     selects = [
         f"SELECT '{source}' AS source, row, id_number, id_valid, name, NULL::VARCHAR AS former_name, {columns} FROM landed.{source}"
         for source, columns in _EVIDENCE_COLUMNS.items()
     ]
-    landed = frame(connection, " UNION ALL ".join(selects)).sort("source", "row")
+    waiting = frame(connection, _WAITING)
+    create(connection, "standard.waiting_before", waiting)
+    waiting = waiting.with_columns(
+        id_number.valid(waiting["id_number"], on=on).alias("id_valid"),
+        pl.lit(None, pl.String).alias("former_name"),
+        pl.lit(None, pl.String).alias("student_number"),
+    )
+    landed = frame(connection, " UNION ALL ".join(selects))
+    landed = pl.concat([landed, waiting.select(landed.columns).cast(dict(landed.schema))]).sort("source", "row")  # type: ignore[arg-type]
     second = id_number.key(citizen_numbers_of(landed["student_number"]), on=on).alias("second_key")
     create(
         connection,
@@ -91,6 +100,7 @@ def attribute_evidence(connection: duckdb.DuckDBPyConnection, on: dt.date) -> li
         SELECT k.source, count(*), count(a.row),
                count(*) FILTER (WHERE a.row IS NULL AND (k.source, k.row) IN (SELECT (source, row) FROM status.attribution_accepted))
         FROM standard.evidence_keys k LEFT JOIN status.attributed a ON a.source = k.source AND a.row = k.row
+        WHERE k.row > 0
         GROUP BY k.source ORDER BY k.source
         """,
     )
@@ -115,6 +125,13 @@ SELECT {_BELOW_ALL_PERSONS} - row_number() OVER (ORDER BY f.child_id) AS person,
 FROM previous_child_facts f
 WHERE f.child_id NOT IN (SELECT child_id FROM standard.children)
 ORDER BY f.child_id
+"""
+
+
+_WAITING = """
+SELECT -row_number() OVER (PARTITION BY source ORDER BY waiting) AS row, *
+FROM previous_waiting_evidence
+ORDER BY source, waiting
 """
 
 

@@ -378,10 +378,58 @@ def test_what_is_said_again_in_the_same_words_is_not_written_again(tmp_path):
         c.pupil(c.person("在校生"))
         who = c.person("延缓生")
         if date == THIRD:
-            c.add("approvals", name="某某", kind="免学", from_date="20200101", to_date="20200102", birth_date="20100101")
+            c.add(
+                "approvals", name="某某", kind="免学", from_date="20200101", to_date="20200102", birth_date="20100101"
+            )
         c.add("approvals", id_number=who["id_number"], name="延缓生", kind="延缓入学", from_date="20260901", to_date="20270831")  # fmt: skip
         c.write(tmp_path)
         run_night(tmp_path, date, gates=ASKED)
 
     kept = "SELECT valid_from_version, valid_to_version, said_on, source_row FROM evidence_history"
     assert query(tmp_path, kept) == [(1, None, FIRST, 1)]
+
+
+# -- a child that was not of age when it was said --------------------------------------------------------------------
+
+
+AUGUST, LATER, SEPTEMBER = dt.date(2026, 8, 25), dt.date(2026, 8, 27), dt.date(2026, 9, 3)
+STARTERS = {
+    "延缓入学": "deferred deferral_approved",
+    "出境幼儿": "departed abroad",
+    "外地就读": "unenrolled no_record",  # confirmed in the school year that has ended
+    "已过期限": "unenrolled deferral_expired",
+    "先出后回": "unenrolled no_record",
+}
+
+
+def starters(date, *, sent):
+    """Five-year-olds in August, of age in September, and what was said of them before; a pupil who is of age on both nights."""
+    c = County(date)
+    c.pupil(c.person("在校生"))
+    people = {name: c.person(name, born=f"202008{day}") for day, name in enumerate(STARTERS, start=15)}
+
+    def say(source, name, **cells):
+        who = people[name]
+        c.add(source, id_number=who["id_number"], name=name, birth_date=who["birth_date"], **cells)
+
+    if sent:
+        say("approvals", "延缓入学", kind="延缓入学", from_date="20260801", to_date="20270831")
+        say("approvals", "已过期限", kind="延缓入学", from_date="20260801", to_date="20260828")
+        say("elsewhere", "外地就读", school_name="外校", confirmed_on="20260820")
+        for name in ("出境幼儿", "先出后回"):
+            say("exit_entry", name, direction="1", crossed_on="20260601")
+        say("exit_entry", "先出后回", direction="2", crossed_on="20260701")
+    return c
+
+
+def test_what_was_said_of_a_child_before_it_was_of_age_holds_when_it_is(tmp_path):
+    for date in (AUGUST, LATER, SEPTEMBER):
+        starters(date, sent=date == AUGUST).write(tmp_path)
+        run_night(tmp_path, date, gates=ASKED)
+        if date == LATER:
+            written = "SELECT count(*), max(valid_from_version), max(said_on) FROM waiting_evidence_history"
+            assert query(tmp_path, written) == [(5, 1, AUGUST)]
+
+    assert {name: said for name, said in statuses(tmp_path).items() if name in STARTERS} == STARTERS
+    assert query(tmp_path, "SELECT DISTINCT said_on FROM evidence") == [(AUGUST,)]
+    assert query(tmp_path, "SELECT name FROM waiting_evidence") == []

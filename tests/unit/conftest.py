@@ -22,6 +22,7 @@ DERIVED = {
     "standard.registry_keys": "row:i is_live:b student_number id_key:i name_key folded:i former_folded:i",
     "standard.children": "person:i child_id how",
     "standard.gone_children": "person:i child_id id_key:i name_key folded:i pinyin:i former_folded:i sex birth_date:d",
+    "standard.waiting_before": "source row:i kind code from_date:d to_date:d said_on:d source_row:i",
     "standard.evidence_keys": "source row:i id_key:i second_key:i student_number name_key folded:i pinyin:i sex birth_date:d written_birth:d",
     "standard.students": "student:i row:i is_live:b",
     "matched.links": "person:i student:i decision registry_row:i match_weight:f",
