@@ -158,6 +158,7 @@ def compare_registry_with_attendance(
     rule = config.attendance
     create(connection, "status.sources_tonight", pl.DataFrame({"source": list(sent)}, schema={"source": pl.String}))
     for step in (
+        "known_schools",
         "renumbered",
         "presences",
         "stray_presences",

@@ -3,8 +3,7 @@ SELECT school_code, max(counted_on) AS counted_on
 FROM (
     SELECT coalesce(i.school_code, r.school_code) AS school_code, i.counted_on
     FROM landed.in_school i
-    LEFT JOIN (SELECT student_number, min(school_code) AS school_code FROM landed.student_registry GROUP BY student_number) r
-      ON r.student_number = i.student_number
+    LEFT JOIN status.known_schools r ON r.student_number = i.student_number
 ) counted
 WHERE school_code IS NOT NULL
 GROUP BY school_code

@@ -4,8 +4,7 @@ FROM (
     SELECT coalesce(a.school_code, r.school_code) AS school_code, d.ordinal, a.absent_on
     FROM landed.absences a
     JOIN status.school_days d ON d.day = a.absent_on
-    LEFT JOIN (SELECT student_number, min(school_code) AS school_code FROM landed.student_registry GROUP BY student_number) r
-      ON r.student_number = a.student_number
+    LEFT JOIN status.known_schools r ON r.student_number = a.student_number
 ) reported
 WHERE school_code IS NOT NULL
 GROUP BY school_code

@@ -152,6 +152,17 @@ def test_a_report_that_names_no_school_is_of_the_school_where_the_registry_has_t
     assert school.night()["is_absent"]
 
 
+def test_but_not_of_one_that_another_pupil_has_left(school):
+    """What a school did not say is not its last word: whoever it does not name tonight was there."""
+    school.record()
+    school.record(2, person=2, student_number="G2", school_code="S2")
+    school.record(3, person=2, student_number="G2", is_live=False)
+    school.miss(*(missed - DAY for missed in THREE))
+    school.miss(ON, number="G2", school=None)
+
+    assert school.night()["is_absent"]
+
+
 @pytest.mark.parametrize(
     ("reported_by", "is_absent"),
     [(SCHOOL, True), ("S2", False), ("S3", True), ("S4", True), ("S5", True), (None, True)],
@@ -276,6 +287,17 @@ def test_a_headcount_that_names_no_school_is_of_the_school_where_the_registry_ha
     school.count(ON - DAY, number="G2", school=None)
 
     assert school.night()["is_not_in_headcount"]
+
+
+@pytest.mark.parametrize("is_other_live", [False, True])
+def test_not_of_one_that_the_pupil_has_left_and_of_no_school_where_two_have_it(school, is_other_live):
+    """A school that sent nothing would be one whose pupils are all missing."""
+    school.record()
+    school.record(2, person=2, student_number="G2", school_code="S2")
+    school.record(3, person=2, student_number="G2", is_live=is_other_live)
+    school.count(ON - DAY, number="G2", school=None)
+
+    assert not school.night()["is_not_in_headcount"]
 
 
 @pytest.mark.parametrize(("old", "is_missing"), [(30, True), (31, False)])
