@@ -1,5 +1,5 @@
 -- Comparison ②, 学籍 × 在校: every live record of a linked person, and what says that the pupil is not there: current, and not
--- undone by later evidence (a headcount that shows the pupil later, a record dated after the headcount). A pupil suspended in the
+-- undone by later evidence (a headcount that shows the pupil later, a record dated later). A pupil suspended in the
 -- registry (02) is not expected there: the approval decides. A pupil without a student number cannot be counted by it: that no headcount
 -- shows it says nothing. `record_code` is the student number, or the school where the number is not there or that of several of the pupil's records.
 SELECT f.person, f.registry_row, f.student_number, f.school_code, f.registry_status, f.status_date, f.is_primary,
@@ -8,7 +8,7 @@ SELECT f.person, f.registry_row, f.student_number, f.school_code, f.registry_sta
                  AND (f.status_date IS NULL OR f.status_date <= f.missed_to) THEN true ELSE false END AS is_absent,
        f.absent_days, f.absent_from, f.absent_to, f.absent_row,
        CASE WHEN f.is_expected AND f.leave_from IS NOT NULL AND (f.present_on IS NULL OR f.present_on <= f.leave_said_on)
-            THEN true ELSE false END AS is_on_long_leave,
+                 AND (f.status_date IS NULL OR f.status_date <= f.leave_said_on) THEN true ELSE false END AS is_on_long_leave,
        f.leave_from, f.leave_to, f.leave_said_on, f.leave_row,
        CASE WHEN f.is_expected AND f.counted_without_on IS NOT NULL AND f.counted_without_on + $headcount_days >= $today
                  AND (f.present_on IS NULL OR f.present_on < f.counted_without_on)

@@ -249,6 +249,15 @@ def test_a_headcount_after_the_day_it_was_said_undoes_it(school, counted, is_lon
     assert school.night()["is_on_long_leave"] is is_long
 
 
+@pytest.mark.parametrize(("changed", "is_long"), [("1119", True), ("1120", False)])
+def test_so_does_a_record_dated_after_it(school, changed, is_long):
+    """The day the leave began has no part in it: a pupil who changed school during the leave has not come back from it by that."""
+    school.record(status_date=day(changed))
+    school.miss(day("1119"), kind="事假", leave=(day("1101"), day("1130")))
+
+    assert school.night()["is_on_long_leave"] is is_long
+
+
 # -- not in the headcount --------------------------------------------------------------------------------------------
 
 
