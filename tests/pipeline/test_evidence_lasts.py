@@ -191,6 +191,30 @@ def test_a_long_leave_stands_while_no_absences_come_though_an_earlier_headcount_
     assert [night["长假未再报"] for night in (first, second)] == ["suspected long_leave"] * 2
 
 
+def test_an_absence_stands_until_its_own_school_reports_again_by_whichever_code(tmp_path):
+    """The school of one pupil has another code in its reports than in the registry."""
+    renamed, silent = "3153290108", "3153290110"
+    for date in (FIRST, SECOND, THIRD):
+        c = County(date)
+        for name, school, known_as in (("本校再报", TOWN, TOWN), ("换码再报", "3153290109", renamed), ("未再报", silent, silent)):
+            c.pupil(who := c.person(name), school=school)
+            c.pupil(other := c.person(f"{name}同学"), school=school)
+            days = {FIRST: ("20261116", "20261117", "20261118"), THIRD: ("20261120",)}.get(date, ())
+            if date == FIRST or known_as != silent:
+                for missed in days:
+                    c.add("absences", student_number=(who if date == FIRST else other)["student_number"], school_code=known_as,
+                          absent_on=missed, kind="无故")  # fmt: skip
+        c.pupil(who := c.person("别校学生"), school=OTHER)
+        c.add("absences", student_number=who["student_number"], school_code=OTHER, absent_on="20261118", kind="病假")
+        c.write(tmp_path)
+        run_night(tmp_path, date, gates=ASKED)
+        seen = {name: said for name, said in statuses(tmp_path).items() if name.endswith("再报")}
+        assert seen["未再报"] == "suspected absent"
+        assert set(seen.values()) == {"suspected absent"} or date == THIRD
+
+    assert (seen["本校再报"], seen["换码再报"]) == ("enrolled live_enrolment", "enrolled live_enrolment")
+
+
 def test_who_is_abroad_is_so_until_a_later_crossing_inward(parts):
     _, (first, second) = parts
     names = ("出境未归", "出境已归", "此前入境")

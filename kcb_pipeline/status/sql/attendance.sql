@@ -1,7 +1,8 @@
 -- Comparison ②, 学籍 × 在校: every live record of a linked person, and what says that the pupil is not there: current, and not
 -- undone by later evidence (a headcount that shows the pupil later, a record dated later). A pupil suspended in the
 -- registry (02) is not expected there: the approval decides. A pupil without a student number cannot be counted by it: that no headcount
--- shows it says nothing. `record_code` is the student number, or the school where the number is not there or that of several of the pupil's records.
+-- shows it says nothing. `record_code` is the student number, or the school where the number is not there or that of several of the pupil's records;
+-- `reported_by` the school whose report of absences says it, which the registry may have under another code.
 SELECT f.person, f.registry_row, f.student_number, f.school_code, f.registry_status, f.status_date, f.is_primary,
        f.record_code, f.present_on, f.present_row, f.counted_on,
        CASE WHEN f.is_expected AND f.missed_to IS NOT NULL AND (f.present_on IS NULL OR f.present_on <= f.missed_to)
@@ -9,7 +10,7 @@ SELECT f.person, f.registry_row, f.student_number, f.school_code, f.registry_sta
        f.absent_days, f.absent_from, f.absent_to, f.absent_row,
        CASE WHEN f.is_expected AND f.leave_from IS NOT NULL AND (f.present_on IS NULL OR f.present_on <= f.leave_said_on)
                  AND (f.status_date IS NULL OR f.status_date <= f.leave_said_on) THEN true ELSE false END AS is_on_long_leave,
-       f.leave_from, f.leave_to, f.leave_said_on, f.leave_row,
+       f.leave_from, f.leave_to, f.leave_said_on, f.leave_row, f.reported_by,
        CASE WHEN f.is_expected AND f.counted_without_on IS NOT NULL AND f.counted_without_on + $headcount_days >= $today
                  AND (f.present_on IS NULL OR f.present_on < f.counted_without_on)
                  AND (f.status_date IS NULL OR f.status_date <= f.counted_without_on)
@@ -24,19 +25,21 @@ FROM (
            CASE WHEN l.missed_on > h.counted_on THEN l.missed_on ELSE coalesce(h.counted_on, l.missed_on) END AS counted_on,
            CASE WHEN h.counted_on IS NULL OR l.missed_on > h.counted_on THEN l.missed_on
                 WHEN p.student_number IS NOT NULL THEN h.counted_on END AS counted_without_on,
-           CASE WHEN a.days IS NULL THEN l.absent_to WHEN a.days >= $absent_days AND a.ordinal_to = q.reported_ordinal THEN a.day_to END AS missed_to,
+           CASE WHEN a.days IS NULL THEN l.absent_to WHEN a.days >= $absent_days AND a.ordinal_to = q.reported_ordinal
+                     AND coalesce(o.reported_ordinal <= a.ordinal_to, true) THEN a.day_to END AS missed_to,
            a.days AS absent_days, coalesce(a.day_from, l.absent_from) AS absent_from, coalesce(a.day_to, l.absent_to) AS absent_to,
            a.last_row AS absent_row,
            coalesce(g.absent_on, l.leave_said_on) AS leave_said_on, coalesce(g.leave_from, l.leave_from) AS leave_from,
-           coalesce(g.leave_to, l.leave_to) AS leave_to, g.leave_row
+           coalesce(g.leave_to, l.leave_to) AS leave_to, g.leave_row, coalesce(a.reported_by, g.reported_by, l.reported_by) AS reported_by
     FROM status.pupil_rows p
     LEFT JOIN status.presences s ON s.student_number = p.student_number
     LEFT JOIN status.stray_presences n ON n.registry_row = p.registry_row
-    LEFT JOIN status.absence_streaks a ON a.registry_row = p.registry_row
-    LEFT JOIN status.school_reports q ON q.school_code = p.school_code
-    LEFT JOIN status.long_leaves g ON g.registry_row = p.registry_row
     LEFT JOIN status.headcounts h ON h.school_code = p.school_code
     LEFT JOIN status.standing_attendance l ON l.registry_row = p.registry_row AND l.person = p.person
+    LEFT JOIN status.absence_streaks a ON a.registry_row = p.registry_row AND coalesce(l.absent_to <= a.day_to, true)
+    LEFT JOIN status.long_leaves g ON g.registry_row = p.registry_row AND coalesce(l.leave_from IS NULL OR l.leave_said_on <= g.absent_on, true)
+    LEFT JOIN status.school_reports q ON q.school_code = a.reported_by
+    LEFT JOIN status.school_reports o ON o.school_code = p.school_code
     LEFT JOIN (
         SELECT person, student_number FROM status.pupil_rows WHERE is_live GROUP BY person, student_number HAVING count(*) > 1
     ) b ON b.person = p.person AND b.student_number = p.student_number

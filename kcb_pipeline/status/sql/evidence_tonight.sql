@@ -67,3 +67,8 @@ UNION ALL
 -- of which day the school's last word of that leave is: what shows the pupil has to be later, on the nights on which no such report comes too
 SELECT t.person, 'leave_reported', 'absences', t.record_code, t.leave_said_on, NULL, NULL
 FROM status.attendance t JOIN status.sources_tonight c ON c.source = 'absences' WHERE t.is_on_long_leave
+UNION ALL
+-- and by which school it was said, where that is not the registry's: its later reports undo it
+SELECT t.person, 'reported_by', 'absences', t.reported_by, coalesce(t.absent_to, t.leave_said_on), NULL, NULL
+FROM status.attendance t JOIN status.sources_tonight c ON c.source = 'absences'
+WHERE (t.is_absent OR t.is_on_long_leave) AND t.reported_by <> coalesce(t.school_code, '')

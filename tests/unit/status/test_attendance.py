@@ -195,6 +195,17 @@ def test_what_another_pupil_missed_says_nothing_of_this_one(school):
     assert (found["leave_from"], found["leave_to"], found["is_on_long_leave"]) == (day("1101"), day("1130"), False)
 
 
+@pytest.mark.parametrize(("reports", "is_absent"), [(None, True), ("S9", False), (SCHOOL, False), ("S2", True)])
+def test_a_school_that_reports_under_another_code_than_the_registrys_is_heard_by_both(school, reports, is_absent):
+    school.miss(*(missed - DAY for missed in THREE), school="S9")
+    if reports:
+        school.miss(ON, number="G2", school=reports)
+
+    found = school.night()
+
+    assert (found["is_absent"], found["reported_by"]) == (is_absent, "S9")
+
+
 @pytest.mark.parametrize(("counted", "is_absent"), [("1119", True), ("1120", True), ("1121", False)])
 def test_a_headcount_that_shows_the_pupil_later_undoes_it(school, counted, is_absent):
     school.miss(*THREE)
@@ -509,6 +520,44 @@ def test_who_was_absent_stays_absent(school):
 
     assert found["is_absent"]
     assert (found["absent_from"], found["absent_to"]) == (ON - 10 * DAY, ON - 3 * DAY)
+
+
+REPORTS = pytest.mark.parametrize(("reported", "stands"), [(None, True), (ON - 4 * DAY, True), (ON - 3 * DAY, False), (ON, False)])
+
+
+@REPORTS
+@pytest.mark.parametrize("by", [SCHOOL, "S9"])
+def test_what_a_school_said_of_absences_stands_until_it_reports_of_that_day_or_a_later_one(school, reported, stands, by):
+    """By its own code, or by the one of its last report. What other schools send says nothing."""
+    school.said("absent", ON - 10 * DAY, ON - 3 * DAY)
+    school.said("reported_by", ON - 3 * DAY, code="S9")
+    school.miss(ON, number="G2", school="S2")
+    if reported:
+        school.miss(reported, number="G3", school=by)
+
+    found = school.night()
+
+    assert (found["is_absent"], found["reported_by"]) == (stands, "S9" if stands else None)
+
+
+@REPORTS
+def test_so_does_a_long_leave(school, reported, stands):
+    school.said("long_leave", ON - 30 * DAY, ON + 10 * DAY)
+    school.said("leave_reported", ON - 3 * DAY)
+    school.miss(ON, number="G2", school="S2")
+    if reported:
+        school.miss(reported, number="G3")
+
+    assert school.night()["is_on_long_leave"] is stands
+
+
+def test_an_older_report_that_comes_again_does_not_take_the_place_of_what_was_said_last(school):
+    school.said("absent", ON - 9 * DAY, ON - DAY)
+    school.miss(day("1109"), day("1110"), day("1111"))
+    found = school.night()
+
+    assert found["is_absent"]
+    assert (found["absent_from"], found["absent_to"], found["absent_row"]) == (ON - 9 * DAY, ON - DAY, None)
 
 
 @pytest.mark.parametrize(("last", "is_long"), [(ON, True), (ON - DAY, False)])
