@@ -2,7 +2,7 @@
 
 A row of evidence names a child by number, by student number or by name and birth date, with the same damage as every register.
 A loose match here hides a child as surely as a loose link: a number under a wholly other name is believed only where the birth date that
-stands beside it agrees, or it is a former name or the registry's; and a row that two children could be meant by (one twin's number under
+stands beside it agrees, or it is a former name or the registry's; a name and birth date that agree are believed beside no valid number of a stranger; and a row that two children could be meant by (one twin's number under
 the other's name) speaks of nobody, and is counted.
 """
 

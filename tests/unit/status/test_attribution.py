@@ -86,9 +86,9 @@ class Register:
         ours = ("id_key", "name_key", "folded", "pinyin", "former_folded", "sex", "birth_date")
         put("standard.population_keys", *({"ref": 2 * p["row"], "row": p["row"], "is_live": True, **{n: k[n] for n in ours}} for p, k in zip(people, keys, strict=True)))  # fmt: skip
         put("standard.persons", *({"person": 2 * p["row"], "ref": 2 * p["row"], "row": p["row"], "is_live": True, **{n: k[n] for n in ours if n != "former_folded"}} for p, k in zip(people, keys, strict=True)))  # fmt: skip
-        records = [{**record, "id_valid": False} for record in self.records]
+        records = [{**record, "id_valid": record["id_number"] is not None} for record in self.records]
         keys = self._keys([{name: r.get(name) for name in ("row", "id_number", "id_valid", "name", "former_name", "sex", "birth_date")} for r in records])  # fmt: skip
-        put("standard.registry_keys", *({"row": r["row"], "is_live": True, "student_number": r.get("student_number"), **{n: k[n] for n in ("name_key", "folded", "former_folded")}} for r, k in zip(records, keys, strict=True)))  # fmt: skip
+        put("standard.registry_keys", *({"row": r["row"], "is_live": True, "student_number": r.get("student_number"), **{n: k[n] for n in ("id_key", "name_key", "folded", "former_folded")}} for r, k in zip(records, keys, strict=True)))  # fmt: skip
         put("status.pupil_rows", *({"person": r["person"], "registry_row": r["row"], "student_number": r.get("student_number"), "is_live": True} for r in records))  # fmt: skip
         put("standard.children", *({"person": 2 * p["row"], "child_id": f"P{p['row']}"} for p in people))
         put("previous_child_facts", *self.gone)
@@ -194,6 +194,27 @@ def test_without_a_number_name_and_birth_date_tell_also_by_their_sound(register,
     register.say(name=name, birth_date=BORN)
 
     assert register.night() == {("approvals", 1): who}
+
+
+@pytest.mark.parametrize("name", ["王小明", "王晓明"])
+def test_nor_beside_a_valid_number_that_is_nobodys_here(register, name):
+    """A namesake born on that day: what strikes it off strikes off no child here."""
+    register.child("王小明", 1)
+    register.left("张三丰", 2)
+    register.say("deregistrations", nth=7, name=name, birth_date=BORN)
+    register.say("deregistrations", nth=7, name="张三丰", birth_date=BORN)
+
+    assert register.night() == {}
+
+
+def test_unless_the_child_bears_none_or_the_registry_has_it_under_that_one(register):
+    nameless = register.child("李小红")
+    corrected = register.child("王小明", 1, pupil={"id_number": number(7)})
+    register.say(nth=9, name="李小红", birth_date=BORN)
+    register.say(nth=7, name="王小明", birth_date=BORN)
+    register.say(id_number="533123160312009", id_valid=False, name="王小明", birth_date=BORN)
+
+    assert register.night() == {("approvals", 1): nameless, ("approvals", 2): corrected, ("approvals", 3): corrected}
 
 
 @pytest.mark.parametrize("cells", [{"birth_date": dt.date(2016, 3, 13)}, {"name": "王大明"}, {}])
