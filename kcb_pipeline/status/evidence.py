@@ -159,6 +159,7 @@ def compare_registry_with_attendance(
     create(connection, "status.sources_tonight", pl.DataFrame({"source": list(sent)}, schema={"source": pl.String}))
     for step in (
         "known_schools",
+        "shared_numbers",
         "renumbered",
         "presences",
         "stray_presences",

@@ -1,8 +1,8 @@
 -- Comparison ②, 学籍 × 在校: every live record of a linked person, and what says that the pupil is not there: current, and not
 -- undone by later evidence (a headcount that shows the pupil later, a record dated later). A pupil suspended in the
 -- registry (02) is not expected there: the approval decides. A pupil without a student number cannot be counted by it: that no headcount
--- shows it says nothing. `record_code` is the student number, or the school where the number is not there or that of several of the pupil's records;
--- `reported_by` the school whose report of absences says it, which the registry may have under another code.
+-- shows it says nothing, and no more where one shows a pupil of several who share a number without telling whom. `record_code` is the student
+-- number, or the school where the number is not there or that of several of the pupil's records; `reported_by` the school whose report of absences says it, which the registry may have under another code.
 SELECT f.person, f.registry_row, f.student_number, f.school_code, f.registry_status, f.status_date, f.is_primary,
        f.record_code, f.present_on, f.present_row, f.counted_on,
        CASE WHEN f.is_expected AND f.missed_to IS NOT NULL AND (f.present_on IS NULL OR f.present_on <= f.missed_to)
@@ -24,7 +24,7 @@ FROM (
            CASE WHEN l.present_on > coalesce(s.present_on, n.present_on) THEN NULL ELSE coalesce(s.present_row, n.present_row) END AS present_row,
            CASE WHEN l.missed_on > h.counted_on THEN l.missed_on ELSE coalesce(h.counted_on, l.missed_on) END AS counted_on,
            CASE WHEN h.counted_on IS NULL OR l.missed_on > h.counted_on THEN l.missed_on
-                WHEN p.student_number IS NOT NULL THEN h.counted_on END AS counted_without_on,
+                WHEN p.student_number IS NOT NULL AND coalesce(s.untold_on < h.counted_on, true) THEN h.counted_on END AS counted_without_on,
            CASE WHEN a.days IS NULL THEN l.absent_to WHEN a.days >= $absent_days AND a.ordinal_to = q.reported_ordinal
                      AND coalesce(o.reported_ordinal <= a.ordinal_to, true) THEN a.day_to END AS missed_to,
            a.days AS absent_days, coalesce(a.day_from, l.absent_from) AS absent_from, coalesce(a.day_to, l.absent_to) AS absent_to,
@@ -32,7 +32,7 @@ FROM (
            coalesce(g.absent_on, l.leave_said_on) AS leave_said_on, coalesce(g.leave_from, l.leave_from) AS leave_from,
            coalesce(g.leave_to, l.leave_to) AS leave_to, g.leave_row, coalesce(a.reported_by, g.reported_by, l.reported_by) AS reported_by
     FROM status.pupil_rows p
-    LEFT JOIN status.presences s ON s.student_number = p.student_number
+    LEFT JOIN status.presences s ON s.registry_row = p.registry_row
     LEFT JOIN status.stray_presences n ON n.registry_row = p.registry_row
     LEFT JOIN status.headcounts h ON h.school_code = p.school_code
     LEFT JOIN status.standing_attendance l ON l.registry_row = p.registry_row AND l.person = p.person

@@ -23,8 +23,8 @@ FROM (
     ) r ON r.school_code = i.school_code AND r.name = i.name
     WHERE i.present_on IS NOT NULL
     UNION ALL
-    SELECT n.registry_row, i.present_on, i.present_row
-    FROM status.renumbered n JOIN status.presences i ON i.student_number = n.student_number
-    WHERE i.present_on IS NOT NULL
+    SELECT n.registry_row, i.counted_on, i.row
+    FROM status.renumbered n JOIN landed.in_school i ON i.student_number = n.student_number
+    WHERE i.present
 ) strays
 GROUP BY registry_row

@@ -466,6 +466,55 @@ def test_nor_where_the_number_is_anothers(school):
     assert school.night()["present_on"] is None
 
 
+# -- two children under one number -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("said", "is_present", "is_missing"),
+    [
+        ({"name": "儿童1"}, True, False),
+        ({"name": "儿童2"}, False, True),
+        ({"name": "儿童3"}, False, False),  # a name that neither bears
+        ({}, False, False),
+        ({"name": "儿童1", "school": "S2"}, True, False),
+        ({"present": False, "name": "儿童1"}, False, True),
+    ],
+)
+def test_a_headcount_speaks_of_the_one_it_names_and_of_nobody_where_it_names_neither(school, said, is_present, is_missing):
+    school.record()
+    school.record(2, person=2)
+    school.count(ON - DAY, number="G3")
+    school.count(ON - DAY, **said)
+
+    found = school.night()
+
+    assert (found["present_on"], found["is_not_in_headcount"]) == (ON - DAY if is_present else None, is_missing)
+
+
+@pytest.mark.parametrize(("reports", "is_meant"), [(SCHOOL, True), ("S2", False), ("S9", False), (None, False)])
+@pytest.mark.parametrize("second", ["儿童1", "儿童2"])
+def test_without_a_name_or_where_both_bear_it_a_school_speaks_of_its_own(school, reports, is_meant, second):
+    school.record()
+    school.record(2, person=2, school_code="S2")
+    school.names[2] = second
+    school.count(ON - 5 * DAY, school=reports, name=None if second == "儿童2" else second)
+    school.miss(*THREE, school=reports)
+
+    found = school.night()
+
+    assert (found["present_on"], found["is_absent"]) == ((ON - 5 * DAY, True) if is_meant else (None, False))
+
+
+def test_a_report_of_absences_of_the_school_of_both_speaks_of_neither(school):
+    school.record()
+    school.record(2, person=2)
+    school.miss(*THREE, leave=(day("1101"), day("1130")))
+
+    found = school.night()
+
+    assert (found["is_absent"], found["is_on_long_leave"]) == (False, False)
+
+
 # -- what sources said that did not come -------------------------------------------------------------------------------
 
 
