@@ -259,6 +259,34 @@ def test_who_was_answered_to_be_abroad_is_not_after_a_later_crossing_inward(tmp_
     ]  # fmt: skip
 
 
+def test_an_answer_that_closes_stands_until_something_later_speaks_against_it(tmp_path):
+    """A child is missing from the headcount of the thirteenth, or at 02 without an approval: the answer knew that."""
+    answers = {"外省就读": "省外就读无学籍", "休学随班": "随班就读"}
+    for date in (FIRST, SECOND, THIRD):
+        c = County(date)
+        c.pupil(there := c.person("到校的"))
+        c.pupil(away := c.person("外省就读"))
+        c.pupil(c.person("休学随班"), status="02", status_date="20260901")
+        c.add("in_school", student_number=there["student_number"], school_code=TOWN, counted_on="20261113", present="1")
+        if date == THIRD:
+            for who, present in ((there, "1"), (away, "0")):
+                c.add("in_school", student_number=who["student_number"], school_code=TOWN, counted_on="20261120", present=present)
+        c.add("approvals", name="某某", kind="免学", from_date="20200101", to_date="20200102", birth_date="20100101")
+        cases = "SELECT name, case_id FROM cases JOIN school_age_children USING (child_id)"
+        for name, case in query(tmp_path, cases) if date == SECOND else ():
+            c.add("verifications", case_id=case, result=answers[name], verified_on="20261118", evidence="在读证明", placement="随班就读")
+        c.write(tmp_path)
+        run_night(tmp_path, date, gates=ASKED)
+        if date == SECOND:
+            assert statuses(tmp_path) == {
+                "到校的": "enrolled live_enrolment", "外省就读": "enrolled_elsewhere verified_elsewhere", "休学随班": "enrolled live_enrolment",
+            }  # fmt: skip
+            assert query(tmp_path, "SELECT DISTINCT state, reopened FROM cases") == [("closed", 0)]
+
+    assert statuses(tmp_path)["外省就读"] == "suspected not_in_headcount"
+    assert statuses(tmp_path)["休学随班"] == "enrolled live_enrolment"
+
+
 def test_a_term_that_a_person_gave_is_not_lengthened_by_an_approval_that_decides_nothing(tmp_path):
     """休学 approved for a year of a child that has no record to suspend: it is the answer that it is on leave, until the day that it says."""
     for date in (FIRST, SECOND):

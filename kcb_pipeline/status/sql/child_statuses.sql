@@ -18,7 +18,12 @@ WITH facts AS (
            v.source_row AS verdict_row, y.school_year_end AS verdict_year_end,
            coalesce(n.latest_live_change > v.verified_on, false) AS is_enrolled_since,
            coalesce(n.present_on > v.verified_on, false) AS is_present_since,
-           coalesce(n.resumed_on > v.verified_on, false) AS is_back_since_verdict
+           coalesce(n.resumed_on > v.verified_on, false) AS is_back_since_verdict,
+           -- what says that the pupil is not there is of no later day than the answer: it was known to who answered, and undoes no answer
+           coalesce(v.verified_on >= coalesce(e.absent_to, v.verified_on) AND v.verified_on >= coalesce(e.long_leave_from, v.verified_on)
+                    AND v.verified_on >= coalesce(e.missed_headcount_on, v.verified_on)
+                    AND (coalesce(n.suspended_rows, 0) = 0 OR v.verified_on >= coalesce(n.suspended_on, v.verified_on)
+                                                              AND v.verified_on >= coalesce(e.leave_ended_on, v.verified_on)), false) AS is_verified_since_doubt
     FROM status.school_age_persons s
     LEFT JOIN status.enrolments n ON n.person = s.person
     LEFT JOIN status.child_evidence e ON e.child_id = s.child_id
@@ -61,10 +66,10 @@ FROM (
              WHEN live_rows > 0 AND verdict = '休学' AND verdict_until >= $today AND NOT is_back_since_verdict THEN 'leave_verified'
              WHEN live_rows > 0 AND live_rows = unknown_rows AND present_on IS NULL THEN 'registry_status_unknown'
              WHEN live_rows > unattended_rows + suspended_rows THEN 'live_enrolment'
-             WHEN live_rows > 0 AND verdict IN ('在校已有学籍', '随班就读') AND suspended_rows = 0
-                  AND verdict_on >= coalesce(absent_to, DATE '1900-01-01') AND verdict_on >= coalesce(long_leave_from, DATE '1900-01-01')
-                  AND verdict_on >= coalesce(missed_headcount_on, DATE '1900-01-01') THEN 'live_enrolment'
              WHEN suspended_rows > 0 AND $approvals_never_sent THEN 'leave_in_registry'
+             WHEN live_rows > 0 AND (verdict = '随班就读' OR verdict = '在校已有学籍' AND suspended_rows = 0) AND is_verified_since_doubt THEN 'live_enrolment'
+             WHEN live_rows > 0 AND verdict IN ('省内就读无学籍', '省外就读无学籍') AND coalesce(verdict_until, verdict_year_end) >= $today
+                  AND is_verified_since_doubt THEN 'verified_elsewhere'
              WHEN live_rows > 0 AND absent_to IS NOT NULL THEN 'absent'
              WHEN live_rows > 0 AND long_leave_from IS NOT NULL THEN 'long_leave'
              WHEN live_rows > 0 AND missed_headcount_on IS NOT NULL THEN 'not_in_headcount'

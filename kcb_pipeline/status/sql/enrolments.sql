@@ -2,7 +2,7 @@
 -- With two live enrolments one attended is enough, and the attended one is shown.
 SELECT r.person, r.method, r.probability, r.registry_row, r.registry_status, r.grade, r.status_date, r.student_number, r.school_code,
        r.school_name, r.school_division_code, r.left_behind, r.migrant, r.disability_type, r.attendance_mode, r.special_placement, r.is_live,
-       n.live_rows, n.senior_rows, n.unattended_rows, n.suspended_rows, n.unknown_rows, n.graduated_row, n.home_teaching_row, n.special_row,
+       n.live_rows, n.senior_rows, n.unattended_rows, n.suspended_rows, n.suspended_on, n.unknown_rows, n.graduated_row, n.home_teaching_row, n.special_row,
        n.special_placement AS special_placement_code, n.resumed_rows, n.resumed_on, n.latest_live_change, n.present_on, n.present_row,
        d.registry_row AS dead_row, d.registry_status AS dead_status, d.grade AS dead_grade, d.status_date AS dead_on
 FROM status.pupil_rows r
@@ -13,6 +13,7 @@ JOIN (
            sum(CASE WHEN p.is_live AND (t.is_absent OR t.is_on_long_leave OR t.is_not_in_headcount) THEN 1 ELSE 0 END) AS unattended_rows,
            sum(CASE WHEN p.is_live AND p.registry_status = '02'
                          AND (t.present_on IS NULL OR t.present_on <= coalesce(p.status_date, t.present_on)) THEN 1 ELSE 0 END) AS suspended_rows,
+           max(CASE WHEN p.is_live AND p.registry_status = '02' THEN p.status_date END) AS suspended_on,
            sum(CASE WHEN p.is_live AND p.registry_status IS NULL THEN 1 ELSE 0 END) AS unknown_rows,
            sum(CASE WHEN p.registry_status = '05' THEN 1 ELSE 0 END) AS resumed_rows,
            max(CASE WHEN p.registry_status = '05' THEN p.status_date END) AS resumed_on,

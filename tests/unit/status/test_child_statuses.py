@@ -15,7 +15,7 @@ YEAR_END = dt.date(2027, 8, 31)
 
 PERSON = "child_id person:i population_type population_row:i is_live:b state birth_date:d sex duplicate_of"
 ENROLMENT = (
-    "person:i registry_row:i method probability:f live_rows:i senior_rows:i unattended_rows:i suspended_rows:i unknown_rows:i graduated_row:i "
+    "person:i registry_row:i method probability:f live_rows:i senior_rows:i unattended_rows:i suspended_rows:i suspended_on:d unknown_rows:i graduated_row:i "
     "home_teaching_row:i special_row:i special_placement_code present_on:d present_row:i latest_live_change:d resumed_rows:i resumed_on:d dead_row:i dead_status dead_grade:i dead_on:d"
 )
 EVIDENCE = (
@@ -265,6 +265,17 @@ def test_of_two_rules_that_hold_the_earlier_is_the_status(said, earlier, facts):
         ("live_enrolment", [record(**UNATTENDED), verdict("随班就读", ON), evidence(missed_headcount_on=ON)]),
         ("not_in_headcount", [record(**UNATTENDED), verdict("随班就读", ON - DAY), evidence(missed_headcount_on=ON)]),
         ("leave_not_approved", [record(suspended_rows=1), verdict("在校已有学籍", ON)]),
+        ("live_enrolment", [record(suspended_rows=1), verdict("随班就读", ON)]),
+        ("live_enrolment", [record(suspended_rows=1, suspended_on=ON - DAY), verdict("随班就读", ON - DAY)]),
+        ("leave_not_approved", [record(suspended_rows=1, suspended_on=ON), verdict("随班就读", ON - DAY)]),
+        ("live_enrolment", [record(suspended_rows=1), verdict("随班就读", ON - DAY), evidence(leave_ended_on=ON - DAY)]),
+        ("leave_expired", [record(suspended_rows=1), verdict("随班就读", ON - 2 * DAY), evidence(leave_ended_on=ON - DAY)]),
+        ("verified_elsewhere", [record(**UNATTENDED), verdict("省外就读无学籍", ON), evidence(absent_to=ON)]),
+        ("absent", [record(**UNATTENDED), verdict("省外就读无学籍", ON - DAY), evidence(absent_to=ON)]),
+        ("verified_elsewhere", [record(**UNATTENDED), verdict("省内就读无学籍", ON), evidence(missed_headcount_on=ON)]),
+        ("not_in_headcount", [record(**UNATTENDED), verdict("省内就读无学籍", ON, until=ON - DAY), evidence(missed_headcount_on=ON)]),
+        ("verified_elsewhere", [record(suspended_rows=1, suspended_on=ON - DAY), verdict("省内就读无学籍", ON)]),
+        ("live_enrolment", [record(), verdict("省外就读无学籍", ON)]),
         # elsewhere: to the end of that school year, or of the term that was given
         ("verified_elsewhere", [verdict("在校已有学籍")]),
         ("no_record", [verdict("省内就读无学籍", ON - 365 * DAY)]),

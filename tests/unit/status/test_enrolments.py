@@ -82,6 +82,15 @@ def test_who_is_seen_at_school_after_it_was_suspended_is_not(enrolment, present,
     assert found["suspended_rows"] == suspended
 
 
+def test_since_when_it_is_suspended_is_told_by_its_live_records(enrolment):
+    suspended = {"registry_status": "02"}
+    found = enrolment(
+        suspended | {"status_date": ON - DAY}, suspended, {"status_date": ON}, suspended | {"is_live": False, "status_date": ON}
+    )
+
+    assert found["suspended_on"] == ON - DAY
+
+
 @pytest.mark.parametrize(
     ("status", "grade", "has_graduated"), [("07", 9, True), ("08", 9, True), ("07", 12, True), ("07", 8, False), ("07", None, False), ("06", 9, False)]
 )  # fmt: skip
