@@ -2,9 +2,9 @@
 -- A watch list and no evidence: nobody's status rests on it. Where no absences came tonight, the list of before.
 SELECT c.child_id, p.school_code, count(DISTINCT a.absent_on) AS missed_days, min(a.absent_on) AS first_missed_on, max(a.absent_on) AS last_missed_on,
        max(a.leave_to) AS leave_to
-FROM landed.absences a
+FROM status.missed_days a
 JOIN status.school_days d ON d.day = a.absent_on
-JOIN status.pupil_rows p ON p.student_number = a.student_number AND p.is_live
+JOIN status.pupil_rows p ON p.registry_row = a.registry_row AND p.is_live
 JOIN standard.children c ON c.person = p.person
 WHERE a.absent_on BETWEEN $season_from AND $today AND coalesce(a.kind, '') <> '病假'
 GROUP BY c.child_id, p.school_code

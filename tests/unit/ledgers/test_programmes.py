@@ -187,23 +187,24 @@ def test_in_the_season_who_misses_school_often_is_watched(office, days, kind, se
     missed = taught["day"].to_list()[-days:]
     absences = {
         "row": range(1, days + 1),
-        "student_number": ["G1"] * days,
+        "registry_row": [1] * days,
         "absent_on": missed,
         "kind": [kind] * days,
         "leave_to": [None] * days,
     }
     schema = {
         "row": pl.Int64,
-        "student_number": pl.String,
+        "registry_row": pl.Int64,
         "absent_on": pl.Date,
         "kind": pl.String,
         "leave_to": pl.Date,
     }
-    create(office.connection, "landed.absences", pl.DataFrame(absences, schema=schema))
+    create(office.connection, "status.missed_days", pl.DataFrame(absences, schema=schema))
     create(
         office.connection,
         "status.pupil_rows",
-        pl.DataFrame({"person": [1], "student_number": ["G1"], "is_live": [True], "school_code": ["S1"]}),
+        # the other record, under the same number, is at a school that reported nothing
+        pl.DataFrame({"person": [1, 1], "registry_row": [1, 2], "student_number": ["G1"] * 2, "is_live": [True] * 2, "school_code": ["S1", "S2"]}),
     )
     office.sent("absences")
 
