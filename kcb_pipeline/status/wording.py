@@ -90,13 +90,7 @@ def proof_of(facts: Facts, *, case_reason: str, sent: frozenset[str]) -> tuple[s
         case "abroad":
             return f"{words}：{facts['abroad_since']}", _source("exit_entry", facts["abroad_row"])
         case "home_teaching" | "special_school" | "special_class":
-            row = facts["disability_row"]
-            source = (
-                _source("disability_register", row)
-                if row is not None
-                else _source("student_registry", facts["registry_row"])
-            )
-            return words, source
+            return _placement_proof(facts)
         case "exempted":
             return words, _source("approvals", facts["exemption_row"])
         case "specialised_education":
@@ -122,6 +116,25 @@ def proof_of(facts: Facts, *, case_reason: str, sent: frozenset[str]) -> tuple[s
             return f"{words}（核查日期 {facts['verdict_on']}）", _source("verifications", facts["verdict_row"])
         case _:
             return None
+
+
+_PLACEMENTS: Final = {"home_teaching": "送教上门", "special_class": "特教班", "special_school": "特教学校"}
+"""How the disability register says what a reason says."""
+_SPECIAL_CLASS: Final = "普通学校特教班就读"
+
+
+def _placement_proof(facts: Facts) -> tuple[str, str]:
+    """The row that says the placement: the registry's before the disability register's before an answer's, as the status is decided."""
+    reason = facts["reason"]
+    words = BY_CODE[reason].words
+    row = facts["home_teaching_row"] if reason == "home_teaching" else facts["special_row"]
+    if reason == "special_class" and facts["special_placement_code"] != _SPECIAL_CLASS:
+        row = None
+    if row is not None:
+        return words, _source("student_registry", row)
+    if facts["disability_placement"] == _PLACEMENTS[reason]:
+        return words, _source("disability_register", facts["disability_row"])
+    return f"{words}（核查日期 {facts['verdict_on']}）", _source("verifications", facts["verdict_row"])
 
 
 _TERMS: Final = {

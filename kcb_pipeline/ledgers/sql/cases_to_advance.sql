@@ -7,6 +7,7 @@ SELECT coalesce(s.child_id, c.child_id) AS child_id, s.status, s.reason, s.verdi
        s.abroad_since, s.abroad_row, s.leave_until, s.leave_row, s.leave_ended_on, s.deferred_until, s.deferral_row, s.deferral_ended_on, s.deferral_ended_row,
        s.exemption_row, s.elsewhere_on, s.elsewhere_row, s.specialised_row, s.disability_row, s.absent_from, s.absent_to, s.absent_row,
        s.long_leave_from, s.long_leave_to, s.long_leave_row, s.missed_headcount_on, s.dead_row, s.dead_on, s.graduated_row,
+       s.home_teaching_row, s.special_row, s.special_placement_code, s.disability_placement,
        s.verdict_until, s.duplicate_of, f.population_type, h.residence, f.population_row, f.school_name, f.township_name, f.grade, f.match_method,
        d.population_type AS kept_type, d.population_row AS kept_row,
        coalesce(p.birth_date, o.birth_date) AS birth_date, CASE WHEN p.population_type = 'registered' AND p.row > 0 THEN p.row END AS present_population_row,

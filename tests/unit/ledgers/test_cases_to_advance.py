@@ -15,7 +15,7 @@ STATUS = (
     "latest_live_change:d struck_off_on:d struck_off_kind struck_off_row:i abroad_since:d abroad_row:i leave_until:d leave_row:i leave_ended_on:d "
     "deferred_until:d deferral_row:i deferral_ended_on:d deferral_ended_row:i exemption_row:i elsewhere_on:d elsewhere_row:i specialised_row:i "
     "disability_row:i absent_from:d absent_to:d absent_row:i long_leave_from:d long_leave_to:d long_leave_row:i missed_headcount_on:d dead_row:i "
-    "dead_on:d graduated_row:i verdict_until:d duplicate_of"
+    "dead_on:d graduated_row:i verdict_until:d duplicate_of home_teaching_row:i special_row:i special_placement_code disability_placement"
 )
 CHILD = "child_id population_type population_row:i school_name township_name grade:i match_method student_number school_code"
 

@@ -78,7 +78,7 @@ DAYS = (
 ROWS = (
     "verdict_row registry_row present_row struck_off_row abroad_row leave_row deferral_row exemption_row elsewhere_row specialised_row"
     " disability_row absent_row long_leave_row dead_row graduated_row population_row near_row kept_row reported_row"
-    " deferral_ended_row"
+    " deferral_ended_row home_teaching_row special_row"
 )
 
 
@@ -99,6 +99,8 @@ def facts():
             "duplicate_of": "C0000000000000002",
             "kept_type": "resident",
             "struck_off_kind": "死亡",
+            "special_placement_code": "普通学校特教班就读",
+            "disability_placement": None,
             "live_rows": 1,
             "suspended_rows": 0,
             "candidates": 0,
@@ -174,6 +176,27 @@ def test_what_closes_a_case_says_why_and_by_which_row_of_which_extract(facts, co
     extract, _, row = source.partition(":")
     assert extract in sources()
     assert row.isdigit(), f"{source} names no row"
+
+
+@pytest.mark.parametrize(
+    ("code", "known", "source"),
+    [
+        ("home_teaching", {}, "student_registry:120"),
+        ("home_teaching", {"home_teaching_row": None, "disability_placement": "送教上门"}, "disability_register:110"),
+        ("home_teaching", {"home_teaching_row": None, "disability_placement": "特教班"}, "verifications:100"),
+        ("home_teaching", {"home_teaching_row": None}, "verifications:100"),
+        ("special_class", {}, "student_registry:121"),
+        ("special_class", {"special_placement_code": "特教学校就读", "disability_placement": "特教班"}, "disability_register:110"),
+        ("special_school", {}, "student_registry:121"),
+        ("special_school", {"special_row": None, "disability_placement": "特教学校"}, "disability_register:110"),
+        ("special_school", {"special_row": None}, "verifications:100"),
+    ],
+)
+def test_a_placement_is_said_by_the_row_that_it_rests_on(facts, code, known, source):
+    words, said_by = proof(facts(code, **known))
+
+    assert said_by == source
+    assert ("2026-11-01" in words) == source.startswith("verifications")
 
 
 @pytest.mark.parametrize(
