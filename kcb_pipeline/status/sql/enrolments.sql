@@ -3,7 +3,7 @@
 SELECT r.person, r.method, r.probability, r.registry_row, r.registry_status, r.grade, r.status_date, r.student_number, r.school_code,
        r.school_name, r.school_division_code, r.left_behind, r.migrant, r.disability_type, r.attendance_mode, r.special_placement, r.is_live,
        n.live_rows, n.senior_rows, n.unattended_rows, n.suspended_rows, n.suspended_on, n.unknown_rows, n.graduated_row, n.home_teaching_row, n.special_row,
-       n.special_placement AS special_placement_code, n.resumed_rows, n.resumed_on, n.latest_live_change, n.present_on, n.present_row,
+       n.special_placement AS special_placement_code, n.resumed_rows, n.resumed_on, n.latest_live_change, s.present_on, s.present_row,
        d.registry_row AS dead_row, d.registry_status AS dead_status, d.grade AS dead_grade, d.status_date AS dead_on
 FROM status.pupil_rows r
 JOIN (
@@ -23,11 +23,16 @@ JOIN (
                     THEN p.registry_row END) AS special_row,
            max(CASE WHEN p.is_live AND p.special_placement IS NOT NULL AND p.special_placement NOT IN ('普通学校随班就读', '送教上门')
                     THEN p.special_placement END) AS special_placement,
-           max(CASE WHEN p.is_live THEN greatest(coalesce(p.status_date, p.enrolled_month), coalesce(p.enrolled_month, p.status_date)) END) AS latest_live_change,
-           max(t.present_on) AS present_on, max(t.present_row) AS present_row
+           max(CASE WHEN p.is_live THEN greatest(coalesce(p.status_date, p.enrolled_month), coalesce(p.enrolled_month, p.status_date)) END) AS latest_live_change
     FROM status.pupil_rows p LEFT JOIN status.attendance t ON t.registry_row = p.registry_row AND t.person = p.person
     GROUP BY p.person
 ) n ON n.person = r.person
+LEFT JOIN (
+    -- The last day on which one of them was seen at school, and the row that says so.
+    SELECT person, present_on, present_row,
+           row_number() OVER (PARTITION BY person ORDER BY present_on DESC, present_row NULLS LAST) AS nth
+    FROM status.attendance WHERE present_on IS NOT NULL
+) s ON s.person = r.person AND s.nth = 1
 LEFT JOIN (
     -- Of several records of one person the one that is shown.
     SELECT p.person, p.registry_row,

@@ -383,6 +383,18 @@ def test_a_pupil_counted_under_a_number_that_is_nobodys_is_told_by_school_and_na
     assert not found["is_not_in_headcount"]
 
 
+@pytest.mark.parametrize("number", [NUMBER, "L9"])
+@pytest.mark.parametrize("days", [(1, 9), (9, 1)])
+def test_the_row_that_is_quoted_is_that_of_the_last_day(school, number, days):
+    for day_before in days:
+        school.count(ON - day_before * DAY, number=number, name="儿童1")
+    school.count(ON, number=number, name="儿童1", present=False)
+
+    found = school.night()
+
+    assert (found["present_on"], found["present_row"]) == (ON - DAY, days.index(1) + 1)
+
+
 @pytest.mark.parametrize("cells", [{"school": "S2"}, {"name": "儿童甲"}, {"present": False}])
 def test_but_not_in_another_school_nor_under_another_name_nor_where_it_was_not_there(school, cells):
     school.count(ON - DAY, **{"number": "L9", "name": "儿童1"} | cells)

@@ -82,6 +82,14 @@ def test_who_is_seen_at_school_after_it_was_suspended_is_not(enrolment, present,
     assert found["suspended_rows"] == suspended
 
 
+@pytest.mark.parametrize("days", [(1, 9), (9, 1)])
+def test_the_last_day_at_school_is_told_with_its_own_row(enrolment, days):
+    seen = {row: {"present_on": ON - day * DAY, "present_row": 10 * row} for row, day in enumerate(days, start=1)}
+    found = enrolment({"is_primary": True}, {}, attended=seen)
+
+    assert (found["present_on"], found["present_row"]) == (ON - DAY, 10 * (days.index(1) + 1))
+
+
 def test_since_when_it_is_suspended_is_told_by_its_live_records(enrolment):
     suspended = {"registry_status": "02"}
     found = enrolment(

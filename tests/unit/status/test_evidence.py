@@ -291,6 +291,35 @@ def test_a_household_is_poor_by_its_kind(desk, kind, is_poor):
     assert desk.night()["is_poor"] == is_poor
 
 
+# -- of several rows of a kind one is quoted -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("in_turn", [1, -1])
+def test_day_kind_and_row_are_of_one_row_in_whatever_order_they_came(desk, in_turn):
+    spoken = [("死亡", ON - 2 * DAY), ("删除", ON - 900 * DAY), ("迁出", ON - DAY)][::in_turn]
+    for kind, day in spoken:
+        struck_off(desk, kind, day)
+    approved = [(ON - 30 * DAY, ON + 9 * DAY), (ON - DAY, ON + DAY)][::in_turn]
+    for first, last in approved:
+        desk.say("approvals", kind="休学", from_date=first, to_date=last)
+    confirmed = [ON - DAY, ON - 60 * DAY][::in_turn]
+    for day in confirmed:
+        desk.say("elsewhere", confirmed_on=day)
+    places = ["送教上门", "特教学校"][::in_turn]
+    for place in places:
+        desk.say("disability_register", placement=place)
+
+    found = desk.night()
+
+    row = [name for name, _ in spoken].index("死亡") + 1
+    told = (found["struck_off_on"], found["struck_off_kind"], found["struck_off_row"], found["struck_off_for_good_on"])
+    assert told == (ON - 2 * DAY, "死亡", row, ON - 2 * DAY)
+    row = approved.index((ON - 30 * DAY, ON + 9 * DAY)) + 1
+    assert (found["leave_from"], found["leave_until"], found["leave_row"]) == (ON - 30 * DAY, ON + 9 * DAY, row)
+    assert (found["elsewhere_on"], found["elsewhere_row"]) == (ON - DAY, confirmed.index(ON - DAY) + 1)
+    assert (found["disability_placement"], found["disability_row"]) == ("送教上门", places.index("送教上门") + 1)
+
+
 # -- attendance, and what lasts --------------------------------------------------------------------------------------------
 
 
