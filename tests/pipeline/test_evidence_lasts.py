@@ -196,7 +196,11 @@ def test_an_absence_stands_until_its_own_school_reports_again_by_whichever_code(
     renamed, silent = "3153290108", "3153290110"
     for date in (FIRST, SECOND, THIRD):
         c = County(date)
-        for name, school, known_as in (("本校再报", TOWN, TOWN), ("换码再报", "3153290109", renamed), ("未再报", silent, silent)):
+        for name, school, known_as in (
+            ("本校再报", TOWN, TOWN),
+            ("换码再报", "3153290109", renamed),
+            ("未再报", silent, silent),
+        ):
             c.pupil(who := c.person(name), school=school)
             c.pupil(other := c.person(f"{name}同学"), school=school)
             days = {FIRST: ("20261116", "20261117", "20261118"), THIRD: ("20261120",)}.get(date, ())
@@ -270,11 +274,24 @@ def test_an_answer_that_closes_stands_until_something_later_speaks_against_it(tm
         c.add("in_school", student_number=there["student_number"], school_code=TOWN, counted_on="20261113", present="1")
         if date == THIRD:
             for who, present in ((there, "1"), (away, "0")):
-                c.add("in_school", student_number=who["student_number"], school_code=TOWN, counted_on="20261120", present=present)
+                c.add(
+                    "in_school",
+                    student_number=who["student_number"],
+                    school_code=TOWN,
+                    counted_on="20261120",
+                    present=present,
+                )
         c.add("approvals", name="某某", kind="免学", from_date="20200101", to_date="20200102", birth_date="20100101")
         cases = "SELECT name, case_id FROM cases JOIN school_age_children USING (child_id)"
         for name, case in query(tmp_path, cases) if date == SECOND else ():
-            c.add("verifications", case_id=case, result=answers[name], verified_on="20261118", evidence="在读证明", placement="随班就读")
+            c.add(
+                "verifications",
+                case_id=case,
+                result=answers[name],
+                verified_on="20261118",
+                evidence="在读证明",
+                placement="随班就读",
+            )
         c.write(tmp_path)
         run_night(tmp_path, date, gates=ASKED)
         if date == SECOND:

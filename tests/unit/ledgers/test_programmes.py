@@ -204,7 +204,15 @@ def test_in_the_season_who_misses_school_often_is_watched(office, days, kind, se
         office.connection,
         "status.pupil_rows",
         # the other record, under the same number, is at a school that reported nothing
-        pl.DataFrame({"person": [1, 1], "registry_row": [1, 2], "student_number": ["G1"] * 2, "is_live": [True] * 2, "school_code": ["S1", "S2"]}),
+        pl.DataFrame(
+            {
+                "person": [1, 1],
+                "registry_row": [1, 2],
+                "student_number": ["G1"] * 2,
+                "is_live": [True] * 2,
+                "school_code": ["S1", "S2"],
+            }
+        ),
     )
     office.sent("absences")
 

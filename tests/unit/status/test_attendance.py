@@ -492,7 +492,9 @@ def test_nor_where_the_number_is_anothers(school):
         ({"present": False, "name": "儿童1"}, False, True),
     ],
 )
-def test_a_headcount_speaks_of_the_one_it_names_and_of_nobody_where_it_names_neither(school, said, is_present, is_missing):
+def test_a_headcount_speaks_of_the_one_it_names_and_of_nobody_where_it_names_neither(
+    school, said, is_present, is_missing
+):
     school.record()
     school.record(2, person=2)
     school.count(ON - DAY, number="G3")
@@ -583,12 +585,16 @@ def test_who_was_absent_stays_absent(school):
     assert (found["absent_from"], found["absent_to"]) == (ON - 10 * DAY, ON - 3 * DAY)
 
 
-REPORTS = pytest.mark.parametrize(("reported", "stands"), [(None, True), (ON - 4 * DAY, True), (ON - 3 * DAY, False), (ON, False)])
+REPORTS = pytest.mark.parametrize(
+    ("reported", "stands"), [(None, True), (ON - 4 * DAY, True), (ON - 3 * DAY, False), (ON, False)]
+)
 
 
 @REPORTS
 @pytest.mark.parametrize("by", [SCHOOL, "S9"])
-def test_what_a_school_said_of_absences_stands_until_it_reports_of_that_day_or_a_later_one(school, reported, stands, by):
+def test_what_a_school_said_of_absences_stands_until_it_reports_of_that_day_or_a_later_one(
+    school, reported, stands, by
+):
     """By its own code, or by the one of its last report. What other schools send says nothing."""
     school.said("absent", ON - 10 * DAY, ON - 3 * DAY)
     school.said("reported_by", ON - 3 * DAY, code="S9")

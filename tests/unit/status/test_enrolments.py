@@ -93,7 +93,10 @@ def test_the_last_day_at_school_is_told_with_its_own_row(enrolment, days):
 def test_since_when_it_is_suspended_is_told_by_its_live_records(enrolment):
     suspended = {"registry_status": "02"}
     found = enrolment(
-        suspended | {"status_date": ON - DAY}, suspended, {"status_date": ON}, suspended | {"is_live": False, "status_date": ON}
+        suspended | {"status_date": ON - DAY},
+        suspended,
+        {"status_date": ON},
+        suspended | {"is_live": False, "status_date": ON},
     )
 
     assert found["suspended_on"] == ON - DAY

@@ -186,7 +186,11 @@ def test_what_closes_a_case_says_why_and_by_which_row_of_which_extract(facts, co
         ("home_teaching", {"home_teaching_row": None, "disability_placement": "特教班"}, "verifications:100"),
         ("home_teaching", {"home_teaching_row": None}, "verifications:100"),
         ("special_class", {}, "student_registry:121"),
-        ("special_class", {"special_placement_code": "特教学校就读", "disability_placement": "特教班"}, "disability_register:110"),
+        (
+            "special_class",
+            {"special_placement_code": "特教学校就读", "disability_placement": "特教班"},
+            "disability_register:110",
+        ),
         ("special_school", {}, "student_registry:121"),
         ("special_school", {"special_row": None, "disability_placement": "特教学校"}, "disability_register:110"),
         ("special_school", {"special_row": None}, "verifications:100"),
