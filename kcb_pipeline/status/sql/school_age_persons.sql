@@ -18,7 +18,7 @@ LEFT JOIN (
 ) w ON w.person = c.person
 WHERE p.is_live AND p.birth_date BETWEEN $born_from AND $born_to
 UNION ALL
-SELECT f.child_id, c.person, f.population_type, CASE WHEN p.row > 0 THEN p.row END, false, coalesce(p.state, 'gone'), f.birth_date, f.sex,
+SELECT f.child_id, c.person, coalesce(p.population_type, f.population_type), CASE WHEN p.row > 0 THEN p.row END, false, coalesce(p.state, 'gone'), f.birth_date, f.sex,
        coalesce(d.child_id, m.child_id)
 FROM previous_child_facts f
 LEFT JOIN standard.children c ON c.child_id = f.child_id
