@@ -2,9 +2,9 @@
 
 `child_id` is given once and never depends on the ID number's value being corrected (published.md). A child is recognised by its number with
 name or birth date, unless name and birth date are another child's; else by a number on another row of the same person; else by what `_STEPS`
-lists, the surest first, from name, birth date and sex with the household down to name, sex and household, the name of before (曾用名) among
-them; each step only between those that the earlier steps left over and that are unmistakable. What number and what names a child bore before
-tonight are kept beside it: the student registry and other offices go on under those for years.
+lists, the surest first, from name and birth date with whatever stands in the number's column down to name, sex and household, the name of before
+(曾用名) among them; each step only between those that the earlier steps left over and that are unmistakable. What number and what names a child bore
+before tonight are kept beside it: the student registry and other offices go on under those for years.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from kcb_pipeline.engines.sql import query
 from kcb_pipeline.identity import id_number
 from kcb_pipeline.identity.names import NameTable, plain_key
 from kcb_pipeline.identity.standardise import name_keys
+from kcb_pipeline.matching.chinese import LOST_OR_ADDED, name_levels
 from kcb_pipeline.status.school_age import Window
 
 _PERSONS = """
@@ -70,6 +71,7 @@ FROM previous_child_facts WHERE child_id NOT IN (SELECT child_id FROM standard.r
 """Whom the numbers have left over, on both sides."""
 
 _STEPS = (
+    ("name, birth date, number", ("folded", "birth_date", "id_number")),
     ("name, birth date, sex, household", ("folded", "birth_date", "sex", "household_id")),
     ("name, birth date, sex, guardian's phone", ("folded", "birth_date", "sex", "guardian_phone")),
     ("name, birth date, sex, guardian's name", ("folded", "birth_date", "sex", "guardian_name")),
@@ -78,11 +80,13 @@ _STEPS = (
     ("name, birth date, household", ("folded", "birth_date", "household_id")),
     ("former name, birth date, sex", ("former_folded", "birth_date", "sex")),
     ("birth date, sex, household", ("birth_date", "sex", "household_id")),
-    ("number", ("id_number",)),
+    ("own number, with a like name or birth date", ("own_number",)),
     ("name, sex, household", ("folded", "sex", "household_id")),
 )
 """What has to agree, from the surest; every step wants one bearer on each side. The former name is that of before: what the child is called
-in the previous version. Where the sex was wrong (更正性别) so was the number, which says it."""
+in the previous version. Where the sex was wrong (更正性别) so was the number, which says it. What stands in the number's column and is no key,
+a mother's number or what a spreadsheet left, only tells namesakes of one day apart. A number is the bearer's own where it is a key and says the bearer's
+birth date; it may have stood in another's row before, so name or birth date must be like the child's too."""
 
 
 _BY_NUMBER = "number, with name or birth date"
@@ -118,14 +122,20 @@ def recognise_children(connection: duckdb.DuckDBPyConnection, on: dt.date, schoo
     gone = frame(connection, _GONE).sort("child_id")
     # New persons are many the first night, and are looked at only for children who are missed.
     if gone.height and (persons := frame(connection, _NEW_PERSONS).sort("person")).height:
-        left, right = _with_folded(persons), _with_folded(gone)
+        says_birth = id_number.birth_date(persons["id_number"]) == persons["birth_date"]
+        left = _with_folded(persons).with_columns(
+            pl.when(pl.col("has_key") & says_birth).then("id_number").alias("own_number")
+        )
+        right = _with_folded(gone).select(
+            pl.all(),
+            pl.col("id_number").alias("own_number"),
+            pl.col("name_key").alias("called_before"),
+            pl.col("birth_date").alias("born_before"),
+        )
         for how, keys in _STEPS:
             # Live rows first: an old row of a child must not keep its new one from being recognised.
-            pairs = (
-                left.drop_nulls(keys)
-                .join(right.drop_nulls(keys), on=list(keys), how="inner")
-                .select("person", "child_id")
-            )
+            pairs = left.drop_nulls(keys).join(right.drop_nulls(keys), on=list(keys), how="inner", suffix="_before")
+            pairs = pairs.filter(_are_alike(pairs)).select("person", "child_id")
             step = _unmistakable(pairs.unique().sort("person", "child_id")).with_columns(pl.lit(how).alias("how"))
             found.append(step)
             left, right = _without(left, "person", [step]), _without(right, "child_id", [step])
@@ -222,16 +232,24 @@ def _unmistakable(pairs: pl.DataFrame) -> pl.DataFrame:
     return pairs.filter((pl.len().over("person") == 1) & (pl.len().over("child_id") == 1))
 
 
+def _are_alike(pairs: pl.DataFrame) -> pl.Series:
+    """Whether birth date or name of each pair speak for it; most steps ask for one of them anyway."""
+    level = pl.Series("level", name_levels(pairs["name_key"], pairs["called_before"]))
+    same_birth = (pairs["birth_date"] == pairs["born_before"]).fill_null(value=False)
+    return same_birth | (level <= LOST_OR_ADDED)
+
+
 def _without(rows_: pl.DataFrame, key: str, found: list[pl.DataFrame]) -> pl.DataFrame:
     return rows_.join(pl.concat(found).select(key), on=key, how="anti", maintain_order="left")
 
 
 def _with_folded(people: pl.DataFrame) -> pl.DataFrame:
-    def folded(column: str) -> pl.Series:
-        return pl.Series(NameTable.of(plain_key(people[column]).fill_null("")).folded_keys())
+    def folded(names: pl.Series) -> pl.Series:
+        return pl.Series(NameTable.of(names).folded_keys())
 
-    is_known = pl.col("former_name").is_not_null()
+    name, former = (plain_key(people[column]).fill_null("") for column in ("name", "former_name"))
     return people.with_columns(
-        folded("name").alias("folded"),
-        pl.when(is_known).then(folded("former_name")).alias("former_folded"),
+        name.alias("name_key"),
+        folded(name).alias("folded"),
+        pl.when(pl.col("former_name").is_not_null()).then(folded(former)).alias("former_folded"),
     )

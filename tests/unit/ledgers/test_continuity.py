@@ -65,13 +65,15 @@ def recognised(working):
 
 
 def changed(*columns):
-    """The child with everything of a stranger but those columns."""
-    return STRANGER | {name: CHILD[name] for name in columns}
+    """The child with everything of a stranger but those columns; `has_no_key`: with its number, which is no key."""
+    now = STRANGER | {name: CHILD[name] for name in columns if name != "has_no_key"}
+    return now | {"id_number": CHILD["id_number"], "has_key": False} if "has_no_key" in columns else now
 
 
 WAYS = [
     ("number, with name or birth date", ("id_number", "name")),
     ("number, with name or birth date", ("id_number", "birth_date")),
+    ("name, birth date, number", ("name", "birth_date", "has_no_key")),
     ("name, birth date, sex, household", ("name", "birth_date", "sex", "household_id")),
     ("name, birth date, sex, guardian's phone", ("name", "birth_date", "sex", "guardian_phone")),
     ("name, birth date, sex, guardian's name", ("name", "birth_date", "sex", "guardian_name")),
@@ -79,7 +81,6 @@ WAYS = [
     ("name, birth date, sex", ("name", "birth_date", "sex")),
     ("name, birth date, household", ("name", "birth_date", "household_id")),
     ("birth date, sex, household", ("birth_date", "sex", "household_id")),
-    ("number", ("id_number",)),
     ("name, sex, household", ("name", "sex", "household_id")),
 ]
 
@@ -97,7 +98,13 @@ def test_the_name_of_before_tells_a_child_that_has_another_now(recognised):
 
 @pytest.mark.parametrize(
     "columns",
-    [("name", "birth_date"), ("name", "sex"), ("birth_date", "sex"), ("household_id", "sex", "guardian_name")],
+    [
+        ("name", "birth_date"),
+        ("name", "sex"),
+        ("birth_date", "sex"),
+        ("household_id", "sex", "guardian_name"),
+        ("id_number",),
+    ],
 )
 def test_less_than_that_is_another_child(recognised, columns):
     assert recognised([changed(*columns)], [CHILD]) == {1: ("new", "new")}
@@ -106,7 +113,7 @@ def test_less_than_that_is_another_child(recognised, columns):
 
 @pytest.mark.parametrize(("how", "columns"), [way for way in WAYS if way[0] != "number, with name or birth date"])
 def test_two_who_could_be_meant_are_not_guessed_at(recognised, how, columns):
-    now, another = changed(*columns), {"id_number": "N1" if "id_number" in columns else "N8"}
+    now, another = changed(*columns), {"id_number": "N1" if {"id_number", "has_no_key"} & set(columns) else "N8"}
 
     assert {who for who, _ in recognised([now, now | another], [CHILD]).values()} == {"new"}
     assert recognised([now], [CHILD, CHILD | another])[1][0] == "new"
@@ -137,8 +144,37 @@ def test_twins_whose_numbers_are_exchanged_stay_who_they_are(recognised, correct
     assert {person: child for person, (child, _) in found.items()} == {1: "C1", 2: "C2"}
 
 
+@pytest.mark.parametrize(
+    ("cells", "is_the_child"),
+    [
+        ({}, True),
+        ({"has_key": False}, False),  # shared with somebody, or with a bad check digit
+        ({"birth_date": dt.date(2015, 1, 1)}, False),  # a mother's, or a sister's
+        ({"name": "李小红"}, False),
+    ],
+    ids=["a like name", "no key", "of another birth date", "another name"],
+)
+def test_a_child_whose_name_and_birth_date_are_put_right_is_told_by_a_number_of_its_own(
+    recognised, cells, is_the_child
+):
+    before = CHILD | {"id_number": number(1), "name": "王晓明", "birth_date": dt.date(2016, 3, 21)}
+    now = STRANGER | {"id_number": number(1), "name": "王小明", "birth_date": BORN} | cells
+
+    assert recognised([now], [before])[1][0] == ("C1" if is_the_child else "new")
+
+
 def test_a_number_that_is_no_key_is_no_sure_way(recognised):
-    assert recognised([changed("id_number", "name") | {"has_key": False}], [CHILD]) == {1: ("C1", "number")}
+    """What a spreadsheet made of a number, or a mother's, stands in the rows of many."""
+    found = recognised([changed("id_number", "name") | {"has_key": False}], [CHILD])
+
+    assert found == {1: ("new", "new")}
+
+
+def test_but_tells_namesakes_of_one_day_apart(recognised):
+    namesake = CHILD | {"id_number": "N2"}
+    now = [child | {"has_key": False} for child in (namesake, CHILD)]
+
+    assert {person: child for person, (child, _) in recognised(now, [CHILD, namesake]).items()} == {1: "C2", 2: "C1"}
 
 
 def test_a_number_on_another_row_of_the_same_person_tells_it(recognised):
