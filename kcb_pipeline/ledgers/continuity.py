@@ -60,8 +60,9 @@ JOIN (
     SELECT 2 * row + 1, id_number FROM landed.residents WHERE id_valid
 ) l ON l.ref = g.ref
 JOIN previous_child_facts c ON c.id_number = l.id_number
+WHERE g.ref NOT IN (SELECT ref FROM standard.shared_numbers)
 """
-"""A number that the person bears on another of its rows: the one before a correction, or that of a second registration."""
+"""A number that the person bears on another of its rows, and nobody else does: the one before a correction, or that of a second registration."""
 
 _NEW_PERSONS = f"SELECT * FROM ({_PERSONS}) p WHERE p.person NOT IN (SELECT person FROM standard.recognised)"
 _GONE = """
@@ -166,13 +167,18 @@ WITH entering AS (
     LEFT JOIN standard.recognised r ON r.person = p.person
     WHERE r.person IS NULL AND p.is_live AND p.birth_date BETWEEN $born_from AND $born_to
 ), numbered AS (
-    SELECT person, digest, row_number() OVER (PARTITION BY digest ORDER BY person) AS nth FROM entering
+    SELECT person, 'C' || upper(substr(digest, 1, 15)) AS stem, row_number() OVER (PARTITION BY digest ORDER BY person) AS nth FROM entering
+), held AS (
+    SELECT split_part(child_id, '-', 1) AS stem, max(coalesce(try_cast(split_part(child_id, '-', 2) AS INTEGER), 1)) AS last
+    FROM standard.recognised GROUP BY 1
 )
 SELECT person, child_id, how FROM standard.recognised
 UNION ALL
-SELECT person, 'C' || upper(substr(digest, 1, 15)) || CASE WHEN nth > 1 THEN '-' || cast(nth AS VARCHAR) ELSE '' END, 'new'
-FROM numbered
+SELECT n.person, n.stem || CASE WHEN n.nth + coalesce(h.last, 0) > 1 THEN '-' || cast(n.nth + coalesce(h.last, 0) AS VARCHAR) ELSE '' END, 'new'
+FROM numbered n
+LEFT JOIN held h ON h.stem = n.stem
 """
+"""A person who comes with exactly what another child once came with, and that child is known by something else now, is numbered after it."""
 
 
 _NUMBERS_BEFORE = f"""

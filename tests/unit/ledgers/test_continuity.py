@@ -25,7 +25,7 @@ STRANGER = {
 def recognised(working):
     """`recognised(persons, before)`: {row of a person: (child, how)}; a new child's number is told by `new`."""
 
-    def tell(persons, before=(), groups=(), residents=(), identities=()):
+    def tell(persons, before=(), groups=(), residents=(), identities=(), shared=()):
         rows = [{"row": n, "id_valid": True, **person} for n, person in enumerate(persons, start=1)]
         cells = ("row", "id_valid", "former_name", *CHILD)
         working.put("landed.population", *({name: row[name] for name in cells if name in row} for row in rows))
@@ -44,6 +44,7 @@ def recognised(working):
             "standard.population_keys", *({"ref": 2 * row["row"], "id_key": row["key"]} for row in rows if "key" in row)
         )
         working.put("previous_identities", *identities)
+        working.put("standard.shared_numbers", *({"ref": ref} for ref in shared))
         working.put("standard.person_groups", *({"person": person, "ref": ref} for person, ref in groups))
         working.put(
             "previous_child_facts", *({"child_id": f"C{n}", **child} for n, child in enumerate(before, start=1))
@@ -199,6 +200,13 @@ def test_nor_does_one_on_another_row_that_is_not_valid(recognised):
     assert recognised([STRANGER, other], [CHILD], groups=[(2, 2), (2, 4)])[1][0] == "new"
 
 
+def test_nor_does_one_that_somebody_else_bears_too(recognised):
+    """A sister's second row stands under the number of her brother, who bears it too."""
+    persons = [STRANGER, STRANGER | {"id_number": "N1", "is_a_person": False}]
+
+    assert recognised(persons, [CHILD], groups=[(2, 2), (2, 4)], shared=[4])[1][0] == "new"
+
+
 def test_the_other_form_of_a_name_is_the_name(recognised):
     assert recognised([changed("birth_date", "sex") | {"name": "張偉"}], [CHILD | {"name": "张伟"}])[1][0] == "C1"
 
@@ -248,6 +256,17 @@ def test_two_who_came_with_exactly_the_same_have_two_numbers(recognised):
     recognised([CHILD, CHILD])
 
     assert recognised.numbers[2] == f"{recognised.numbers[1]}-2"
+
+
+def test_who_comes_with_exactly_what_a_child_came_with_that_has_been_corrected_since_is_another(recognised):
+    recognised([CHILD])
+    [first] = recognised.numbers.values()
+    corrected = CHILD | {"id_number": "N2", "name": "王大明", "household_id": "H5", "child_id": first}
+
+    found = recognised([{name: corrected[name] for name in CHILD}, CHILD, CHILD], [corrected])
+
+    assert found[1] == (first, "number, with name or birth date")
+    assert recognised.numbers == {1: first, 2: f"{first}-2", 3: f"{first}-3"}
 
 
 # -- the number of before ------------------------------------------------------------------------------------------------
