@@ -24,12 +24,17 @@ FROM previous_child_facts f
 LEFT JOIN standard.children c ON c.child_id = f.child_id
 LEFT JOIN standard.persons p ON p.person = c.person
 LEFT JOIN (
-    SELECT k.id_number, min(c.child_id) AS child_id
-    FROM landed.population k
-    JOIN standard.person_groups g ON g.ref = 2 * k.row
+    -- two children who have become one person: the number, birth date and name of the one stand in a row of the other. A number that two
+    -- people share tells nothing, and a sibling's row does not close the case of who is missing.
+    SELECT x.child_id AS former_child_id, min(c.child_id) AS child_id
+    FROM standard.gone_children x
+    JOIN standard.population_keys k ON k.id_key = x.id_key AND k.birth_date = x.birth_date
+         AND (k.folded = x.folded OR k.pinyin = x.pinyin OR k.former_folded = x.folded)
+    JOIN standard.person_groups g ON g.ref = k.ref
     JOIN standard.children c ON c.person = g.person
-    WHERE k.id_valid GROUP BY k.id_number
-) d ON d.id_number = f.id_number AND c.person IS NULL
+    LEFT JOIN standard.shared_numbers s ON s.ref = k.ref
+    WHERE s.ref IS NULL GROUP BY x.child_id
+) d ON d.former_child_id = f.child_id
 LEFT JOIN (
     -- 重户: struck off under one number, kept under another
     SELECT v.id_number, min(c.child_id) AS child_id

@@ -27,7 +27,10 @@ def counted(working):
             "previous_child_facts",
             *({"birth_date": BORN, "population_type": "registered", **child} for child in before),
         )
-        for table in ("landed.population", "landed.deregistrations", "standard.person_groups"):
+        for table in (
+            "landed.population", "landed.deregistrations", "standard.person_groups", "standard.population_keys", "standard.gone_children",
+            "standard.shared_numbers",
+        ):  # fmt: skip
             working.put(table, *rows.get(table.partition(".")[2], ()))
         named = rows.get("deregistrations", ())
         working.put(
@@ -73,23 +76,41 @@ def test_a_child_of_the_version_before_that_is_live_is_counted_once(counted):
 # -- one person under two numbers --------------------------------------------------------------------------------------
 
 
-def test_a_child_whose_row_is_gone_and_whose_number_a_row_of_another_bears_is_that_one(counted):
+ONE_OF_TWO_ROWS = {"ref": 6, "id_key": 9, "birth_date": BORN, "folded": 7, "pinyin": 77}
+
+
+@pytest.mark.parametrize(
+    ("row", "other"),
+    [
+        ({}, "C2"),
+        ({"folded": 8}, "C2"),  # it sounds the same
+        ({"folded": 8, "pinyin": 88, "former_folded": 7}, "C2"),
+        ({"folded": 8, "pinyin": 88}, None),
+        ({"birth_date": BORN + DAY}, None),
+        ({"id_key": None}, None),
+        ({"id_key": 8}, None),
+    ],
+)
+def test_a_child_whose_row_is_gone_and_who_stands_in_a_row_of_another_is_that_one(counted, row, other):
     found = counted(
         persons=[{"person": 2}],
-        before=[{"child_id": "C9", "id_number": "N9"}],
-        population=[{"row": 3, "id_number": "N9", "id_valid": True}],
+        before=[{"child_id": "C9"}],
+        gone_children=[{"child_id": "C9", "id_key": 9, "birth_date": BORN, "folded": 7, "pinyin": 77}],
+        population_keys=[ONE_OF_TWO_ROWS | row],
         person_groups=[{"person": 2, "ref": 6}],
     )
 
-    assert found["C9"] == (False, "gone", "C2")
+    assert found["C9"] == (False, "gone", other)
 
 
-def test_but_not_by_a_number_that_is_not_valid(counted):
+def test_but_not_by_a_number_that_two_people_share(counted):
     found = counted(
         persons=[{"person": 2}],
-        before=[{"child_id": "C9", "id_number": "N9"}],
-        population=[{"row": 3, "id_number": "N9", "id_valid": False}],
+        before=[{"child_id": "C9"}],
+        gone_children=[{"child_id": "C9", "id_key": 9, "birth_date": BORN, "folded": 7, "pinyin": 77}],
+        population_keys=[ONE_OF_TWO_ROWS],
         person_groups=[{"person": 2, "ref": 6}],
+        shared_numbers=[{"ref": 6}],
     )
 
     assert found["C9"] == (False, "gone", None)
