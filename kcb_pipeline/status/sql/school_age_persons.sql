@@ -7,13 +7,14 @@ LEFT JOIN (
     -- 重户: struck off under one number and kept under another, and the row under the first is still there
     SELECT a.person, min(o.child_id) AS child_id
     FROM landed.deregistrations v
+    JOIN status.standing_strikings_off f ON f.row = v.row
     JOIN status.attributed a ON a.source = 'deregistrations' AND a.row = v.row
     JOIN standard.persons s ON s.person = a.person
     JOIN landed.population k ON k.id_number = v.kept_id_number AND k.id_valid
     LEFT JOIN standard.person_groups g ON g.ref = 2 * k.row
     JOIN standard.persons t ON t.person = coalesce(g.person, 2 * k.row) AND t.is_live AND t.birth_date = s.birth_date
     JOIN standard.children o ON o.person = t.person
-    WHERE v.kind = '重户' AND coalesce(v.reversal_flag, '0') = '0' AND v.id_number <> v.kept_id_number AND t.person <> s.person
+    WHERE v.kind = '重户' AND v.id_number <> v.kept_id_number AND t.person <> s.person
     GROUP BY a.person
 ) w ON w.person = c.person
 WHERE p.is_live AND p.birth_date BETWEEN $born_from AND $born_to
@@ -39,10 +40,11 @@ LEFT JOIN (
     -- 重户: struck off under one number, kept under another
     SELECT v.id_number, min(c.child_id) AS child_id
     FROM landed.deregistrations v
+    JOIN status.standing_strikings_off t ON t.row = v.row
     JOIN landed.population k ON k.id_number = v.kept_id_number AND k.id_valid
     LEFT JOIN standard.person_groups g ON g.ref = 2 * k.row
     JOIN standard.children c ON c.person = coalesce(g.person, 2 * k.row)
-    WHERE v.kind = '重户' AND coalesce(v.reversal_flag, '0') = '0'
+    WHERE v.kind = '重户'
     GROUP BY v.id_number
 ) m ON m.id_number = f.id_number AND m.child_id <> f.child_id
 WHERE (p.person IS NULL OR NOT p.is_live) AND f.birth_date BETWEEN $born_from AND $born_to

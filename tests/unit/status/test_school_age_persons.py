@@ -37,6 +37,7 @@ def counted(working):
             "status.attributed",
             *({"source": "deregistrations", "row": d["row"], "person": d["row"], "rank": 1} for d in named),
         )
+        run_step(working.connection, PACKAGE, "standing_strikings_off", "status.standing_strikings_off")
         run_step(
             working.connection,
             PACKAGE,
@@ -143,6 +144,32 @@ def test_a_number_struck_off_for_one_that_is_kept_makes_a_child_that_is_gone_the
     )
 
     assert found["C9"] == (False, "gone", other)
+
+
+UNDONE = dt.date(2026, 5, 1)
+
+
+@pytest.mark.parametrize(
+    ("cells", "is_undone"),
+    [
+        ({}, True),
+        ({"occurred_on": UNDONE - 2 * DAY}, False),
+        ({"kind": "迁出"}, False),
+        ({"id_number": "N8"}, False),
+        ({"reversal_flag": "0"}, False),
+    ],
+)
+@pytest.mark.parametrize("is_there", [True, False], ids=["its row is there", "its row is gone"])
+def test_a_striking_off_that_a_later_row_undid_makes_no_child_the_other(counted, cells, is_undone, is_there):
+    undone = {"row": 9, "kind": "重户", "id_number": "N9", "id_valid": True, "occurred_on": UNDONE, "reversal_flag": "1"}
+    found = counted(
+        persons=[{"person": 2}, *([{"person": 4}] if is_there else [])],
+        before=[] if is_there else [{"child_id": "C9", "id_number": "N9"}],
+        population=[KEPT, *([{"row": 2, "id_number": "N9", "id_valid": True}] if is_there else [])],
+        deregistrations=[double(occurred_on=UNDONE - DAY), undone | cells],
+    )
+
+    assert found["C4" if is_there else "C9"][2] == (None if is_undone else "C2")
 
 
 def test_a_child_is_never_counted_as_itself(counted):
