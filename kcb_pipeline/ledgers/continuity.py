@@ -25,14 +25,14 @@ from kcb_pipeline.status.school_age import Window
 
 _PERSONS = """
 SELECT p.person, l.id_number, p.id_key IS NOT NULL AS has_key, l.name, l.former_name, p.birth_date, p.sex, l.household_id, l.guardian_name,
-       l.guardian_phone, l.division_code, p.is_live
+       l.guardian_phone, l.division_code, coalesce(l.township_code, l.township_name) AS township, p.is_live
 FROM standard.persons p
 JOIN (
     SELECT 2 * row AS ref, id_number, name, former_name, household_id, coalesce(guardian_name, mother_name, father_name) AS guardian_name,
-           guardian_phone, division_code
+           guardian_phone, division_code, township_code, township_name
     FROM landed.population
     UNION ALL
-    SELECT 2 * row + 1, id_number, name, NULL, NULL, guardian_name, guardian_phone, division_code FROM landed.residents
+    SELECT 2 * row + 1, id_number, name, NULL, NULL, guardian_name, guardian_phone, division_code, township_code, township_name FROM landed.residents
 ) l ON l.ref = p.ref
 """
 
@@ -66,7 +66,8 @@ WHERE g.ref NOT IN (SELECT ref FROM standard.shared_numbers)
 
 _NEW_PERSONS = f"SELECT * FROM ({_PERSONS}) p WHERE p.person NOT IN (SELECT person FROM standard.recognised)"
 _GONE = """
-SELECT child_id, id_number, name, name AS former_name, birth_date, sex, household_id, guardian_name, guardian_phone, division_code
+SELECT child_id, id_number, name, name AS former_name, birth_date, sex, household_id, guardian_name, guardian_phone, division_code,
+       coalesce(township_code, township_name) AS township
 FROM previous_child_facts WHERE child_id NOT IN (SELECT child_id FROM standard.recognised)
 """
 """Whom the numbers have left over, on both sides."""
@@ -76,6 +77,7 @@ _STEPS = (
     ("name, birth date, sex, household", ("folded", "birth_date", "sex", "household_id")),
     ("name, birth date, sex, guardian's phone", ("folded", "birth_date", "sex", "guardian_phone")),
     ("name, birth date, sex, guardian's name", ("folded", "birth_date", "sex", "guardian_name")),
+    ("name, birth date, sex, township", ("folded", "birth_date", "sex", "township")),
     ("name, birth date, sex, county", ("folded", "birth_date", "sex", "division_code")),
     ("name, birth date, sex", ("folded", "birth_date", "sex")),
     ("name, birth date, household", ("folded", "birth_date", "household_id")),
@@ -157,17 +159,23 @@ CREATE OR REPLACE TABLE standard.children AS
 WITH entering AS (
     SELECT p.person, sha256(concat_ws(chr(31), p.population_type, coalesce(l.id_number, ''), coalesce(l.name, ''),
                coalesce(cast(p.birth_date AS VARCHAR), ''), coalesce(p.sex, ''), coalesce(l.household_id, ''),
-               coalesce(l.division_code, ''), coalesce(l.guardian_name, ''))) AS digest
+               coalesce(l.division_code, ''), coalesce(l.guardian_name, ''))) AS digest,
+           coalesce(l.guardian_phone, '') AS phone,
+           concat_ws(chr(31), l.township_code, l.township_name, l.village_code, l.address, l.former_name, l.updated_at) AS place
     FROM standard.persons p
     JOIN (
-        SELECT 2 * row AS ref, id_number, name, household_id, division_code, guardian_name FROM landed.population
+        SELECT 2 * row AS ref, id_number, name, household_id, division_code, guardian_name, guardian_phone, township_code, township_name,
+               village_code, address, former_name, updated_at
+        FROM landed.population
         UNION ALL
-        SELECT 2 * row + 1, id_number, name, NULL, division_code, guardian_name FROM landed.residents
+        SELECT 2 * row + 1, id_number, name, NULL, division_code, guardian_name, guardian_phone, township_code, township_name, NULL, address, NULL, NULL
+        FROM landed.residents
     ) l ON l.ref = p.ref
     LEFT JOIN standard.recognised r ON r.person = p.person
     WHERE r.person IS NULL AND p.is_live AND p.birth_date BETWEEN $born_from AND $born_to
 ), numbered AS (
-    SELECT person, 'C' || upper(substr(digest, 1, 15)) AS stem, row_number() OVER (PARTITION BY digest ORDER BY person) AS nth FROM entering
+    SELECT person, 'C' || upper(substr(digest, 1, 15)) AS stem, row_number() OVER (PARTITION BY digest ORDER BY phone, place, person) AS nth
+    FROM entering
 ), held AS (
     SELECT split_part(child_id, '-', 1) AS stem, max(coalesce(try_cast(split_part(child_id, '-', 2) AS INTEGER), 1)) AS last
     FROM standard.recognised GROUP BY 1

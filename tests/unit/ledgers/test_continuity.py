@@ -27,7 +27,7 @@ def recognised(working):
 
     def tell(persons, before=(), groups=(), residents=(), identities=(), shared=()):
         rows = [{"row": n, "id_valid": True, **person} for n, person in enumerate(persons, start=1)]
-        cells = ("row", "id_valid", "former_name", *CHILD)
+        cells = ("row", "id_valid", "former_name", "township_code", "township_name", "address", *CHILD)
         working.put("landed.population", *({name: row[name] for name in cells if name in row} for row in rows))
         working.put("landed.residents", *residents)
         working.put(
@@ -267,6 +267,23 @@ def test_who_comes_with_exactly_what_a_child_came_with_that_has_been_corrected_s
 
     assert found[1] == (first, "number, with name or birth date")
     assert recognised.numbers == {1: first, 2: f"{first}-2", 3: f"{first}-3"}
+
+
+@pytest.mark.parametrize("column", ["guardian_phone", "township_name", "township_code", "address"])
+def test_nor_do_their_numbers_follow_from_the_order_of_their_rows(recognised, column):
+    two = [CHILD | {column: "甲"}, CHILD | {column: "乙"}]
+    recognised(two)
+    first = recognised.numbers
+    recognised(two[::-1])
+
+    assert recognised.numbers == {1: first[2], 2: first[1]}
+
+
+def test_two_who_are_told_apart_by_their_township_alone_stay_who_they_are(recognised):
+    nobody = CHILD | dict.fromkeys(("id_number", "household_id", "guardian_name", "guardian_phone"))
+    before = [nobody | {"township_name": "甲镇"}, nobody | {"township_name": "乙镇"}]
+
+    assert {person: child for person, (child, _) in recognised(before[::-1], before).items()} == {1: "C2", 2: "C1"}
 
 
 # -- the number of before ------------------------------------------------------------------------------------------------

@@ -161,7 +161,14 @@ UNDONE = dt.date(2026, 5, 1)
 )
 @pytest.mark.parametrize("is_there", [True, False], ids=["its row is there", "its row is gone"])
 def test_a_striking_off_that_a_later_row_undid_makes_no_child_the_other(counted, cells, is_undone, is_there):
-    undone = {"row": 9, "kind": "重户", "id_number": "N9", "id_valid": True, "occurred_on": UNDONE, "reversal_flag": "1"}
+    undone = {
+        "row": 9,
+        "kind": "重户",
+        "id_number": "N9",
+        "id_valid": True,
+        "occurred_on": UNDONE,
+        "reversal_flag": "1",
+    }
     found = counted(
         persons=[{"person": 2}, *([{"person": 4}] if is_there else [])],
         before=[] if is_there else [{"child_id": "C9", "id_number": "N9"}],
