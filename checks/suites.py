@@ -185,6 +185,7 @@ def gates_of(suite: str, config: Config) -> list[Gate]:
                 _equal("suspected_are_in_the_ledger", "suspected_children", "suspected_ledger", "疑似辍学 holds exactly the children of unenrolled and suspected", "report it: a fault of the program"),
                 _equal("dropouts_are_in_the_ledger", "dropout_children", "dropout_ledger", "辍学 holds exactly the children of dropout", "report it: a fault of the program"),
                 _zero("children_stand_once", "children_repeated", "no child stands twice in 适龄儿童台账", "report it: a fault of the program"),
+                _zero("population_rows_are_one_childs", "population_rows_repeated", "no row of the population side is shown as two children", "report it: a fault of the program"),
                 _zero("flags_have_reasons", "flagged_without_reason", "every flagged child has a reason and its evidence in words", "report it: a fault of the program"),
             ]  # fmt: skip
         case "disclosure":

@@ -172,6 +172,8 @@ SELECT 'cases' AS subject, c.cases, c.distinct_cases, c.open_cases, p.open_befor
        (SELECT count(*) FROM draft.children WHERE status = 'dropout') AS dropout_children,
        (SELECT count(*) FROM draft.dropouts) AS dropout_ledger,
        (SELECT count(*) FROM draft.children) - (SELECT count(DISTINCT child_id) FROM draft.children) AS children_repeated,
+       (SELECT count(population_row) - count(DISTINCT CASE WHEN population_type = 'resident' THEN -population_row ELSE population_row END)
+        FROM draft.children) AS population_rows_repeated,
        (SELECT count(*) FROM draft.suspected_dropouts WHERE reason IS NULL OR evidence IS NULL) AS flagged_without_reason
 FROM (
     SELECT count(*) AS cases, count(DISTINCT case_id) AS distinct_cases, count(CASE WHEN state IN ({_OPEN}) THEN 1 END) AS open_cases,

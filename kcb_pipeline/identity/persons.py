@@ -2,7 +2,8 @@
 
 Rows that share a valid number are one person, or people with a shared number (kept, no key), by the rule of `shared_numbers`. Rows under a
 number that was struck off for another (重户) are the other's, by that of `former_numbers`. Rows with the same name, birth date and sex are one
-person if their guardians agree too. Everything else is left to the matching of the two sides.
+person if their guardians agree too, or on the population side if one of them is an earlier row of the household. Everything else is left to the
+matching of the two sides.
 """
 
 from __future__ import annotations
@@ -98,7 +99,9 @@ def resolve_population(workspace: Workspace) -> Resolved:
             descending=[False, True, False, True, False], nulls_last=True,
         )  # fmt: skip
         verdict = same_number(by_number, adults_before=limit["born_from"], side_by_side=_in_one_household)
-        of_one_family = namesakes.filter(_have_one_family(connection, namesakes, _POPULATION_GUARDIANS))
+        of_one_family = namesakes.filter(
+            namesakes["is_of_household"] | _have_one_family(connection, namesakes, _POPULATION_GUARDIANS)
+        )
         former = struck_off.former_numbers(verdict.shared)
         edges = np.concatenate([verdict.edges, _as_edges(of_one_family), former.edges])
         create(connection, "standard.shared_numbers", _as_column("ref", verdict.shared))

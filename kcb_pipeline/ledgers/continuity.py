@@ -2,9 +2,9 @@
 
 `child_id` is given once and never depends on the ID number's value being corrected (published.md). A child is recognised by its number with
 name or birth date, unless name and birth date are another child's; else by a number on another row of the same person; else by what `_STEPS`
-lists, the surest first, from name, birth date and sex with the household down to name, sex and household, the name of before (曾用名) among
-them; each step only between those that the earlier steps left over and that are unmistakable. What number and what names a child bore before
-tonight are kept beside it: the student registry and other offices go on under those for years.
+lists, the surest first, from name and birth date with whatever stands in the number's column down to name, sex and household, the name of before
+(曾用名) among them; each step only between those that the earlier steps left over and that are unmistakable. What number and what names a child bore
+before tonight are kept beside it: the student registry and other offices go on under those for years.
 """
 
 from __future__ import annotations
@@ -20,18 +20,19 @@ from kcb_pipeline.engines.sql import query
 from kcb_pipeline.identity import id_number
 from kcb_pipeline.identity.names import NameTable, plain_key
 from kcb_pipeline.identity.standardise import name_keys
+from kcb_pipeline.matching.chinese import LOST_OR_ADDED, name_levels
 from kcb_pipeline.status.school_age import Window
 
 _PERSONS = """
 SELECT p.person, l.id_number, p.id_key IS NOT NULL AS has_key, l.name, l.former_name, p.birth_date, p.sex, l.household_id, l.guardian_name,
-       l.guardian_phone, l.division_code, p.is_live
+       l.guardian_phone, l.division_code, coalesce(l.township_code, l.township_name) AS township, p.is_live
 FROM standard.persons p
 JOIN (
     SELECT 2 * row AS ref, id_number, name, former_name, household_id, coalesce(guardian_name, mother_name, father_name) AS guardian_name,
-           guardian_phone, division_code
+           guardian_phone, division_code, township_code, township_name
     FROM landed.population
     UNION ALL
-    SELECT 2 * row + 1, id_number, name, NULL, NULL, guardian_name, guardian_phone, division_code FROM landed.residents
+    SELECT 2 * row + 1, id_number, name, NULL, NULL, guardian_name, guardian_phone, division_code, township_code, township_name FROM landed.residents
 ) l ON l.ref = p.ref
 """
 
@@ -59,30 +60,36 @@ JOIN (
     SELECT 2 * row + 1, id_number FROM landed.residents WHERE id_valid
 ) l ON l.ref = g.ref
 JOIN previous_child_facts c ON c.id_number = l.id_number
+WHERE g.ref NOT IN (SELECT ref FROM standard.shared_numbers)
 """
-"""A number that the person bears on another of its rows: the one before a correction, or that of a second registration."""
+"""A number that the person bears on another of its rows, and nobody else does: the one before a correction, or that of a second registration."""
 
 _NEW_PERSONS = f"SELECT * FROM ({_PERSONS}) p WHERE p.person NOT IN (SELECT person FROM standard.recognised)"
 _GONE = """
-SELECT child_id, id_number, name, name AS former_name, birth_date, sex, household_id, guardian_name, guardian_phone, division_code
+SELECT child_id, id_number, name, name AS former_name, birth_date, sex, household_id, guardian_name, guardian_phone, division_code,
+       coalesce(township_code, township_name) AS township
 FROM previous_child_facts WHERE child_id NOT IN (SELECT child_id FROM standard.recognised)
 """
 """Whom the numbers have left over, on both sides."""
 
 _STEPS = (
+    ("name, birth date, number", ("folded", "birth_date", "id_number")),
     ("name, birth date, sex, household", ("folded", "birth_date", "sex", "household_id")),
     ("name, birth date, sex, guardian's phone", ("folded", "birth_date", "sex", "guardian_phone")),
     ("name, birth date, sex, guardian's name", ("folded", "birth_date", "sex", "guardian_name")),
+    ("name, birth date, sex, township", ("folded", "birth_date", "sex", "township")),
     ("name, birth date, sex, county", ("folded", "birth_date", "sex", "division_code")),
     ("name, birth date, sex", ("folded", "birth_date", "sex")),
     ("name, birth date, household", ("folded", "birth_date", "household_id")),
     ("former name, birth date, sex", ("former_folded", "birth_date", "sex")),
     ("birth date, sex, household", ("birth_date", "sex", "household_id")),
-    ("number", ("id_number",)),
+    ("own number, with a like name or birth date", ("own_number",)),
     ("name, sex, household", ("folded", "sex", "household_id")),
 )
 """What has to agree, from the surest; every step wants one bearer on each side. The former name is that of before: what the child is called
-in the previous version. Where the sex was wrong (更正性别) so was the number, which says it."""
+in the previous version. Where the sex was wrong (更正性别) so was the number, which says it. What stands in the number's column and is no key,
+a mother's number or what a spreadsheet left, only tells namesakes of one day apart. A number is the bearer's own where it is a key and says the bearer's
+birth date; it may have stood in another's row before, so name or birth date must be like the child's too."""
 
 
 _BY_NUMBER = "number, with name or birth date"
@@ -118,14 +125,20 @@ def recognise_children(connection: duckdb.DuckDBPyConnection, on: dt.date, schoo
     gone = frame(connection, _GONE).sort("child_id")
     # New persons are many the first night, and are looked at only for children who are missed.
     if gone.height and (persons := frame(connection, _NEW_PERSONS).sort("person")).height:
-        left, right = _with_folded(persons), _with_folded(gone)
+        says_birth = id_number.birth_date(persons["id_number"]) == persons["birth_date"]
+        left = _with_folded(persons).with_columns(
+            pl.when(pl.col("has_key") & says_birth).then("id_number").alias("own_number")
+        )
+        right = _with_folded(gone).select(
+            pl.all(),
+            pl.col("id_number").alias("own_number"),
+            pl.col("name_key").alias("called_before"),
+            pl.col("birth_date").alias("born_before"),
+        )
         for how, keys in _STEPS:
             # Live rows first: an old row of a child must not keep its new one from being recognised.
-            pairs = (
-                left.drop_nulls(keys)
-                .join(right.drop_nulls(keys), on=list(keys), how="inner")
-                .select("person", "child_id")
-            )
+            pairs = left.drop_nulls(keys).join(right.drop_nulls(keys), on=list(keys), how="inner", suffix="_before")
+            pairs = pairs.filter(_are_alike(pairs)).select("person", "child_id")
             step = _unmistakable(pairs.unique().sort("person", "child_id")).with_columns(pl.lit(how).alias("how"))
             found.append(step)
             left, right = _without(left, "person", [step]), _without(right, "child_id", [step])
@@ -146,23 +159,34 @@ CREATE OR REPLACE TABLE standard.children AS
 WITH entering AS (
     SELECT p.person, sha256(concat_ws(chr(31), p.population_type, coalesce(l.id_number, ''), coalesce(l.name, ''),
                coalesce(cast(p.birth_date AS VARCHAR), ''), coalesce(p.sex, ''), coalesce(l.household_id, ''),
-               coalesce(l.division_code, ''), coalesce(l.guardian_name, ''))) AS digest
+               coalesce(l.division_code, ''), coalesce(l.guardian_name, ''))) AS digest,
+           coalesce(l.guardian_phone, '') AS phone,
+           concat_ws(chr(31), l.township_code, l.township_name, l.village_code, l.address, l.former_name, l.updated_at) AS place
     FROM standard.persons p
     JOIN (
-        SELECT 2 * row AS ref, id_number, name, household_id, division_code, guardian_name FROM landed.population
+        SELECT 2 * row AS ref, id_number, name, household_id, division_code, guardian_name, guardian_phone, township_code, township_name,
+               village_code, address, former_name, updated_at
+        FROM landed.population
         UNION ALL
-        SELECT 2 * row + 1, id_number, name, NULL, division_code, guardian_name FROM landed.residents
+        SELECT 2 * row + 1, id_number, name, NULL, division_code, guardian_name, guardian_phone, township_code, township_name, NULL, address, NULL, NULL
+        FROM landed.residents
     ) l ON l.ref = p.ref
     LEFT JOIN standard.recognised r ON r.person = p.person
     WHERE r.person IS NULL AND p.is_live AND p.birth_date BETWEEN $born_from AND $born_to
 ), numbered AS (
-    SELECT person, digest, row_number() OVER (PARTITION BY digest ORDER BY person) AS nth FROM entering
+    SELECT person, 'C' || upper(substr(digest, 1, 15)) AS stem, row_number() OVER (PARTITION BY digest ORDER BY phone, place, person) AS nth
+    FROM entering
+), held AS (
+    SELECT split_part(child_id, '-', 1) AS stem, max(coalesce(try_cast(split_part(child_id, '-', 2) AS INTEGER), 1)) AS last
+    FROM standard.recognised GROUP BY 1
 )
 SELECT person, child_id, how FROM standard.recognised
 UNION ALL
-SELECT person, 'C' || upper(substr(digest, 1, 15)) || CASE WHEN nth > 1 THEN '-' || cast(nth AS VARCHAR) ELSE '' END, 'new'
-FROM numbered
+SELECT n.person, n.stem || CASE WHEN n.nth + coalesce(h.last, 0) > 1 THEN '-' || cast(n.nth + coalesce(h.last, 0) AS VARCHAR) ELSE '' END, 'new'
+FROM numbered n
+LEFT JOIN held h ON h.stem = n.stem
 """
+"""A person who comes with exactly what another child once came with, and that child is known by something else now, is numbered after it."""
 
 
 _NUMBERS_BEFORE = f"""
@@ -222,16 +246,24 @@ def _unmistakable(pairs: pl.DataFrame) -> pl.DataFrame:
     return pairs.filter((pl.len().over("person") == 1) & (pl.len().over("child_id") == 1))
 
 
+def _are_alike(pairs: pl.DataFrame) -> pl.Series:
+    """Whether birth date or name of each pair speak for it; most steps ask for one of them anyway."""
+    level = pl.Series("level", name_levels(pairs["name_key"], pairs["called_before"]))
+    same_birth = (pairs["birth_date"] == pairs["born_before"]).fill_null(value=False)
+    return same_birth | (level <= LOST_OR_ADDED)
+
+
 def _without(rows_: pl.DataFrame, key: str, found: list[pl.DataFrame]) -> pl.DataFrame:
     return rows_.join(pl.concat(found).select(key), on=key, how="anti", maintain_order="left")
 
 
 def _with_folded(people: pl.DataFrame) -> pl.DataFrame:
-    def folded(column: str) -> pl.Series:
-        return pl.Series(NameTable.of(plain_key(people[column]).fill_null("")).folded_keys())
+    def folded(names: pl.Series) -> pl.Series:
+        return pl.Series(NameTable.of(names).folded_keys())
 
-    is_known = pl.col("former_name").is_not_null()
+    name, former = (plain_key(people[column]).fill_null("") for column in ("name", "former_name"))
     return people.with_columns(
-        folded("name").alias("folded"),
-        pl.when(is_known).then(folded("former_name")).alias("former_folded"),
+        name.alias("name_key"),
+        folded(name).alias("folded"),
+        pl.when(pl.col("former_name").is_not_null()).then(folded(former)).alias("former_folded"),
     )

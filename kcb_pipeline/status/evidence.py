@@ -178,7 +178,11 @@ def compare_registry_with_attendance(
 
 
 def gather_evidence(connection: duckdb.DuckDBPyConnection, on: dt.date, config: Config) -> None:
-    """Fill `status.evidence`: tonight's, and the standing evidence of the sources that did not come. Wants the `previous_` views."""
+    """Fill `status.evidence`: tonight's, and the standing evidence of the sources that did not come. Wants the `previous_` views.
+
+    And `status.standing_strikings_off`: the rows of 户口注销 that nothing has undone.
+    """
+    run_step(connection, PACKAGE, "standing_strikings_off", "status.standing_strikings_off")
     run_step(connection, PACKAGE, "evidence_tonight", "status.evidence_tonight")
     run_step(connection, PACKAGE, "evidence", "status.evidence", {"today": on})
     limits = {"today": on, "headcount_days": config.attendance.headcount_days}

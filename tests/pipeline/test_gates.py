@@ -56,6 +56,8 @@ SABOTAGE = {
     "ledgers.suspected_are_in_the_ledger": "DELETE FROM draft.suspected_dropouts WHERE child_id = (SELECT min(child_id) FROM draft.suspected_dropouts)",
     "ledgers.dropouts_are_in_the_ledger": "INSERT INTO draft.dropouts SELECT * FROM draft.suspected_dropouts LIMIT 1",
     "ledgers.children_stand_once": "INSERT INTO draft.children SELECT * FROM draft.children LIMIT 1",
+    "ledgers.population_rows_are_one_childs": """UPDATE draft.children SET population_row = (SELECT min(population_row) FROM draft.children WHERE population_type = 'registered')
+        WHERE population_type = 'registered'""",
     "ledgers.flags_have_reasons": "UPDATE draft.suspected_dropouts SET evidence = NULL",
 }  # fmt: skip
 

@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 
 from kcb_pipeline.identity.id_number import check_digit
-from tests.pipeline.micro import County
+from tests.pipeline.micro import COUNTY, County
 from tests.pipeline.nights import query, run_night
 
 FIRST = dt.date(2026, 11, 18)
@@ -32,6 +32,9 @@ def first_night():
         "被收养的",
     ):
         who[name] = c.person(name, household_id=f"户{name}")
+    permitted = c.person("只剩居住")
+    permit = {name: permitted[name] for name in ("id_number", "name", "sex", "birth_date")}
+    c.add("residents", **permit, household_division_code=COUNTY, division_code=COUNTY, permit_state="有效")
     for name in ("孪生阿大", "孪生阿二"):
         who[name] = c.person(name, born="20150606", household_id="户孪生", father_name="父孪生")
     for n in range(2):  # same name, birth date and sex, of two families
@@ -115,7 +118,8 @@ def second_night(c, who):
     row(c, "两处户口", 1).update(
         {"name": "别家孩子", "birth_date": "20160313", "father_name": "父别家", "father_id_number": ""}
     )
-    c.rows["population"] = [row for row in c.rows["population"] if row["name"] != "又回来的"]
+    c.rows["population"] = [row for row in c.rows["population"] if row["name"] not in ("又回来的", "只剩居住")]
+    c.rows["residents"][0]["permit_state"] = "失效"
     return c
 
 
@@ -213,8 +217,9 @@ def test_a_child_split_off_is_a_new_one_with_its_lineage(nights):
     new = numbers(nights, 2)["别家孩子"]
 
     assert new != kept
-    assert query(nights, "SELECT count(*) FROM duplicate_persons_as_of(1)") == [(1,)]
-    assert query(nights, "SELECT count(*) FROM duplicate_persons") == [(0,)]
+    twice = f"SELECT count(*) FROM {{}} WHERE child_id = '{kept}'"
+    assert query(nights, twice.format("duplicate_persons_as_of(1)")) == [(1,)]
+    assert query(nights, twice.format("duplicate_persons")) == [(0,)]
     assert (new, kept, "split", 2) in query(nights, "SELECT * FROM child_lineage")
 
 
@@ -231,6 +236,15 @@ def test_a_child_that_is_gone_from_the_register_keeps_its_case_open(nights):
     ) == [("departed", "no_longer_live")]
     assert query(nights, f"SELECT state FROM cases_as_of(2) WHERE child_id = '{child}'") == [("suspected",)]
     assert query(nights, f"SELECT status FROM school_age_children WHERE child_id = '{child}'") == [("unenrolled",)]
+
+
+def test_a_child_of_whom_nothing_but_a_row_of_the_other_register_is_left_is_shown_by_that_row(nights):
+    child = numbers(nights, 1)["只剩居住"]
+
+    assert query(
+        nights,
+        f"SELECT name, population_type, population_row, status FROM school_age_children_as_of(2) WHERE child_id = '{child}'",
+    ) == [("只剩居住", "resident", 1, "departed")]
 
 
 def test_yesterday_can_be_asked_for_by_its_date_and_what_changed_is_named(nights):

@@ -16,6 +16,7 @@ DERIVED = {
     "standard.persons": "person:i ref:i population_type row:i is_live:b state folded:i pinyin:i name_key sex birth_date:d id_key:i other_key:i",
     "standard.population_keys": "ref:i row:i is_live:b id_key:i name_key folded:i pinyin:i former_folded:i sex birth_date:d",
     "standard.person_groups": "person:i ref:i",
+    "standard.shared_numbers": "ref:i",
     "standard.numbers_before": "person:i former_key:i",
     "standard.names_before": "person:i name_key folded:i pinyin:i",
     "previous_identities": "child_id id_number name student_number until_version:i",

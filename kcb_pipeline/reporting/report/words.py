@@ -323,6 +323,7 @@ GATE: Final = {
     "ledgers.suspected_are_in_the_ledger": "疑似辍学台账恰为未入学与疑似辍学的儿童",
     "ledgers.dropouts_are_in_the_ledger": "辍学台账恰为辍学的儿童",
     "ledgers.children_stand_once": "没有儿童在适龄儿童台账中出现两次",
+    "ledgers.population_rows_are_one_childs": "没有一条人口记录被列为两名儿童",
     "ledgers.flags_have_reasons": "每名需找的儿童都有原因和证据说明",
 }
 """What each gate expects, in Chinese; its English is published with its result (`check_results.expected`)."""

@@ -2,11 +2,7 @@
 SELECT a.person, 'struck_off' AS kind, d.source, d.kind AS code, d.occurred_on AS from_date, NULL::DATE AS to_date, d.row AS source_row
 FROM (SELECT 'deregistrations' AS source, * FROM landed.deregistrations) d
 JOIN status.attributed a ON a.source = 'deregistrations' AND a.row = d.row
-LEFT JOIN (
-    SELECT x.person, r.kind, r.occurred_on
-    FROM landed.deregistrations r JOIN status.attributed x ON x.source = 'deregistrations' AND x.row = r.row
-    WHERE r.reversal_flag IS NOT NULL AND r.reversal_flag <> '0'
-) undone ON undone.person = a.person AND undone.kind = d.kind AND undone.occurred_on >= d.occurred_on
+JOIN status.standing_strikings_off t ON t.row = d.row
 LEFT JOIN (
     -- 重户 strikes off a number, and a child where that is its own, it bears no other one, and the kept one is nobody's here
     SELECT e.row, s.person
@@ -20,8 +16,7 @@ LEFT JOIN (
     ) o ON o.person = s.person AND o.id_key <> e.id_key
     WHERE e.source = 'deregistrations' AND k.row IS NULL AND o.person IS NULL
 ) w ON w.row = d.row AND w.person = a.person
-WHERE (d.reversal_flag IS NULL OR d.reversal_flag = '0') AND undone.person IS NULL
-  AND d.kind IS NOT NULL AND (d.kind <> '重户' OR w.person IS NOT NULL) AND d.occurred_on IS NOT NULL
+WHERE d.kind IS NOT NULL AND (d.kind <> '重户' OR w.person IS NOT NULL) AND d.occurred_on IS NOT NULL
 UNION ALL
 SELECT person, CASE direction WHEN '1' THEN 'abroad' ELSE 'come_back' END, 'exit_entry', destination, crossed_on, NULL, row
 FROM (

@@ -337,6 +337,47 @@ def test_rows_of_one_name_in_one_family_are_one_person_where_one_is_live_and_not
     assert query("SELECT count(*) FROM standard.persons WHERE name_key <> '余人'") == [(people,)]
 
 
+@pytest.mark.parametrize(
+    ("earlier", "people"),
+    [
+        ({"record_flag": "0"}, 1),
+        ({"record_flag": "0", "birth_date": "20160312"}, 2),
+        ({"record_flag": "0", "sex": "1"}, 2),
+        ({"record_flag": "0", "name": "韦莉莉"}, 2),
+        ({"record_flag": "0", "household_id": "H2"}, 2),
+        ({"record_flag": "0", "household_id": ""}, 2),
+        ({"record_flag": "1"}, 2),
+    ],
+)
+def test_an_earlier_row_of_the_household_is_the_childs_though_nobody_sent_guardians(resolved, earlier, people):
+    nobody = {"father_name": "", "father_id_number": ""}
+    rows = [
+        child("韦丽", id_number=OWN, record_flag="1") | nobody,
+        child("韦丽", id_number=OLD) | nobody | earlier,
+    ]
+
+    query = resolved(population=rows)
+
+    assert query("SELECT count(*) FROM standard.persons WHERE name_key <> '余人'") == [(people,)]
+    assert query("SELECT row, is_live FROM standard.persons WHERE id_key = " + OWN[:17]) == [(1, True)]
+
+
+def test_an_earlier_row_whose_number_another_bears_is_that_ones(resolved):
+    nobody = {"father_name": "", "father_id_number": "", "record_flag": "1"}
+    rows = [
+        child("韦丽", id_number=OWN) | nobody,
+        child("韦丽", id_number=OLD) | nobody | {"record_flag": "0"},
+        child("韦丽", id_number=OLD, household_id="H2") | nobody,
+    ]
+
+    query = resolved(population=rows)
+
+    assert query("SELECT id_key, other_key FROM standard.persons WHERE name_key <> '余人' ORDER BY row") == [
+        (int(OWN[:17]), None),
+        (int(OLD[:17]), None),
+    ]
+
+
 # -- 双重户籍 ----------------------------------------------------------------------------------------------------------
 
 TWICE = "SELECT population_row, duplicate_population_row, reason FROM standard.duplicate_persons"

@@ -25,9 +25,9 @@ STRANGER = {
 def recognised(working):
     """`recognised(persons, before)`: {row of a person: (child, how)}; a new child's number is told by `new`."""
 
-    def tell(persons, before=(), groups=(), residents=(), identities=()):
+    def tell(persons, before=(), groups=(), residents=(), identities=(), shared=()):
         rows = [{"row": n, "id_valid": True, **person} for n, person in enumerate(persons, start=1)]
-        cells = ("row", "id_valid", "former_name", *CHILD)
+        cells = ("row", "id_valid", "former_name", "township_code", "township_name", "address", *CHILD)
         working.put("landed.population", *({name: row[name] for name in cells if name in row} for row in rows))
         working.put("landed.residents", *residents)
         working.put(
@@ -44,6 +44,7 @@ def recognised(working):
             "standard.population_keys", *({"ref": 2 * row["row"], "id_key": row["key"]} for row in rows if "key" in row)
         )
         working.put("previous_identities", *identities)
+        working.put("standard.shared_numbers", *({"ref": ref} for ref in shared))
         working.put("standard.person_groups", *({"person": person, "ref": ref} for person, ref in groups))
         working.put(
             "previous_child_facts", *({"child_id": f"C{n}", **child} for n, child in enumerate(before, start=1))
@@ -65,13 +66,15 @@ def recognised(working):
 
 
 def changed(*columns):
-    """The child with everything of a stranger but those columns."""
-    return STRANGER | {name: CHILD[name] for name in columns}
+    """The child with everything of a stranger but those columns; `has_no_key`: with its number, which is no key."""
+    now = STRANGER | {name: CHILD[name] for name in columns if name != "has_no_key"}
+    return now | {"id_number": CHILD["id_number"], "has_key": False} if "has_no_key" in columns else now
 
 
 WAYS = [
     ("number, with name or birth date", ("id_number", "name")),
     ("number, with name or birth date", ("id_number", "birth_date")),
+    ("name, birth date, number", ("name", "birth_date", "has_no_key")),
     ("name, birth date, sex, household", ("name", "birth_date", "sex", "household_id")),
     ("name, birth date, sex, guardian's phone", ("name", "birth_date", "sex", "guardian_phone")),
     ("name, birth date, sex, guardian's name", ("name", "birth_date", "sex", "guardian_name")),
@@ -79,7 +82,6 @@ WAYS = [
     ("name, birth date, sex", ("name", "birth_date", "sex")),
     ("name, birth date, household", ("name", "birth_date", "household_id")),
     ("birth date, sex, household", ("birth_date", "sex", "household_id")),
-    ("number", ("id_number",)),
     ("name, sex, household", ("name", "sex", "household_id")),
 ]
 
@@ -97,7 +99,13 @@ def test_the_name_of_before_tells_a_child_that_has_another_now(recognised):
 
 @pytest.mark.parametrize(
     "columns",
-    [("name", "birth_date"), ("name", "sex"), ("birth_date", "sex"), ("household_id", "sex", "guardian_name")],
+    [
+        ("name", "birth_date"),
+        ("name", "sex"),
+        ("birth_date", "sex"),
+        ("household_id", "sex", "guardian_name"),
+        ("id_number",),
+    ],
 )
 def test_less_than_that_is_another_child(recognised, columns):
     assert recognised([changed(*columns)], [CHILD]) == {1: ("new", "new")}
@@ -106,7 +114,7 @@ def test_less_than_that_is_another_child(recognised, columns):
 
 @pytest.mark.parametrize(("how", "columns"), [way for way in WAYS if way[0] != "number, with name or birth date"])
 def test_two_who_could_be_meant_are_not_guessed_at(recognised, how, columns):
-    now, another = changed(*columns), {"id_number": "N1" if "id_number" in columns else "N8"}
+    now, another = changed(*columns), {"id_number": "N1" if {"id_number", "has_no_key"} & set(columns) else "N8"}
 
     assert {who for who, _ in recognised([now, now | another], [CHILD]).values()} == {"new"}
     assert recognised([now], [CHILD, CHILD | another])[1][0] == "new"
@@ -137,8 +145,37 @@ def test_twins_whose_numbers_are_exchanged_stay_who_they_are(recognised, correct
     assert {person: child for person, (child, _) in found.items()} == {1: "C1", 2: "C2"}
 
 
+@pytest.mark.parametrize(
+    ("cells", "is_the_child"),
+    [
+        ({}, True),
+        ({"has_key": False}, False),  # shared with somebody, or with a bad check digit
+        ({"birth_date": dt.date(2015, 1, 1)}, False),  # a mother's, or a sister's
+        ({"name": "李小红"}, False),
+    ],
+    ids=["a like name", "no key", "of another birth date", "another name"],
+)
+def test_a_child_whose_name_and_birth_date_are_put_right_is_told_by_a_number_of_its_own(
+    recognised, cells, is_the_child
+):
+    before = CHILD | {"id_number": number(1), "name": "王晓明", "birth_date": dt.date(2016, 3, 21)}
+    now = STRANGER | {"id_number": number(1), "name": "王小明", "birth_date": BORN} | cells
+
+    assert recognised([now], [before])[1][0] == ("C1" if is_the_child else "new")
+
+
 def test_a_number_that_is_no_key_is_no_sure_way(recognised):
-    assert recognised([changed("id_number", "name") | {"has_key": False}], [CHILD]) == {1: ("C1", "number")}
+    """What a spreadsheet made of a number, or a mother's, stands in the rows of many."""
+    found = recognised([changed("id_number", "name") | {"has_key": False}], [CHILD])
+
+    assert found == {1: ("new", "new")}
+
+
+def test_but_tells_namesakes_of_one_day_apart(recognised):
+    namesake = CHILD | {"id_number": "N2"}
+    now = [child | {"has_key": False} for child in (namesake, CHILD)]
+
+    assert {person: child for person, (child, _) in recognised(now, [CHILD, namesake]).items()} == {1: "C2", 2: "C1"}
 
 
 def test_a_number_on_another_row_of_the_same_person_tells_it(recognised):
@@ -161,6 +198,13 @@ def test_nor_does_one_on_another_row_that_is_not_valid(recognised):
     other = STRANGER | {"id_number": "N1", "id_valid": False, "is_a_person": False}
 
     assert recognised([STRANGER, other], [CHILD], groups=[(2, 2), (2, 4)])[1][0] == "new"
+
+
+def test_nor_does_one_that_somebody_else_bears_too(recognised):
+    """A sister's second row stands under the number of her brother, who bears it too."""
+    persons = [STRANGER, STRANGER | {"id_number": "N1", "is_a_person": False}]
+
+    assert recognised(persons, [CHILD], groups=[(2, 2), (2, 4)], shared=[4])[1][0] == "new"
 
 
 def test_the_other_form_of_a_name_is_the_name(recognised):
@@ -212,6 +256,34 @@ def test_two_who_came_with_exactly_the_same_have_two_numbers(recognised):
     recognised([CHILD, CHILD])
 
     assert recognised.numbers[2] == f"{recognised.numbers[1]}-2"
+
+
+def test_who_comes_with_exactly_what_a_child_came_with_that_has_been_corrected_since_is_another(recognised):
+    recognised([CHILD])
+    [first] = recognised.numbers.values()
+    corrected = CHILD | {"id_number": "N2", "name": "王大明", "household_id": "H5", "child_id": first}
+
+    found = recognised([{name: corrected[name] for name in CHILD}, CHILD, CHILD], [corrected])
+
+    assert found[1] == (first, "number, with name or birth date")
+    assert recognised.numbers == {1: first, 2: f"{first}-2", 3: f"{first}-3"}
+
+
+@pytest.mark.parametrize("column", ["guardian_phone", "township_name", "township_code", "address"])
+def test_nor_do_their_numbers_follow_from_the_order_of_their_rows(recognised, column):
+    two = [CHILD | {column: "甲"}, CHILD | {column: "乙"}]
+    recognised(two)
+    first = recognised.numbers
+    recognised(two[::-1])
+
+    assert recognised.numbers == {1: first[2], 2: first[1]}
+
+
+def test_two_who_are_told_apart_by_their_township_alone_stay_who_they_are(recognised):
+    nobody = CHILD | dict.fromkeys(("id_number", "household_id", "guardian_name", "guardian_phone"))
+    before = [nobody | {"township_name": "甲镇"}, nobody | {"township_name": "乙镇"}]
+
+    assert {person: child for person, (child, _) in recognised(before[::-1], before).items()} == {1: "C2", 2: "C1"}
 
 
 # -- the number of before ------------------------------------------------------------------------------------------------

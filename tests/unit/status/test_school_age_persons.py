@@ -27,13 +27,17 @@ def counted(working):
             "previous_child_facts",
             *({"birth_date": BORN, "population_type": "registered", **child} for child in before),
         )
-        for table in ("landed.population", "landed.deregistrations", "standard.person_groups"):
+        for table in (
+            "landed.population", "landed.deregistrations", "standard.person_groups", "standard.population_keys", "standard.gone_children",
+            "standard.shared_numbers",
+        ):  # fmt: skip
             working.put(table, *rows.get(table.partition(".")[2], ()))
         named = rows.get("deregistrations", ())
         working.put(
             "status.attributed",
             *({"source": "deregistrations", "row": d["row"], "person": d["row"], "rank": 1} for d in named),
         )
+        run_step(working.connection, PACKAGE, "standing_strikings_off", "status.standing_strikings_off")
         run_step(
             working.connection,
             PACKAGE,
@@ -73,23 +77,41 @@ def test_a_child_of_the_version_before_that_is_live_is_counted_once(counted):
 # -- one person under two numbers --------------------------------------------------------------------------------------
 
 
-def test_a_child_whose_row_is_gone_and_whose_number_a_row_of_another_bears_is_that_one(counted):
+ONE_OF_TWO_ROWS = {"ref": 6, "id_key": 9, "birth_date": BORN, "folded": 7, "pinyin": 77}
+
+
+@pytest.mark.parametrize(
+    ("row", "other"),
+    [
+        ({}, "C2"),
+        ({"folded": 8}, "C2"),  # it sounds the same
+        ({"folded": 8, "pinyin": 88, "former_folded": 7}, "C2"),
+        ({"folded": 8, "pinyin": 88}, None),
+        ({"birth_date": BORN + DAY}, None),
+        ({"id_key": None}, None),
+        ({"id_key": 8}, None),
+    ],
+)
+def test_a_child_whose_row_is_gone_and_who_stands_in_a_row_of_another_is_that_one(counted, row, other):
     found = counted(
         persons=[{"person": 2}],
-        before=[{"child_id": "C9", "id_number": "N9"}],
-        population=[{"row": 3, "id_number": "N9", "id_valid": True}],
+        before=[{"child_id": "C9"}],
+        gone_children=[{"child_id": "C9", "id_key": 9, "birth_date": BORN, "folded": 7, "pinyin": 77}],
+        population_keys=[ONE_OF_TWO_ROWS | row],
         person_groups=[{"person": 2, "ref": 6}],
     )
 
-    assert found["C9"] == (False, "gone", "C2")
+    assert found["C9"] == (False, "gone", other)
 
 
-def test_but_not_by_a_number_that_is_not_valid(counted):
+def test_but_not_by_a_number_that_two_people_share(counted):
     found = counted(
         persons=[{"person": 2}],
-        before=[{"child_id": "C9", "id_number": "N9"}],
-        population=[{"row": 3, "id_number": "N9", "id_valid": False}],
+        before=[{"child_id": "C9"}],
+        gone_children=[{"child_id": "C9", "id_key": 9, "birth_date": BORN, "folded": 7, "pinyin": 77}],
+        population_keys=[ONE_OF_TWO_ROWS],
         person_groups=[{"person": 2, "ref": 6}],
+        shared_numbers=[{"ref": 6}],
     )
 
     assert found["C9"] == (False, "gone", None)
@@ -122,6 +144,39 @@ def test_a_number_struck_off_for_one_that_is_kept_makes_a_child_that_is_gone_the
     )
 
     assert found["C9"] == (False, "gone", other)
+
+
+UNDONE = dt.date(2026, 5, 1)
+
+
+@pytest.mark.parametrize(
+    ("cells", "is_undone"),
+    [
+        ({}, True),
+        ({"occurred_on": UNDONE - 2 * DAY}, False),
+        ({"kind": "迁出"}, False),
+        ({"id_number": "N8"}, False),
+        ({"reversal_flag": "0"}, False),
+    ],
+)
+@pytest.mark.parametrize("is_there", [True, False], ids=["its row is there", "its row is gone"])
+def test_a_striking_off_that_a_later_row_undid_makes_no_child_the_other(counted, cells, is_undone, is_there):
+    undone = {
+        "row": 9,
+        "kind": "重户",
+        "id_number": "N9",
+        "id_valid": True,
+        "occurred_on": UNDONE,
+        "reversal_flag": "1",
+    }
+    found = counted(
+        persons=[{"person": 2}, *([{"person": 4}] if is_there else [])],
+        before=[] if is_there else [{"child_id": "C9", "id_number": "N9"}],
+        population=[KEPT, *([{"row": 2, "id_number": "N9", "id_valid": True}] if is_there else [])],
+        deregistrations=[double(occurred_on=UNDONE - DAY), undone | cells],
+    )
+
+    assert found["C4" if is_there else "C9"][2] == (None if is_undone else "C2")
 
 
 def test_a_child_is_never_counted_as_itself(counted):
