@@ -5,11 +5,9 @@ The library is pure: it computes and knows no Dagster (but for `kcb_pipeline.orc
 
 import os
 
-from kcb_pipeline.threads import cores
-
 # Polars' allocator keeps four arenas for each core, and what was freed in one is of no use to another: one for each core holds a tenth less memory at
 # the same speed (docs/benchmarks.md). It is read once, when Polars is first imported; whoever has set it has the last word.
-os.environ.setdefault("_RJEM_MALLOC_CONF", f"narenas:{cores()}")
+os.environ.setdefault("_RJEM_MALLOC_CONF", f"narenas:{os.cpu_count() or 1}")
 
 
 def __getattr__(name: str) -> str:

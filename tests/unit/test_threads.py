@@ -117,7 +117,9 @@ def test_a_pipeline_that_is_left_stops_finding_calls():
     assert len(found) < 20
 
 
-@pytest.mark.parametrize(("set_by_the_machine", "heard"), [(None, f"narenas:{cores()}"), ("narenas:7", "narenas:7")])
+@pytest.mark.parametrize(
+    ("set_by_the_machine", "heard"), [(None, f"narenas:{os.cpu_count()}"), ("narenas:7", "narenas:7")]
+)
 def test_the_allocator_of_polars_has_an_arena_for_each_core_unless_the_machine_says_otherwise(
     set_by_the_machine, heard
 ):
