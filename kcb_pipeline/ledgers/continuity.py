@@ -25,7 +25,7 @@ from kcb_pipeline.status.school_age import Window
 
 _PERSONS = """
 SELECT p.person, l.id_number, p.id_key IS NOT NULL AS has_key, l.name, l.former_name, p.birth_date, p.sex, l.household_id, l.guardian_name,
-       l.guardian_phone, l.division_code, coalesce(l.township_code, l.township_name) AS township, p.is_live
+       l.guardian_phone, l.division_code, coalesce(l.township_code, l.township_name) AS township
 FROM standard.persons p
 JOIN (
     SELECT 2 * row AS ref, id_number, name, former_name, household_id, coalesce(guardian_name, mother_name, father_name) AS guardian_name,
@@ -136,7 +136,6 @@ def recognise_children(connection: duckdb.DuckDBPyConnection, on: dt.date, schoo
             pl.col("birth_date").alias("born_before"),
         )
         for how, keys in _STEPS:
-            # Live rows first: an old row of a child must not keep its new one from being recognised.
             pairs = left.drop_nulls(keys).join(right.drop_nulls(keys), on=list(keys), how="inner", suffix="_before")
             pairs = pairs.filter(_are_alike(pairs)).select("person", "child_id")
             step = _unmistakable(pairs.unique().sort("person", "child_id")).with_columns(pl.lit(how).alias("how"))
