@@ -31,7 +31,7 @@ from kcb_pipeline.identity.codes import (
     plain_number,
     plain_phone,
 )
-from kcb_pipeline.identity.dates import EARLIEST, parse_date, parse_month
+from kcb_pipeline.identity.dates import EARLIEST, parse_date, parse_moment, parse_month
 from kcb_pipeline.identity.text_arrays import bounds_and_bytes
 
 LONGEST_CELL: Final = 4096
@@ -88,6 +88,7 @@ _BEGIN_SPREADSHEETS: Final = b"#="
 
 ARROW_TYPES: Final = {
     "date": pa.date32(),
+    "moment": pa.timestamp("s"),
     "month": pa.date32(),
     "grade": pa.int8(),
     "integer": pa.int32(),
@@ -345,6 +346,8 @@ def _parser(column: Column, comparison_date: dt.date) -> _Parser:
     match column.type:
         case "date":
             return _date_parser(parse_date, None if column.future else comparison_date)
+        case "moment":
+            return _date_parser(parse_moment, comparison_date)
         case "month":
             return _date_parser(parse_month, comparison_date)
         case "grade":
@@ -381,13 +384,16 @@ def _code_parser(codes: CodeList) -> _Parser:
 
 
 def _date_parser(parse: Callable[[str], dt.date | None], latest: dt.date | None) -> _Parser:
+    """Of days, and of moments, which are in range where their day is."""
+
     def parse_in_range(text: str) -> tuple[dt.date | None, str | None]:
         try:
-            day = parse(text)
+            found = parse(text)
         except (OverflowError, OSError, ValueError):  # epoch milliseconds beyond the calendar
-            day = None
+            found = None
+        day = found.date() if isinstance(found, dt.datetime) else found
         if day is None or day < EARLIEST or (latest is not None and day > latest):
             return None, IMPOSSIBLE_DATE
-        return day, None
+        return found, None
 
     return parse_in_range

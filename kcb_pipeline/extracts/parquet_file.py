@@ -82,9 +82,11 @@ class ParquetFile:
         yield from file.iter_batches(batch_size=BATCH_ROWS, columns=list(names.values()))
 
     def _read(self, batch: pa.RecordBatch, names: dict[str, str], coded: set[str], position: int) -> RawBatch:
+        moments = {name for name in coded if self._source.column(name).type == "moment"}
         try:
             columns = {
-                name: _as_rows(_texts(batch.column(header), is_coded=name in coded)) for name, header in names.items()
+                name: _as_rows(_texts(batch.column(header), is_coded=name in coded, is_moment=name in moments))
+                for name, header in names.items()
             }
             torn = _torn(columns.values(), batch.num_rows)
         except _UNREADABLE as error:
@@ -161,8 +163,9 @@ def _is_sound(cell: bytes | None) -> bool:
         return False
 
 
-def _texts(cells: pa.Array, *, is_coded: bool) -> pa.Array:
-    """A typed column as the text an agency would have written; of a coded column, where it can be, each distinct text once."""
+def _texts(cells: pa.Array, *, is_coded: bool, is_moment: bool) -> pa.Array:
+    """A typed column as the text an agency would have written; of a coded column, where it can be, each distinct text once. Time of day is
+    written where the column is one of moments."""
     kind = cells.type
     if is_coded and pa.types.is_dictionary(kind) and _is_text(kind.value_type):
         return pa.DictionaryArray.from_arrays(cells.indices.cast(pa.int32()), cells.dictionary.cast(pa.string()))
@@ -172,7 +175,7 @@ def _texts(cells: pa.Array, *, is_coded: bool) -> pa.Array:
     if pa.types.is_timestamp(kind):
         if kind.tz is not None:
             cells = pc.local_timestamp(cells.cast(pa.timestamp(kind.unit, "Asia/Shanghai")))
-        cells = cells.cast(pa.date32(), safe=False)
+        cells = cells.cast(pa.timestamp("s") if is_moment else pa.date32(), safe=False)
     elif pa.types.is_boolean(kind):
         cells = cells.cast(pa.int8())
     elif pa.types.is_floating(kind):

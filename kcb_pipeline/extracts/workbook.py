@@ -165,7 +165,7 @@ def _text(cell: Any) -> str | None:
                 return f"{cell:.5E}"
             return str(int(cell)) if cell == int(cell) else repr(float(cell))
         case dt.datetime():
-            return cell.date().isoformat()
+            return cell.date().isoformat() if cell.time() == dt.time() else cell.isoformat(sep=" ", timespec="seconds")
         case dt.date():
             return cell.isoformat()
         case _:

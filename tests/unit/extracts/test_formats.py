@@ -62,12 +62,12 @@ def assert_landed(desk, numbers):
     """That exactly the content landed, whatever kind of file it came in."""
 
     def check():
-        day = dt.date
+        day, midnight = dt.date, dt.datetime.fromisoformat
         account = desk.land("population")
         assert desk.landed("population", *CANONICAL, "id_valid") == {
-            1: (numbers["boy"], "王小明", None, "1", day(2015, 3, 12), "01", "H1", "533123", "中心村七组三号", day(2026, 11, 1), True),
-            2: (numbers["girl"], "李小红", "李红", "2", day(2012, 2, 29), "07", "H2", "533123", "大村", day(2026, 11, 2), True),
-            4: ("5.33123E+17", "买买提·艾力", None, "1", day(2016, 1, 1), "05", "H4", "533123", None, day(2026, 11, 3), False),
+            1: (numbers["boy"], "王小明", None, "1", day(2015, 3, 12), "01", "H1", "533123", "中心村七组三号", midnight("2026-11-01"), True),
+            2: (numbers["girl"], "李小红", "李红", "2", day(2012, 2, 29), "07", "H2", "533123", "大村", midnight("2026-11-02"), True),
+            4: ("5.33123E+17", "买买提·艾力", None, "1", day(2016, 1, 1), "05", "H4", "533123", None, midnight("2026-11-03"), False),
         }  # fmt: skip
         assert desk.quarantined("population") == {3: "name_missing", 6: "unidentifiable"}
         assert desk.issues("population") == {
@@ -302,10 +302,11 @@ def test_typed_cells_of_a_workbook_are_read_as_what_they_say(desk, numbers):
 
     desk.land("population")
 
+    moment = dt.datetime.fromisoformat
     assert desk.landed("population", *header) == {
-        1: (numbers["boy"], "王小明", None, "1", dt.date(2015, 3, 12), "01", "17", "533123", None, dt.date(2026, 11, 1), "0", "13800000001"),
-        2: (numbers["girl"], "李小红", None, "2", dt.date(2012, 2, 29), "07", "H2", "533123", "大村", dt.date(2026, 11, 2), "0", "13800000002"),
-        3: ("5.33123E+17", "赵大山", None, "2", dt.date(2015, 3, 12), "04", "3.5", "533123", "上村", dt.date(2026, 11, 2), "3", None),
+        1: (numbers["boy"], "王小明", None, "1", dt.date(2015, 3, 12), "01", "17", "533123", None, moment("2026-11-01T23:59"), "0", "13800000001"),
+        2: (numbers["girl"], "李小红", None, "2", dt.date(2012, 2, 29), "07", "H2", "533123", "大村", moment("2026-11-02"), "0", "13800000002"),
+        3: ("5.33123E+17", "赵大山", None, "2", dt.date(2015, 3, 12), "04", "3.5", "533123", "上村", moment("2026-11-02"), "3", None),
     }  # fmt: skip
     assert desk.issues("population") == {(3, "id_number", "numeric_id_number")}
 
@@ -534,6 +535,20 @@ def test_a_date_of_any_parquet_type_is_the_same_day(desk):
     found = desk.landed("population", "birth_date")
     assert {kind: found.get(row) for row, kind in enumerate(TYPED_DATES, start=1)} == dict.fromkeys(TYPED_DATES, DAY)
     assert desk.issues("population") == set()
+
+
+def test_when_a_row_was_updated_is_read_to_the_second_in_every_format(desk):
+    moment = dt.datetime.fromisoformat("2026-09-01T09:30:05")
+    header = ("id_number", "name", "sex", "birth_date", "household_id", "division_code", "updated_at")
+    row = ("", "王一", "1", DAY, "1", "533123")
+    columns = {name: [cell] for name, cell in zip(header, (*row, moment), strict=True)}
+    desk.put("population/1.csv", ",".join(header) + "\n,王一,1,2015-03-12,1,533123,2026-09-01 09:30:05\n")
+    desk.put("population/2.xlsx", workbook([[header, (*row, moment)]]))
+    desk.put("population/3.parquet", parquet(columns, columns.values()))
+
+    desk.land("population")
+
+    assert set(desk.landed("population", "updated_at").values()) == {moment}
 
 
 def test_typed_columns_of_parquet_are_read_as_what_they_say(desk, numbers):

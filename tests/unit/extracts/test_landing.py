@@ -337,10 +337,11 @@ def test_a_cell_that_cannot_be_understood_is_missing_and_noted_and_the_row_stays
 
     account = desk.land("population")
 
+    updated = dt.datetime.fromisoformat("2026-11-01")
     assert desk.landed("population", "name", "sex", "birth_date", "ethnicity", "updated_at") == {
-        1: ("甲", "1", dt.date(2015, 3, 12), "01", dt.date(2026, 11, 1)),
-        2: ("乙", None, dt.date(2015, 3, 12), "01", dt.date(2026, 11, 1)),
-        3: ("丙", "1", None, "01", dt.date(2026, 11, 1)),
+        1: ("甲", "1", dt.date(2015, 3, 12), "01", updated),
+        2: ("乙", None, dt.date(2015, 3, 12), "01", updated),
+        3: ("丙", "1", None, "01", updated),
         4: ("丁", "1", None, None, None),
         5: ("王戊", "1", dt.date(2015, 3, 12), "01", None),
     }

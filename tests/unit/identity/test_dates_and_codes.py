@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kcb_pipeline.identity.codes import citizen_numbers_of, parse_division, parse_grade
-from kcb_pipeline.identity.dates import parse_date, parse_month
+from kcb_pipeline.identity.dates import parse_date, parse_moment, parse_month
 
 DAY = dt.date(2015, 3, 12)
 
@@ -62,9 +62,25 @@ def test_a_written_day_reads_back(day):
     assert parse_date(f"{day.year}/{day.month}/{day.day}") == day
 
 
+@pytest.mark.parametrize(
+    ("written", "time"),
+    [
+        ("2015-03-12", "00:00:00"),
+        ("20150312093005", "09:30:05"),
+        ("2015年3月12日 9:30", "09:30:00"),
+        ("2015-03-12T09:30:05.250Z", "09:30:05"),
+        ("42075.5", "12:00:00"),
+        ("1426120205000", "08:30:05"),  # on the clock of Shanghai
+        ("20150312256070", "00:00:00"),  # no clock shows that: the day is said all the same
+    ],
+)
+def test_a_moment_is_a_day_and_what_the_clock_showed(written, time):
+    assert parse_moment(written) == dt.datetime.combine(DAY, dt.time.fromisoformat(time))
+
+
 @given(st.text(max_size=16))
 def test_no_text_whatever_is_more_than_a_day_or_none(text):
-    for parse in (parse_date, parse_month):
+    for parse in (parse_date, parse_moment, parse_month):
         try:
             found = parse(text)
         except (

@@ -474,9 +474,10 @@ def test_a_row_of_the_registered_population_stands_for_the_person_before_one_of_
         ({}, {"person_state": "7", "updated_at": "20261001"}),
         ({"updated_at": "20260901"}, {"updated_at": "20250101"}),
         ({"updated_at": "20250101"}, {}),
+        ({"updated_at": "2026-09-01 16:30"}, {"updated_at": "20260901093000"}),
         ({}, {"id_number": f"1{OWN[1:]}"}),
     ],
-    ids=["live", "later", "of a known day", "with a valid number"],
+    ids=["live", "later", "of a known day", "later in the day", "with a valid number"],
 )
 def test_of_a_persons_rows_in_the_population_the_one_that_says_most_and_latest_is_kept(resolved, kept, other, towns):
     rows = [
