@@ -93,7 +93,7 @@ def spark_schema(schema: pl.Schema) -> StructType:
     kinds: dict[type[pl.DataType], types.DataType] = {
         pl.Boolean: types.BooleanType(), pl.Int8: types.ByteType(), pl.Int16: types.ShortType(), pl.Int32: types.IntegerType(),
         pl.Int64: types.LongType(), pl.UInt64: types.LongType(), pl.UInt32: types.IntegerType(), pl.Float64: types.DoubleType(), pl.String: types.StringType(),
-        pl.Date: types.DateType(),
+        pl.Date: types.DateType(), pl.Datetime: types.TimestampNTZType(),
     }  # fmt: skip
     return types.StructType([types.StructField(name, kinds[kind.base_type()]) for name, kind in schema.items()])
 
@@ -105,6 +105,7 @@ def polars_schema(schema: StructType) -> pl.Schema:
     kinds: dict[type[types.DataType], pl.DataType] = {
         types.BooleanType: pl.Boolean(), types.ByteType: pl.Int8(), types.ShortType: pl.Int16(), types.IntegerType: pl.Int32(),
         types.LongType: pl.Int64(), types.DoubleType: pl.Float64(), types.StringType: pl.String(), types.DateType: pl.Date(),
+        types.TimestampNTZType: pl.Datetime("us"),
     }  # fmt: skip
     return pl.Schema({field.name: kinds[type(field.dataType)] for field in schema.fields})
 

@@ -26,7 +26,7 @@ GENERATION: Final = "spark"
 """The token of tables that the cluster wrote."""
 
 _TABLE = re.compile(rf"\b((?:FROM|JOIN)\s+)((?:{'|'.join(SCHEMAS)})\.\w+|previous_\w+)\b")
-_FILE = re.compile(r"read_parquet\('([^']*)'\)")
+_FILE = re.compile(r"read_parquet\('((?:[^']|'')*)'\)")
 
 
 @dataclass(frozen=True)
@@ -84,9 +84,10 @@ class Tables:
         found = _FILE.search(view[0][0]) if view else None
         if found is None:
             path = self.scratch.folder / f"{table}-{next(self._numbers)}.parquet"
-            connection.execute(f"COPY (FROM {table}) TO '{path}' (FORMAT parquet)")
+            quoted = str(path).replace("'", "''")
+            connection.execute(f"COPY (FROM {table}) TO '{quoted}' (FORMAT parquet)")
             return self._read(path)
-        frame = self._read(Path(found.group(1)))
+        frame = self._read(Path(found.group(1).replace("''", "'")))
         if "landed.duplicate_rows" in view[0][0]:
             source = table.removeprefix("landed.")
             dropped = self.table(connection, "landed.duplicate_rows").where(f"source = '{source}'").select("row")

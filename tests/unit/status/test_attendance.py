@@ -252,6 +252,37 @@ def test_of_leaves_that_cover_the_day_the_longest_is_told(school):
     assert school.night()["leave_from"] == day("1015")
 
 
+@pytest.mark.parametrize(
+    ("leaves", "told"),
+    [
+        ([("1101", "1110"), ("1111", "1130")], ("1101", "1130")),
+        ([("1111", "1130"), ("1101", "1110")], ("1101", "1130")),  # whatever the order of the rows
+        ([("1101", "1115"), ("1110", "1130")], ("1101", "1130")),
+        ([("1101", "1130"), ("1105", "1110"), ("1130", "1205")], ("1101", "1205")),
+        ([("1101", "1109"), ("1111", "1130")], None),  # a day between: back, and away again
+        ([("1101", "1110"), ("1111", "1119")], None),  # over the day before
+        ([("1101", "1110"), ("1130", "1111"), ("1116", "1130")], None),  # the middle one ends before it begins
+    ],
+)
+def test_a_leave_renewed_without_a_day_between_is_one(school, leaves, told):
+    for first, last in leaves:
+        school.miss(ON, kind="事假", leave=(day(first), day(last)))
+
+    found = school.night()
+
+    assert found["is_on_long_leave"] is (told is not None)
+    assert (found["leave_from"], found["leave_to"]) == (tuple(map(day, told)) if told else (None, None))
+
+
+def test_a_renewed_leave_cites_the_row_that_covers_the_day(school):
+    school.miss(day("1102"), kind="事假", leave=(day("1101"), day("1118")))
+    school.miss(day("1119"), kind="事假", leave=(day("1119"), day("1201")))
+
+    found = school.night()
+
+    assert (found["leave_from"], found["leave_to"], found["leave_row"]) == (day("1101"), day("1201"), 2)
+
+
 @pytest.mark.parametrize(("counted", "is_long"), [("1119", True), ("1120", False)])
 def test_a_headcount_after_the_day_it_was_said_undoes_it(school, counted, is_long):
     school.miss(day("1119"), kind="事假", leave=(day("1101"), day("1130")))
