@@ -137,8 +137,11 @@ def _second_look(records: Records, first: pl.DataFrame, rows: NDArray[np.int64],
     return pl.DataFrame([*first.get_columns(), *(c for c in rest.get_columns() if c.name not in first.columns)])
 
 
-def within_reach(records: Records, few: Records, settings: Settings) -> tuple[NDArray[np.int64], Rarities]:
-    """The rows, rising, of left records that share a blocking key with one of a few right ones, and how rare the values of all records are.
+def within_reach(
+    records: Records, few: Records, settings: Settings, rows: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], Rarities]:
+    """Which of the left records at `rows` (rising; places among them) share a blocking key with one of a few right ones, and how rare the values
+    of all of them are.
 
     With no other would the few be compared: where a table meets a small one, hardly any of it need be looked at whole. It is read piece by
     piece, and nothing is held but what values are counted by.
@@ -150,7 +153,7 @@ def within_reach(records: Records, few: Records, settings: Settings) -> tuple[ND
         return _reaching(settings, keys, piece), Rarities.counted(settings, piece)
 
     reaching, counted = zip(
-        *pipelined(partial(look, piece) for piece in prepared_pieces(records, settings)), strict=True
+        *pipelined(partial(look, piece) for piece in prepared_pieces(records, settings, rows=rows)), strict=True
     )
     rare = Rarities.of(settings, pl.concat(counted), Rarities.counted(settings, right))
     return np.flatnonzero(np.concatenate(reaching)), rare

@@ -11,7 +11,7 @@ import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 import duckdb
 import numpy as np
@@ -38,7 +38,7 @@ from kcb_pipeline.matching.looking import within_reach
 from kcb_pipeline.matching.model import Model
 from kcb_pipeline.matching.quality import quality_by
 from kcb_pipeline.matching.settings import Contradiction, Implied, KeyRule, Settings, block_on
-from kcb_pipeline.matching.weighing import Records
+from kcb_pipeline.matching.weighing import Records, at_rows
 from kcb_pipeline.progress import SILENT, Progress
 
 PERSONS = """
@@ -257,27 +257,25 @@ def _further_records(
     linked: `left_row`, `right_row` of the one-to-one result.
     """
     settings = further_settings(settings)
-    holders = _rows_in(persons, linked["left_row"], how="semi")
-    nobodys = _rows_in(students, linked["right_row"], how="anti")
-    known = holders.select(_OF_A_PERSON).collect(), nobodys.select(_OF_A_PUPIL).collect()
+    holders = linked["left_row"].unique().sort().to_numpy()
+    is_nobodys = np.ones(students.lazy().select(pl.len()).collect().item(), dtype=bool)
+    is_nobodys[linked["right_row"].to_numpy()] = False
+    nobodys = at_rows(students, np.flatnonzero(is_nobodys))
+    known = at_rows(persons.lazy().select(_OF_A_PERSON), holders), nobodys.select(_OF_A_PUPIL)
     with workspace.connect() as connection:
         reviewed = _decided(connection, *known, further=True)
     close_idle()
     # Records that are nobody's are few, and so are the children who could have them: of all others nothing more is read.
-    reach, rare = within_reach(holders, nobodys, settings)
-    near = pl.Series("left_row", np.union1d(reach, reviewed["left_row"].to_numpy()))
-    reviewed = reviewed.with_columns(near.search_sorted(reviewed["left_row"]).cast(pl.Int64).alias("left_row"))
+    reach, rare = within_reach(persons, nobodys, settings, holders)
+    near = np.union1d(reach, reviewed["left_row"].to_numpy())
+    reviewed = reviewed.with_columns(
+        pl.Series(near).search_sorted(reviewed["left_row"]).cast(pl.Int64).alias("left_row")
+    )
     found = link(
-        _rows_in(holders, near, how="semi"), nobodys, settings, reviewed=reviewed, model=model,
-        frequencies=rare.of_rows(near.to_numpy(), np.arange(known[1].height)),
+        at_rows(persons, holders[near]), nobodys, settings, reviewed=reviewed, model=model,
+        frequencies=rare.of_rows(near, np.arange(nobodys.height)),
     )  # fmt: skip
-    return _with_rows(found.links.filter(pl.col("decision") != REJECTED), known[0][near.to_numpy()], known[1])
-
-
-def _rows_in(records: Records, rows: pl.Series, *, how: Literal["semi", "anti"]) -> pl.LazyFrame:
-    places = rows.cast(pl.get_index_type()).alias("place").to_frame().lazy()
-    numbered = records.lazy().with_row_index("place")
-    return numbered.join(places, on="place", how=how, maintain_order="left").drop("place")
+    return _with_rows(found.links.filter(pl.col("decision") != REJECTED), known[0][near], known[1])
 
 
 def _note_doubtful(connection: duckdb.DuckDBPyConnection, doubtful: pl.DataFrame) -> None:

@@ -116,6 +116,11 @@ def _in_one_piece(tables: list[pl.DataFrame]) -> pl.DataFrame:
     return pl.DataFrame(whole)
 
 
+def at_rows(records: Records, rows: NDArray[np.int64]) -> pl.DataFrame:
+    """The records at these rows, rising, with every column; of a table that is read, nothing else is held but a piece of it."""
+    return pl.concat(_batches(records, rows))
+
+
 def _batches(records: Records, rows: NDArray[np.int64] | None) -> Iterator[pl.DataFrame]:
     """The records in pieces, at least one, which may be empty."""
     if isinstance(records, pl.DataFrame):

@@ -226,7 +226,10 @@ def test_of_a_table_that_meets_a_small_one_only_who_is_within_reach_need_be_look
     few = right.head(25)
     whole = link(left, few, settings, model=result.model)
 
-    rows, rare = within_reach(left.lazy() if lazy else left, few, settings)
+    # The others of the table, whom nobody asks for, are neither told nor counted.
+    table = pl.concat([few, left, right])
+    places = np.arange(few.height, few.height + left.height)
+    rows, rare = within_reach(table.lazy() if lazy else table, few, settings, places)
     assert 25 <= len(rows) < left.height
     frequencies = rare.of_rows(rows, np.arange(few.height))
     found = link(left[rows], few, settings, model=result.model, frequencies=frequencies)
