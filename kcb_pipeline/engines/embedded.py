@@ -217,6 +217,20 @@ def replace(connection: duckdb.DuckDBPyConnection, table: str, sql: str, paramet
     connection.execute(f"CREATE OR REPLACE TABLE {table} AS {sql}", parameters)
 
 
+@contextmanager
+def built_on_the_right(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Have every join of the statements inside keep in memory the table it names second, not the one it is expected to be smaller.
+
+    DuckDB expects one row where a large table was joined (LEFT) to empty ones by a condition between these. Where a statement goes on to join it, all
+    its rows were kept, once for each join: of 9.4 million records beside what schools report 6 GB did not suffice.
+    """
+    connection.execute("SET disabled_optimizers = 'build_side_probe_side'")
+    try:
+        yield
+    finally:
+        connection.execute("RESET disabled_optimizers")
+
+
 def has_table(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:
     """Whether the attached working database has that table."""
     found = scalar(

@@ -16,7 +16,7 @@ import duckdb
 import polars as pl
 
 from kcb_pipeline.config import Config
-from kcb_pipeline.engines.embedded import create, frame, rows
+from kcb_pipeline.engines.embedded import built_on_the_right, create, frame, rows
 from kcb_pipeline.engines.sql import run_step, step_rows
 from kcb_pipeline.identity import id_number
 from kcb_pipeline.identity.codes import citizen_numbers_of
@@ -174,7 +174,8 @@ def compare_registry_with_attendance(
         connection, PACKAGE, "long_leaves", "status.long_leaves", {"today": on, "long_leave_days": rule.long_leave_days}
     )
     limits = {"today": on, "absent_days": rule.absent_days, "headcount_days": rule.headcount_days}
-    run_step(connection, PACKAGE, "attendance", "status.attendance", limits)
+    with built_on_the_right(connection):  # what stood before, leaves and strays are often none, and records are many
+        run_step(connection, PACKAGE, "attendance", "status.attendance", limits)
 
 
 def gather_evidence(connection: duckdb.DuckDBPyConnection, on: dt.date, config: Config) -> None:

@@ -1,6 +1,8 @@
 """Connections: each sees its own file only, leaves nothing behind, and lets go of the file at its end."""
 
+import contextlib
 import os
+import re
 import subprocess
 import sys
 import weakref
@@ -11,7 +13,7 @@ import pytest
 
 from kcb_pipeline import faults
 from kcb_pipeline.engines import embedded
-from kcb_pipeline.engines.embedded import Limits, connect, create_in_pieces, rows
+from kcb_pipeline.engines.embedded import Limits, built_on_the_right, connect, create_in_pieces, rows
 
 LIMITS = Limits(memory="200MB", threads=1)
 
@@ -160,3 +162,27 @@ print(held - resident())
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
     assert int(done.stdout) > 100
+
+
+def test_a_table_beside_an_empty_one_is_not_taken_for_empty():
+    """That DuckDB does so is why `built_on_the_right` is there: when it no longer does, it may go."""
+    sql = (
+        "EXPLAIN SELECT l.a, n.b, m.b, s.b FROM large l LEFT JOIN nothing n ON n.a = l.a "
+        "LEFT JOIN nothing m ON m.a = l.a AND coalesce(n.b <= m.b, true) LEFT JOIN small s ON s.a = l.b WHERE l.is_live"
+    )
+    with connect(None, LIMITS) as connection:
+        connection.execute(
+            "CREATE TABLE large AS SELECT range AS a, range // 7 AS b, true AS is_live FROM range(200_000)"
+        )
+        connection.execute("CREATE TABLE small AS SELECT range AS a, range AS b FROM range(1_000)")
+        connection.execute("CREATE TABLE nothing AS SELECT 1::BIGINT AS a, 1 AS b WHERE false")
+
+        def joins():
+            return set(re.findall("Join Type: (LEFT|RIGHT)", str(connection.execute(sql).fetchall())))
+
+        assert "RIGHT" in joins()
+        with built_on_the_right(connection):
+            assert joins() == {"LEFT"}
+        with contextlib.suppress(ZeroDivisionError), built_on_the_right(connection):
+            raise ZeroDivisionError
+        assert "RIGHT" in joins()
