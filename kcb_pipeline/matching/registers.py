@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 
 from kcb_pipeline.config import Matching
-from kcb_pipeline.engines.embedded import close_idle, create, create_in_pieces, frame
+from kcb_pipeline.engines.embedded import close_idle, create, create_in_pieces, frame, rows
 from kcb_pipeline.engines.workspace import Workspace
 from kcb_pipeline.matching.chinese import (
     ID_BOTH_VALID_DIFFERENT,
@@ -132,14 +132,27 @@ def register_settings(on: dt.date, rule: Matching) -> Settings:
     )
 
 
-_IN_ORDER: Final = (f"{PERSONS} ORDER BY p.person", f"{STUDENTS} ORDER BY s.student")
-"""Of two candidates that weigh the same the first comes first, so the order is a part of the result."""
-
-
-def register_frames(connection: duckdb.DuckDBPyConnection) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The persons and the pupils that are linked, whole."""
-    persons, students = (frame(connection, sql) for sql in _IN_ORDER)
+def register_sizes(connection: duckdb.DuckDBPyConnection) -> tuple[int, int]:
+    """How many persons and how many pupils are linked."""
+    [(persons, students)] = rows(
+        connection, "SELECT (SELECT count(*) FROM standard.persons), (SELECT count(*) FROM standard.students)"
+    )
     return persons, students
+
+
+def register_frames(
+    connection: duckdb.DuckDBPyConnection, *, every: tuple[int, int] = (1, 1)
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The persons and the pupils that are linked, in their order; of either every so many."""
+    persons, students = (
+        frame(connection, f"{sql} WHERE {key} IN ({_EVERY.format(key=key, table=table, every=nth)}) ORDER BY {key}")
+        for (sql, key, table), nth in zip(_REGISTERS, every, strict=True)
+    )
+    return persons, students
+
+
+_REGISTERS: Final = ((PERSONS, "p.person", "standard.persons p"), (STUDENTS, "s.student", "standard.students s"))
+_EVERY: Final = "SELECT {key} FROM {table} QUALIFY (row_number() OVER (ORDER BY {key}) - 1) % {every} = 0"
 
 
 @contextmanager
@@ -150,9 +163,10 @@ def register_files(workspace: Workspace) -> Iterator[tuple[pl.LazyFrame, pl.Lazy
     files = folder / "persons.parquet", folder / "students.parquet"
     try:
         with workspace.connect() as connection:
-            for file, sql in zip(files, _IN_ORDER, strict=True):
+            for file, (sql, key, _) in zip(files, _REGISTERS, strict=True):
                 quoted = str(file).replace("'", "''")
-                connection.execute(f"COPY ({sql}) TO '{quoted}' (FORMAT parquet, COMPRESSION snappy)")
+                # Of two candidates that weigh the same the first comes first, so the order is a part of the result.
+                connection.execute(f"COPY ({sql} ORDER BY {key}) TO '{quoted}' (FORMAT parquet, COMPRESSION snappy)")
         yield pl.scan_parquet(files[0]), pl.scan_parquet(files[1])
     finally:
         for file in files:

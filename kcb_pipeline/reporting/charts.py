@@ -19,7 +19,7 @@ Scale = Callable[[float], float]
 
 _WIDTH: Final = 980.0
 _LEFT, _RIGHT, _TOP = 32.0, 32.0, 84.0
-_LEAST_SHOWN: Final = -40.0
+_LEAST_SHOWN: Final = -40
 """Weights further down are counted in the first column: nothing is decided there."""
 
 
@@ -28,11 +28,11 @@ _LEAST_SHOWN: Final = -40.0
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One row of the distribution: its words, and weights by part (words, colour, weights)."""
+    """One row of the distribution: its words, and by part (words, colour) how many pairs have a weight from each whole number up to the next."""
 
     words: str
     english: str
-    parts: tuple[tuple[str, str, Sequence[float]], ...]
+    parts: tuple[tuple[str, str, Mapping[int, int]], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +44,11 @@ class Mark:
     colour: str
 
 
-def weight_distribution(panels: Sequence[Panel], marks: Sequence[Mark], *, step: float = 1.0) -> str:
+def weight_distribution(panels: Sequence[Panel], marks: Sequence[Mark]) -> str:
     """Match weights of pairs, a panel a decision on one axis, so that few pairs are seen beside many."""
-    every = [w for panel in panels for _, _, weights in panel.parts for w in weights] or [0.0]
+    every = [weight for panel in panels for _, _, counts in panel.parts for weight in counts] or [0]
     low = max(math.floor(min(every) / 5) * 5 - 5, _LEAST_SHOWN)
-    high = max(math.ceil(max(every) / 5) * 5 + 5, low + 10)
+    high = max(math.ceil((max(every) + 1) / 5) * 5 + 5, low + 10)
     left, right = _LEFT + 132, _WIDTH - _RIGHT
 
     def x(weight: float) -> float:
@@ -64,7 +64,7 @@ def weight_distribution(panels: Sequence[Panel], marks: Sequence[Mark], *, step:
         words = f"≤ {tick:g}" if tick == low and min(every) < low else f"{tick:g}"
         out.append(text(x(tick), bottom + 18, words, size=11, fill=QUIET, anchor="middle"))
     for number, panel in enumerate(panels):
-        out += _histogram(panel, top + number * (height + gap), height, x, (low, high), step, left, right)
+        out += _histogram(panel, top + number * (height + gap), height, x, (low, high), left, right)
     for place, mark in enumerate(sorted(marks, key=lambda one: one.weight)):
         out.append(
             line(
@@ -93,14 +93,14 @@ def weight_distribution(panels: Sequence[Panel], marks: Sequence[Mark], *, step:
 
 
 def _histogram(
-    panel: Panel, top: float, height: float, x: Scale, span: tuple[float, float], step: float, left: float, right: float
+    panel: Panel, top: float, height: float, x: Scale, span: tuple[int, int], left: float, right: float
 ) -> list[str]:
     low, high = span
-    bins = int((high - low) / step)
+    bins = high - low
     counted = [[0] * bins for _ in panel.parts]
-    for counts, (_, _, weights) in zip(counted, panel.parts, strict=True):
-        for weight in weights:
-            counts[min(max(int((weight - low) / step), 0), bins - 1)] += 1
+    for columns, (_, _, counts) in zip(counted, panel.parts, strict=True):
+        for weight, count in counts.items():
+            columns[max(weight - low, 0)] += count
     most = max((sum(column) for column in zip(*counted, strict=True)), default=0)
     total = sum(map(sum, counted))
     bottom = top + height
@@ -122,9 +122,9 @@ def _histogram(
             if not count:
                 continue
             tall = math.log10(whole + 1) * scale * count / whole
-            start = low + place * step
-            tip = f"{words} {start:g}…{start + step:g}: {count:,}"
-            out.append(rect(x(start) + 0.5, base - tall, x(start + step) - x(start) - 1, tall, colour, tip=tip))
+            start = low + place
+            tip = f"{words} {start}…{start + 1}: {count:,}"
+            out.append(rect(x(start) + 0.5, base - tall, x(start + 1) - x(start) - 1, tall, colour, tip=tip))
             base -= tall
     out.append(line(left, bottom, right, bottom, QUIET))
     return out

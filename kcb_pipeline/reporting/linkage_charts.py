@@ -12,13 +12,13 @@ from typing import Any, Final
 import duckdb
 import polars as pl
 
-from kcb_pipeline.engines.embedded import frame, has_table, scalar
+from kcb_pipeline.engines.embedded import frame, has_table, rows, scalar
 from kcb_pipeline.errors import UsageError
 from kcb_pipeline.home import Home
 from kcb_pipeline.matching.linkage import orphaned_share
 from kcb_pipeline.matching.model import Model
 from kcb_pipeline.matching.potential import best_weights
-from kcb_pipeline.matching.registers import register_frames, register_settings
+from kcb_pipeline.matching.registers import register_frames, register_settings, register_sizes
 from kcb_pipeline.matching.settings import Settings
 from kcb_pipeline.reporting import charts
 from kcb_pipeline.reporting.charts import Level, Mark, Panel, Rule, Step
@@ -46,24 +46,30 @@ def linkage_charts(
         if not has_table(connection, "matched", "model"):
             raise UsageError(f"{on} has not been linked yet")
         model = Model.from_json(str(scalar(connection, "SELECT model FROM matched.model")))
-        links = frame(connection, "SELECT * FROM matched.links").sort("person", "student")
         draw: dict[str, Callable[[], str | None]] = {
-            "match-weights": lambda: _weights(links),
+            "match-weights": lambda: _weights(connection),
             "m-and-u": lambda: model_levels(settings, model),
             "blocking": lambda: _blocking(frame(connection, "SELECT * FROM matched.blocking")),
             "unlinkables": lambda: _unlinkables(connection, settings, model),
-            "waterfall": lambda: _waterfall(_pair(connection, links, child_id), settings, _lowest(links, "linked")),
+            "waterfall": lambda: _waterfall(_pair(connection, child_id), settings, _lowest(connection, "linked")),
         }
         drawn = {name: draw[name]() for name in CHARTS if name in only}
     return {name: chart for name, chart in drawn.items() if chart is not None}
 
 
-def _weights(links: pl.DataFrame) -> str:
-    def of(decision: str, *, by_weight: bool | None = None) -> list[float]:
-        chosen = links.filter(pl.col("decision") == decision)
-        if by_weight is not None:
-            chosen = chosen.filter((pl.col("method") == "probabilistic") == by_weight)
-        return chosen["match_weight"].to_list()
+def _weights(connection: duckdb.DuckDBPyConnection) -> str:
+    # There are as many pairs as children: they are counted where they are.
+    counted = rows(
+        connection,
+        "SELECT decision, method = 'probabilistic', floor(match_weight)::INTEGER, count(*) FROM matched.links GROUP BY ALL ORDER BY ALL",
+    )
+
+    def of(decision: str, *, by_weight: bool | None = None) -> dict[int, int]:
+        counts: dict[int, int] = {}
+        for decided, weighed, weight, count in counted:
+            if decided == decision and by_weight in (None, weighed):
+                counts[weight] = counts.get(weight, 0) + count
+        return counts
 
     linked, review, rejected = DECISIONS.values()
     panels = (
@@ -76,16 +82,17 @@ def _weights(links: pl.DataFrame) -> str:
         ("linked", "最低认定 lowest linked", TEAL),
         ("review", "最低待核 lowest in doubt", RED),
     ):
-        lowest = _lowest(links, decision)
+        lowest = _lowest(connection, decision)
         if lowest is not None:
             marks.append(Mark(lowest, f"{words} {lowest:.1f}", colour))
     return charts.weight_distribution(panels, marks)
 
 
-def _lowest(links: pl.DataFrame, decision: str) -> float | None:
+def _lowest(connection: duckdb.DuckDBPyConnection, decision: str) -> float | None:
     """The lowest weight at which a weighed pair got this decision: where the threshold came to lie that night."""
-    chosen = links.filter((pl.col("decision") == decision) & (pl.col("method") == "probabilistic"))["match_weight"]
-    return None if chosen.is_empty() else float(chosen.to_numpy().min())
+    least = "SELECT min(match_weight) FROM matched.links WHERE decision = ? AND method = 'probabilistic'"
+    found: float | None = scalar(connection, least, [decision])
+    return found
 
 
 def model_levels(settings: Settings, model: Model) -> str:
@@ -108,25 +115,34 @@ def _blocking(report: pl.DataFrame) -> str:
 
 
 def _unlinkables(connection: duckdb.DuckDBPyConnection, settings: Settings, model: Model) -> str:
-    sides, tables = {}, register_frames(connection)
-    orphaned = orphaned_share(settings, model, *(records.height for records in tables))
-    for words, records in zip(("人口（户籍、流动）", "学籍"), tables, strict=True):
-        some = records.gather_every(max(math.ceil(records.height / _MOST_RECORDS), 1))
+    sides: dict[str, list[float]] = {}
+    sizes = register_sizes(connection)
+    orphaned = orphaned_share(settings, model, *sizes)
+    persons, students = (max(math.ceil(size / _MOST_RECORDS), 1) for size in sizes)
+    for words, some in zip(
+        ("人口（户籍、流动）", "学籍"), register_frames(connection, every=(persons, students)), strict=True
+    ):
         sides[words] = best_weights(some, settings, model, orphaned=orphaned).tolist()
     probability = settings.link_probability
     return charts.unlinkables(sides, math.log2(probability) - math.log2(1 - probability))
 
 
-def _pair(connection: duckdb.DuckDBPyConnection, links: pl.DataFrame, child_id: str | None) -> dict[str, Any] | None:
+def _pair(connection: duckdb.DuckDBPyConnection, child_id: str | None) -> dict[str, Any] | None:
     """The pair whose weights are shown: a child's best, or the linked one of least weight."""
     if child_id is not None:
-        persons = frame(connection, "SELECT child_id, person FROM standard.children")
-        mine = links.join(persons.filter(pl.col("child_id") == child_id), on="person", how="semi")
+        mine = connection.sql(
+            "SELECT * FROM matched.links WHERE person IN (SELECT person FROM standard.children WHERE child_id = ?) "
+            "ORDER BY match_weight DESC, student LIMIT 1",
+            params=[child_id],
+        ).pl()
         if mine.is_empty():
             raise UsageError(f"no candidate was kept for the child {child_id} on that date")
-        return mine.sort("match_weight", "student", descending=[True, False]).row(0, named=True)
-    weighed = links.filter((pl.col("method") == "probabilistic") & (pl.col("decision") == "linked"))
-    return weighed.sort("match_weight", "person", "student").row(0, named=True) if weighed.height else None
+        return mine.row(0, named=True)
+    weighed = frame(
+        connection,
+        "SELECT * FROM matched.links WHERE method = 'probabilistic' AND decision = 'linked' ORDER BY match_weight, person, student LIMIT 1",
+    )
+    return weighed.row(0, named=True) if weighed.height else None
 
 
 def _waterfall(pair: dict[str, Any] | None, settings: Settings, threshold: float | None) -> str | None:

@@ -21,6 +21,7 @@ from kcb_pipeline.matching.registers import (
     register_files,
     register_frames,
     register_settings,
+    register_sizes,
 )
 from kcb_pipeline.matching.settling import looked_at, settle
 from kcb_pipeline.matching.weighing import prepare, with_keys
@@ -327,6 +328,13 @@ def test_persons_are_stood_for_by_the_row_of_their_register_and_a_shared_number_
     assert {name: value for name, value in three.items() if value is not None} == {
         "person": 3, "population_type": "registered", "population_row": 6, "name": "丙",
     }  # fmt: skip
+
+
+def test_of_a_large_register_every_so_many_are_looked_at(registers):
+    persons, students = register_frames(registers.connection, every=(2, 3))
+
+    assert register_sizes(registers.connection) == (3, 3)
+    assert (persons["person"].to_list(), students["student"].to_list()) == ([1, 3], [7])
 
 
 def test_links_are_counted_by_the_county_of_the_hukou_and_by_that_of_residence_where_none_is_known(registers):

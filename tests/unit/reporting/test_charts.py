@@ -28,14 +28,14 @@ STEPS = (
 )
 DRAWN = {
     "weights": lambda: charts.weight_distribution(
-        (Panel("认定", "linked", (("键", svg.DEEP, [20.5, 20.6, 31.0]), ("权重", svg.BLUE, [9.5]))), Panel("待核", "in doubt", (("待核", svg.AMBER, []),))),
+        (Panel("认定", "linked", (("键", svg.DEEP, {20: 2, 31: 1}), ("权重", svg.BLUE, {9: 1}))), Panel("待核", "in doubt", (("待核", svg.AMBER, {}),))),
         (Mark(8.0, "最低认定", svg.TEAL),),
     ),
     "levels": lambda: charts.levels_chart([Level("姓名", "相同", "equal", 0.9, 0.001), Level("姓名", "不同", "different", 0.1, 0.999)]),
     "waterfall": lambda: charts.waterfall(STEPS, decision="认定", probability=0.97, threshold=4.0),
     "blocking": lambda: charts.blocking_gains([Rule("姓名、出生日期", 97, 97), Rule("名、出生日期", 120, 12, 4000)]),
     "unlinkables": lambda: charts.unlinkables({"人口": [1.0, 12.0, 12.0, 20.0], "学籍": [20.0, 20.0]}, 5.6),
-    "nothing": lambda: charts.weight_distribution((Panel("认定", "linked", (("键", svg.DEEP, []),)),), ()),
+    "nothing": lambda: charts.weight_distribution((Panel("认定", "linked", (("键", svg.DEEP, {}),)),), ()),
     "no records": lambda: charts.unlinkables({"人口": []}, 5.6),
     "no rules": lambda: charts.blocking_gains([]),
 }  # fmt: skip
@@ -93,7 +93,7 @@ def test_every_pair_is_counted_in_the_distribution():
 
 def test_weights_far_below_are_counted_in_the_first_column():
     chart = ET.fromstring(
-        charts.weight_distribution((Panel("未采用", "x", (("候选", svg.GREY, [-90.0, -77.0, 3.0]),)),), ())
+        charts.weight_distribution((Panel("未采用", "x", (("候选", svg.GREY, {-90: 1, -77: 1, 3: 1}),)),), ())
     )
 
     assert "≤ -40" in words(chart)
