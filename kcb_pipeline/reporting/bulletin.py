@@ -1,4 +1,4 @@
-"""The counts of 通报: the county's month by township, which of them are hidden so that they give nobody away (`kcb_pipeline.reporting.suppression`)."""
+"""The counts of 通报, the county's month by township, and which of them are hidden so that they give nobody away (`suppression`)."""
 
 from __future__ import annotations
 

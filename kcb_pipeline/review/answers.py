@@ -138,7 +138,8 @@ def read_answers(folder: Path) -> list[Answer]:
 
 
 def add_answers(folder: Path, new: Sequence[Answer]) -> list[Answer]:
-    """Append the answers that say something new; which those were. An answer its reviewer has given before changes nothing.
+    """Append the answers that say something new; which those were. An answer its reviewer has given last changes nothing, nor does one of a workbook
+    that was brought in before: whoever brings a folder in again, with the workbook of a changed mind in it, changes it back otherwise.
 
     Raises UsageError where they are dated before an answer that is there already.
     """
@@ -146,9 +147,11 @@ def add_answers(folder: Path, new: Sequence[Answer]) -> list[Answer]:
     with FileLock(folder / ".answers.lock"):
         known = read_answers(folder)
         last = {(answer.pair, answer.reviewer): answer.answer for answer in known}
+        came = {(answer.pair, answer.reviewer, answer.sheet) for answer in known}
         added = []
         for answer in new:
-            if last.get((answer.pair, answer.reviewer)) != answer.answer:
+            is_news = last.get((answer.pair, answer.reviewer)) != answer.answer
+            if is_news and (answer.pair, answer.reviewer, answer.sheet) not in came:
                 last[answer.pair, answer.reviewer] = answer.answer
                 added.append(answer)
         if not added:
