@@ -20,7 +20,7 @@ from kcb_pipeline.ledgers.previous import versions
 from kcb_pipeline.review.answers import Verdict, add_answers, read_answers, weigh
 from kcb_pipeline.review.filled import Fault, read_filled
 from kcb_pipeline.review.pairs import identities, locate
-from kcb_pipeline.review.rounds import Round, known_pairs, round_of
+from kcb_pipeline.review.rounds import Round, known_pairs, round_of, rounds
 from kcb_pipeline.review.sampling import REVIEWED
 from kcb_pipeline.review.workbook import Pair, write_workbook
 
@@ -79,7 +79,7 @@ def _disputed(
     """Pairs on which reviewers differ, where they stand in this night, without those this reviewer has answered."""
     numbers = [v.pair for v in verdicts.values() if v.state == "disputed" and not _has_answered(v, reviewer)]
     columns = ("pair", "person", "registry_row")
-    known = known_pairs(folder).filter(pl.col("pair").is_in(numbers))
+    known = known_pairs(rounds(folder)).filter(pl.col("pair").is_in(numbers))
     known = known.drop("person", "student", "registry_row")
     if known.is_empty():
         return pl.DataFrame(schema={"pair": pl.String, "person": pl.Int64, "registry_row": pl.Int64})
@@ -125,8 +125,8 @@ def import_answers(home: Home, paths: Sequence[Path], *, on: dt.date | None, tod
         raise UsageError(
             f"the night of {latest} has been published: answers bind later nights, so date them {latest} or later"
         )
-    known = known_pairs(home.reviews)
-    filled = [(path, read_filled(path, known, on)) for path in paths]
+    drawn = rounds(home.reviews)
+    filled = [(path, read_filled(path, drawn, on)) for path in paths]
     added = add_answers(home.reviews, [answer for _, one in filled for answer in one.answers])
     new = {(answer.pair, answer.reviewer, answer.sheet) for answer in added}
     return [
