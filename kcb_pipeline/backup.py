@@ -3,10 +3,12 @@
 Under the publication lock everything is linked aside, which takes no time and no space (published files are replaced, never written
 over, so a link stays what it was); the archive is written from the links while nights go on. The manifest comes last: an archive
 that was torn off has none. Everything in the home is taken but what a night makes anew (`work/`), what has to be asked for
-(`extracts/`, `dagster/`) and what is hidden (locks, files on their way); so nothing that is added to a home later is forgotten.
+(`extracts/`, `dagster/`) and what is hidden (locks, files on their way); so nothing that is added to a home later is forgotten. What an operator
+keeps elsewhere and has linked into the home (`kcb.toml`, `published/` on another disk) is taken as what it leads to.
 
-The way back never writes over a home: it unpacks beside it, holds every file to its digest, verifies the chain of the ledgers and
-the cases, and only then renames. The archive holds identities.
+The way back never writes over a home: it unpacks beside it (within it, where there is an empty one: a volume that was mounted there is no folder
+that could be renamed), holds every file to its digest, verifies the chain of the ledgers and the cases, and only then renames. The archive holds
+identities.
 """
 
 from __future__ import annotations
@@ -83,7 +85,7 @@ def _link_aside(home: Home, aside: Path, left_out: set[str]) -> None:
     home.published.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(home.published / LOCK_NAME, timeout=LOCK_WAIT_SECONDS):
-            for path in _files(home.folder, left_out):
+            for path in _files(home.folder, left_out, with_links=True):
                 copy = aside / path.relative_to(home.folder)
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 if path.is_relative_to(home.state) and path.suffix == ".db":
@@ -94,9 +96,10 @@ def _link_aside(home: Home, aside: Path, left_out: set[str]) -> None:
         raise KcbError("a publication has held its lock for an hour: look for a run that hangs") from None
 
 
-def _files(folder: Path, left_out: set[str]) -> Iterator[Path]:
+def _files(folder: Path, left_out: set[str], *, with_links: bool = False) -> Iterator[Path]:
+    """The files below a folder that are taken; `with_links`: also what the folder itself, but nothing below it, has as a link."""
     for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or path.name in left_out or path.is_symlink():
+        if path.name.startswith(".") or path.name in left_out or (path.is_symlink() and not with_links):
             continue
         if path.is_dir():
             yield from _files(path, set())
@@ -106,7 +109,7 @@ def _files(folder: Path, left_out: set[str]) -> Iterator[Path]:
 
 def _link(path: Path, copy: Path) -> None:
     try:
-        os.link(path, copy)
+        os.link(path.resolve(), copy)
     except FileNotFoundError:
         return  # erased meanwhile, by retention or by who delivers extracts
     except OSError:  # a file system without links, or a part of the home on another one
@@ -196,13 +199,18 @@ def restore(backup: Path, home: Home) -> Backup:
         raise UsageError(f"{home.folder} is not empty: a backup is restored into a new home, never over one")
     place = home.folder.resolve()
     place.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{place.name}.restoring-", dir=place.parent) as folder:
+    is_there = place.exists()
+    within = place if is_there else place.parent
+    with tempfile.TemporaryDirectory(prefix=f".{place.name}.restoring-", dir=within) as folder:
         aside = Path(folder) / "home"
         aside.mkdir()
         found = check(backup, aside)
-        if place.exists():
-            place.rmdir()
-        aside.rename(place)
+        if is_there:
+            place.chmod(0o700)
+            for path in sorted(aside.iterdir(), key=lambda path: path.name == home.published.name):  # the ledgers last
+                path.rename(place / path.name)
+        else:
+            aside.rename(place)
         return found
 
 

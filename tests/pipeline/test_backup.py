@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sqlite3
+import stat
 import tarfile
 import threading
 from contextlib import closing
@@ -93,6 +94,47 @@ def test_all_is_taken_but_what_is_made_anew_what_is_hidden_and_what_is_a_link(tm
 
     with tarfile.open(back_up(Place(home), tmp_path / "one.tar", now=NOW).path) as archive:
         assert archive.getnames() == ["kcb.toml", "reviews/work/answers.jsonl", "manifest.json"]
+
+
+def test_what_an_operator_keeps_elsewhere_and_links_into_the_home_is_taken(tmp_path):
+    home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
+    (elsewhere / "disk" / "versions").mkdir(parents=True)
+    (elsewhere / "kcb.toml").write_text("[school_age]\nentry_age = 7\n")
+    (elsewhere / "disk" / "versions" / "one").write_text("1")
+    (elsewhere / "disk" / "other").symlink_to(elsewhere / "kcb.toml")
+    home.mkdir()
+    (home / "kcb.toml").symlink_to(elsewhere / "kcb.toml")
+    (home / "published").symlink_to(elsewhere / "disk")
+    (home / "work").symlink_to(elsewhere / "disk")
+
+    restore(back_up(Place(home), tmp_path / "one.tar", now=NOW).path, Place(tmp_path / "again"))
+
+    assert set(contents(tmp_path / "again")) == {"kcb.toml", "published/versions/one"}
+    assert not (tmp_path / "again" / "kcb.toml").is_symlink()
+    assert Place(tmp_path / "again").config().school_age.entry_age == 7
+
+
+def test_a_volume_that_is_mounted_where_the_home_is_to_be_stays_and_is_filled(small, tmp_path):
+    """What is mounted can neither be renamed nor removed, and its parent may be nobody's to write in."""
+    volume = tmp_path / "home"
+    volume.mkdir(mode=0o755)
+    before = volume.stat().st_ino
+
+    restore(small, Place(volume))
+
+    assert volume.stat().st_ino == before
+    assert [path.name for path in volume.iterdir()] == ["kcb.toml"]
+    assert stat.S_IMODE(volume.stat().st_mode) == 0o700
+
+
+def test_a_torn_backup_leaves_nothing_in_an_empty_home_either(small, tmp_path):
+    (tmp_path / "home").mkdir()
+    (tmp_path / "torn.tar").write_bytes(small.read_bytes()[:600])
+
+    with pytest.raises(VerificationError):
+        restore(tmp_path / "torn.tar", Place(tmp_path / "home"))
+
+    assert list((tmp_path / "home").iterdir()) == []
 
 
 def test_a_restored_home_goes_on_where_the_other_was(first_night, tmp_path):
