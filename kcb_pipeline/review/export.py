@@ -17,7 +17,7 @@ import polars as pl
 from kcb_pipeline.errors import UsageError
 from kcb_pipeline.home import Home
 from kcb_pipeline.ledgers.previous import versions
-from kcb_pipeline.review.answers import Verdict, add_answers, read_answers, weigh
+from kcb_pipeline.review.answers import Verdict, add_answers, read_answers, reviewer_name, weigh
 from kcb_pipeline.review.filled import Fault, read_filled
 from kcb_pipeline.review.pairs import identities, locate
 from kcb_pipeline.review.rounds import Round, known_pairs, round_of, rounds
@@ -54,6 +54,7 @@ def export_pairs(home: Home, on: dt.date, *, per_band: int, reviewer: str | None
         raise UsageError(
             "a reviewer's name has letters, digits, dots and blanks only: it becomes part of a file's name"
         )
+    reviewer = None if reviewer is None else reviewer_name(reviewer)
     workspace = home.workspace(on)
     if not workspace.database.exists():
         raise UsageError(f"{on} has not been run, or its working files have been erased")

@@ -15,7 +15,7 @@ from python_calamine import CalamineError, CalamineWorkbook
 from kcb_pipeline.errors import ContractError
 from kcb_pipeline.extracts.landing import column_letter
 from kcb_pipeline.extracts.packed import refuse_packed_bomb
-from kcb_pipeline.review.answers import WORDS, Answer
+from kcb_pipeline.review.answers import WORDS, Answer, reviewer_name
 from kcb_pipeline.review.rounds import Round, known_pairs, up_to
 from kcb_pipeline.review.workbook import ANSWER, INSTRUCTIONS, NUMBER, PAIRS, REVIEWER, ROUND
 
@@ -51,7 +51,8 @@ def read_filled(path: Path, drawn: Sequence[Round], on: dt.date) -> Filled:
     Raises ContractError where the file is no workbook of ours.
     """
     sheets = _sheets(path)
-    reviewer, cell = _entry(sheets[INSTRUCTIONS], REVIEWER)
+    written, cell = _entry(sheets[INSTRUCTIONS], REVIEWER)
+    reviewer = reviewer_name(written)
     if not reviewer:
         return Filled("", (), (Fault(cell, NO_REVIEWER),), 0)
     round_name, cell = _entry(sheets[INSTRUCTIONS], ROUND)

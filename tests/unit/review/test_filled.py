@@ -97,6 +97,13 @@ def test_two_answers_to_one_pair_are_believed_where_they_are_one(read):
     assert (differing.answers, told(differing)) == ((), {(f"{PAIRS}!C3", TWICE)})
 
 
+@pytest.mark.parametrize("written", ["张三", "张 三", " 张　三 ", "张三\u200b"])
+def test_a_reviewer_is_one_however_the_name_is_typed(read, written):
+    found = read(("P1", "是同一人"), reviewer=written)
+
+    assert (found.reviewer, [answer.reviewer for answer in found.answers]) == ("张三", ["张三"])
+
+
 def test_without_a_reviewer_nothing_is_believed(read):
     found = read(("P1", "是同一人"), reviewer=None)
 
