@@ -188,9 +188,15 @@ def test_returned_untouched_it_changes_nothing_and_trips_no_gate(first, tmp_path
     out = home.extracts(SECOND) / "verifications" / "原样.xlsx"
     out.parent.mkdir(parents=True)
     out.write_bytes(worklist(home).read_bytes())
+    out.with_name("石桥镇 张三.et").write_bytes(b"of another program")
+    (home.extracts(SECOND) / "absences.xls").write_bytes(b"of an old one")
 
-    home.night(SECOND)
+    said = home.night(SECOND)
 
+    [warning] = [line for line in (said.stdout + said.stderr).splitlines() if "left alone" in line]
+    assert "absences.xls, 1 in verifications/" in warning
+    assert "张三" not in said.stdout + said.stderr
+    assert "absences" in next(line for line in (said.stdout + said.stderr).splitlines() if "not sent" in line)
     assert home.query(
         "SELECT read, landed, quarantined, unanswered FROM row_accounts WHERE version = 2 AND source = 'verifications'"
     ) == [(10, 10, 0, 10)]
