@@ -225,14 +225,9 @@ def check(backup: Path, into: Path) -> Backup:
         raise VerificationError(
             f"{backup} has no manifest at its end: it was torn off while it was written or copied; take another"
         )
-    manifest = json.loads((into / MANIFEST).read_text(encoding="utf-8"))
+    expected = _expected(into / MANIFEST, backup)
     (into / MANIFEST).unlink()
     del there[MANIFEST]
-    if manifest["format"] != _FORMAT:
-        raise UsageError(
-            f"{backup} was written by kcb {manifest['code_version']} in a form this kcb {__version__} does not know"
-        )
-    expected = {name: entry["sha256"] for name, entry in manifest["files"].items()}
     wrong = sorted(name for name in expected.keys() | there.keys() if expected.get(name) != there.get(name))
     if wrong:
         raise VerificationError(
@@ -249,6 +244,19 @@ def check(backup: Path, into: Path) -> Backup:
             )
     version, content_digest = _latest(restored)
     return Backup(backup, len(expected), backup.stat().st_size, version, content_digest)
+
+
+def _expected(manifest: Path, backup: Path) -> dict[str, str]:
+    """The digest of every file that a backup holds, as its manifest lists them. UsageError where a later kcb wrote it."""
+    try:
+        said = json.loads(manifest.read_text(encoding="utf-8"))
+        form, version = said["format"], said["code_version"]
+        listed = {name: entry["sha256"] for name, entry in said["files"].items()} if form == _FORMAT else {}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise VerificationError(f"{backup} is not what was backed up: its manifest was changed; take another") from None
+    if form != _FORMAT:
+        raise UsageError(f"{backup} was written by kcb {version} in a form this kcb {__version__} does not know")
+    return listed
 
 
 def _unpack(archive: tarfile.TarFile, into: Path) -> dict[str, str]:

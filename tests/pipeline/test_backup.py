@@ -280,6 +280,18 @@ def test_nor_has_a_second_file_of_the_same_name(tmp_path):
         restore(tmp_path / "one.tar", Place(tmp_path / "home"))
 
 
+@pytest.mark.parametrize(
+    "content", [b"", b"\xff", b"{", b"[]", b"{}", b'{"format": 1, "code_version": "1", "files": 7}',
+                b'{"format": 1, "code_version": "1", "files": {"kcb.toml": {"sha25": ""}}}'],
+)  # fmt: skip
+def test_a_manifest_that_was_changed_is_said(small, tmp_path, content):
+    def change(name, whole):
+        yield name, content if name == "manifest.json" else whole
+
+    with pytest.raises(VerificationError, match="its manifest was changed"):
+        restore(rewritten(small, tmp_path / "changed.tar", change), Place(tmp_path / "home"))
+
+
 def test_a_form_of_later_is_said(archive, tmp_path):
     def change(name, content):
         yield name, json.dumps(json.loads(content) | {"format": 99}).encode() if name == "manifest.json" else content
