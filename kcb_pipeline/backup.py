@@ -30,7 +30,7 @@ from typing import IO, Final
 from filelock import FileLock, Timeout
 
 from kcb_pipeline import __version__
-from kcb_pipeline.engines.embedded import connect, rows
+from kcb_pipeline.engines.embedded import Limits, connect, rows
 from kcb_pipeline.errors import KcbError, UsageError, VerificationError
 from kcb_pipeline.home import Home
 from kcb_pipeline.ledgers.digest import verify
@@ -161,9 +161,18 @@ def _latest(home: Home) -> tuple[int | None, str | None]:
     """The latest version and its digest, of whatever schema: what this program cannot go on with can still be saved."""
     if not home.ledgers.exists():
         return None, None
-    with connect(home.ledgers, home.limits(), read_only=True) as connection:
+    with connect(home.ledgers, _limits(home), read_only=True) as connection:
         [latest] = rows(connection, "SELECT max(version), max_by(content_digest, version) FROM ledger_versions")
     return latest[0], latest[1]
+
+
+def _limits(home: Home) -> Limits:
+    """What the settings of a home allow, and the defaults where these cannot be read: a slip in them, or one of another version of this program, is no
+    reason to be without a backup, nor to leave one unread."""
+    try:
+        return home.limits()
+    except UsageError:
+        return Limits(temporary=home.work)
 
 
 class _Digesting:
@@ -234,8 +243,8 @@ def check(backup: Path, into: Path) -> Backup:
             f"{backup} is not what was backed up: {len(wrong)} file(s) differ, the first is {wrong[0]}; take another"
         )
     restored = Home(into)
-    if versions(restored.ledgers, restored.limits()):
-        with connect(restored.ledgers, restored.limits(), read_only=True) as connection:
+    if versions(restored.ledgers, _limits(restored)):
+        with connect(restored.ledgers, _limits(restored), read_only=True) as connection:
             _, faults = verify(connection)
             _, lost = verify_replay(connection)
         if faults or lost:

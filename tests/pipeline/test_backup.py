@@ -312,6 +312,17 @@ def test_nothing_is_written_over(home, archive, tmp_path):
     assert contents(home.folder) == before
 
 
+def test_settings_that_cannot_be_read_are_backed_up_and_restored_as_they_are(home, tmp_path):
+    """A slip of tonight, or a setting of another version of this program: to mend it there have to be a home and a backup."""
+    broken = home.copy(tmp_path / "broken")
+    (broken.folder / "kcb.toml").write_text("[school_age]\nof_another_version = 1\n")
+
+    restore(back_up(Place(broken.folder), tmp_path / "one.tar", now=NOW).path, Place(tmp_path / "again"))
+
+    assert (tmp_path / "again" / "kcb.toml").read_text() == "[school_age]\nof_another_version = 1\n"
+    assert (tmp_path / "again" / "published" / "ledgers.duckdb").read_bytes() == home.ledgers.read_bytes()
+
+
 def test_another_schema_is_refused_by_name(home, tmp_path):
     import duckdb
 
