@@ -118,10 +118,13 @@ def import_answers(home: Home, paths: Sequence[Path], *, on: dt.date | None, tod
     """Bring filled workbooks in: what is right is kept, dated `on`; what has to be mended is named.
 
     Without a date it is today, or the latest comparison date published where that is later. Raises UsageError where the date
-    lies before a night that was published: its re-run would come out differently.
+    lies before a night that was published (its re-run would come out differently), or ahead of both: dates never go back, so a mistyped year would be
+    that of every answer after it.
     """
     latest = max((v.comparison_date for v in versions(home.ledgers, home.limits())), default=dt.date.min)
     on = on or max(today, latest)
+    if on > max(today, latest):
+        raise UsageError(f"{on} lies ahead: answers are dated {max(today, latest)} at the latest")
     if on < latest:
         raise UsageError(
             f"the night of {latest} has been published: answers bind later nights, so date them {latest} or later"
