@@ -41,6 +41,8 @@ from kcb_pipeline.ledgers.replay import verify_replay
 MANIFEST: Final = "manifest.json"
 _FORMAT: Final = 1
 _MADE_ANEW: Final = ("work",)
+_OF_THE_DISK: Final = "lost+found"
+"""What ext4 keeps at the root of a disk, for root alone: a disk that is mounted as the home, or in it, has it, and is empty nonetheless."""
 _BY_REQUEST: Final = ("extracts", "dagster")
 _CHUNK: Final = 1 << 20
 
@@ -85,7 +87,7 @@ def _link_aside(home: Home, aside: Path, left_out: set[str]) -> None:
     home.published.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(home.published / LOCK_NAME, timeout=LOCK_WAIT_SECONDS):
-            for path in _files(home.folder, left_out, with_links=True):
+            for path in _files(home.folder, {_OF_THE_DISK, *left_out}, with_links=True):
                 copy = aside / path.relative_to(home.folder)
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 if path.is_relative_to(home.state) and path.suffix == ".db":
@@ -102,7 +104,7 @@ def _files(folder: Path, left_out: set[str], *, with_links: bool = False) -> Ite
         if path.name.startswith(".") or path.name in left_out or (path.is_symlink() and not with_links):
             continue
         if path.is_dir():
-            yield from _files(path, set())
+            yield from _files(path, {_OF_THE_DISK})
         elif path.is_file() and not path.name.endswith(("-wal", "-shm", "-journal")):
             yield path
 
@@ -204,7 +206,7 @@ def restore(backup: Path, home: Home) -> Backup:
     Raises UsageError where the home holds anything, VerificationError where the backup is torn or not what was backed up, SchemaError
     where another schema published it.
     """
-    if home.folder.exists() and any(home.folder.iterdir()):
+    if home.folder.exists() and any(path.name != _OF_THE_DISK for path in home.folder.iterdir()):
         raise UsageError(f"{home.folder} is not empty: a backup is restored into a new home, never over one")
     place = home.folder.resolve()
     place.parent.mkdir(parents=True, exist_ok=True)

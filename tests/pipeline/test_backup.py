@@ -117,14 +117,18 @@ def test_what_an_operator_keeps_elsewhere_and_links_into_the_home_is_taken(tmp_p
 def test_a_volume_that_is_mounted_where_the_home_is_to_be_stays_and_is_filled(small, tmp_path):
     """What is mounted can neither be renamed nor removed, and its parent may be nobody's to write in."""
     volume = tmp_path / "home"
-    volume.mkdir(mode=0o755)
+    (volume / "lost+found").mkdir(parents=True)  # of ext4, which nobody but root may look into
     before = volume.stat().st_ino
 
     restore(small, Place(volume))
 
     assert volume.stat().st_ino == before
-    assert [path.name for path in volume.iterdir()] == ["kcb.toml"]
+    assert sorted(path.name for path in volume.iterdir()) == ["kcb.toml", "lost+found"]
     assert stat.S_IMODE(volume.stat().st_mode) == 0o700
+    (volume / "lost+found" / "a").touch()
+    (volume / "published" / "lost+found").mkdir(parents=True)
+    (volume / "published" / "lost+found" / "a").touch()
+    assert back_up(Place(volume), tmp_path / "again.tar", now=NOW).files == 1
 
 
 def test_a_torn_backup_leaves_nothing_in_an_empty_home_either(small, tmp_path):
