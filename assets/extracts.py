@@ -6,8 +6,9 @@ from typing import Any
 import dagster as dg
 
 from kcb_pipeline.extracts.catalogue import Source, sources
-from kcb_pipeline.extracts.delivery import told_headers
+from kcb_pipeline.extracts.delivery import EXTENSIONS, told_headers, told_strays
 from kcb_pipeline.night import Night, metadata_of
+from kcb_pipeline.orchestration.progress import note_of
 from kcb_pipeline.orchestration.stage import DATA_VERSION, stage
 from kcb_pipeline.progress import Progress
 
@@ -24,9 +25,12 @@ def delivery(night: Night, _: Progress, context: dg.AssetExecutionContext) -> Ma
     """What came for the date."""
     found = night.find_delivery()
     if found.strays:
-        context.log.warning("%d left alone in the date's folder (kcb check names them)", len(found.strays))
+        told = ", ".join(told_strays(found.strays))
+        note_of(context, "warning")(
+            f"left alone in the date's folder: {told} (kcb check names them; what is read is {', '.join(EXTENSIONS)})"
+        )
     if found.missing:
-        context.log.info("not sent, so their part of the evidence stays as it was: %s", ", ".join(found.missing))
+        note_of(context)(f"not sent, so their part of the evidence stays as it was: {', '.join(found.missing)}")
     files = {name: len(files) for name, files in found.files.items()}
     return {
         "files": files,

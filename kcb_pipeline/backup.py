@@ -3,10 +3,12 @@
 Under the publication lock everything is linked aside, which takes no time and no space (published files are replaced, never written
 over, so a link stays what it was); the archive is written from the links while nights go on. The manifest comes last: an archive
 that was torn off has none. Everything in the home is taken but what a night makes anew (`work/`), what has to be asked for
-(`extracts/`, `dagster/`) and what is hidden (locks, files on their way); so nothing that is added to a home later is forgotten.
+(`extracts/`, `dagster/`) and what is hidden (locks, files on their way); so nothing that is added to a home later is forgotten. What an operator
+keeps elsewhere and has linked into the home (`kcb.toml`, `published/` on another disk) is taken as what it leads to.
 
-The way back never writes over a home: it unpacks beside it, holds every file to its digest, verifies the chain of the ledgers and
-the cases, and only then renames. The archive holds identities.
+The way back never writes over a home: it unpacks beside it (within it, where there is an empty one: a volume that was mounted there is no folder
+that could be renamed), holds every file to its digest, verifies the chain of the ledgers and the cases, and only then renames. The archive holds
+identities.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from typing import IO, Final
 from filelock import FileLock, Timeout
 
 from kcb_pipeline import __version__
-from kcb_pipeline.engines.embedded import connect, rows
+from kcb_pipeline.engines.embedded import Limits, connect, rows
 from kcb_pipeline.errors import KcbError, UsageError, VerificationError
 from kcb_pipeline.home import Home
 from kcb_pipeline.ledgers.digest import verify
@@ -39,6 +41,8 @@ from kcb_pipeline.ledgers.replay import verify_replay
 MANIFEST: Final = "manifest.json"
 _FORMAT: Final = 1
 _MADE_ANEW: Final = ("work",)
+_OF_THE_DISK: Final = "lost+found"
+"""What ext4 keeps at the root of a disk, for root alone: a disk that is mounted as the home, or in it, has it, and is empty nonetheless."""
 _BY_REQUEST: Final = ("extracts", "dagster")
 _CHUNK: Final = 1 << 20
 
@@ -83,7 +87,7 @@ def _link_aside(home: Home, aside: Path, left_out: set[str]) -> None:
     home.published.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(home.published / LOCK_NAME, timeout=LOCK_WAIT_SECONDS):
-            for path in _files(home.folder, left_out):
+            for path in _files(home.folder, {_OF_THE_DISK, *left_out}, with_links=True):
                 copy = aside / path.relative_to(home.folder)
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 if path.is_relative_to(home.state) and path.suffix == ".db":
@@ -94,19 +98,20 @@ def _link_aside(home: Home, aside: Path, left_out: set[str]) -> None:
         raise KcbError("a publication has held its lock for an hour: look for a run that hangs") from None
 
 
-def _files(folder: Path, left_out: set[str]) -> Iterator[Path]:
+def _files(folder: Path, left_out: set[str], *, with_links: bool = False) -> Iterator[Path]:
+    """The files below a folder that are taken; `with_links`: also what the folder itself, but nothing below it, has as a link."""
     for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or path.name in left_out or path.is_symlink():
+        if path.name.startswith(".") or path.name in left_out or (path.is_symlink() and not with_links):
             continue
         if path.is_dir():
-            yield from _files(path, set())
+            yield from _files(path, {_OF_THE_DISK})
         elif path.is_file() and not path.name.endswith(("-wal", "-shm", "-journal")):
             yield path
 
 
 def _link(path: Path, copy: Path) -> None:
     try:
-        os.link(path, copy)
+        os.link(path.resolve(), copy)
     except FileNotFoundError:
         return  # erased meanwhile, by retention or by who delivers extracts
     except OSError:  # a file system without links, or a part of the home on another one
@@ -158,9 +163,18 @@ def _latest(home: Home) -> tuple[int | None, str | None]:
     """The latest version and its digest, of whatever schema: what this program cannot go on with can still be saved."""
     if not home.ledgers.exists():
         return None, None
-    with connect(home.ledgers, home.limits(), read_only=True) as connection:
+    with connect(home.ledgers, _limits(home), read_only=True) as connection:
         [latest] = rows(connection, "SELECT max(version), max_by(content_digest, version) FROM ledger_versions")
     return latest[0], latest[1]
+
+
+def _limits(home: Home) -> Limits:
+    """What the settings of a home allow, and the defaults where these cannot be read: a slip in them, or one of another version of this program, is no
+    reason to be without a backup, nor to leave one unread."""
+    try:
+        return home.limits()
+    except UsageError:
+        return Limits(temporary=home.work)
 
 
 class _Digesting:
@@ -192,17 +206,22 @@ def restore(backup: Path, home: Home) -> Backup:
     Raises UsageError where the home holds anything, VerificationError where the backup is torn or not what was backed up, SchemaError
     where another schema published it.
     """
-    if home.folder.exists() and any(home.folder.iterdir()):
+    if home.folder.exists() and any(path.name != _OF_THE_DISK for path in home.folder.iterdir()):
         raise UsageError(f"{home.folder} is not empty: a backup is restored into a new home, never over one")
     place = home.folder.resolve()
     place.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{place.name}.restoring-", dir=place.parent) as folder:
+    is_there = place.exists()
+    within = place if is_there else place.parent
+    with tempfile.TemporaryDirectory(prefix=f".{place.name}.restoring-", dir=within) as folder:
         aside = Path(folder) / "home"
         aside.mkdir()
         found = check(backup, aside)
-        if place.exists():
-            place.rmdir()
-        aside.rename(place)
+        if is_there:
+            place.chmod(0o700)
+            for path in sorted(aside.iterdir(), key=lambda path: path.name == home.published.name):  # the ledgers last
+                path.rename(place / path.name)
+        else:
+            aside.rename(place)
         return found
 
 
@@ -217,22 +236,17 @@ def check(backup: Path, into: Path) -> Backup:
         raise VerificationError(
             f"{backup} has no manifest at its end: it was torn off while it was written or copied; take another"
         )
-    manifest = json.loads((into / MANIFEST).read_text(encoding="utf-8"))
+    expected = _expected(into / MANIFEST, backup)
     (into / MANIFEST).unlink()
     del there[MANIFEST]
-    if manifest["format"] != _FORMAT:
-        raise UsageError(
-            f"{backup} was written by kcb {manifest['code_version']} in a form this kcb {__version__} does not know"
-        )
-    expected = {name: entry["sha256"] for name, entry in manifest["files"].items()}
     wrong = sorted(name for name in expected.keys() | there.keys() if expected.get(name) != there.get(name))
     if wrong:
         raise VerificationError(
             f"{backup} is not what was backed up: {len(wrong)} file(s) differ, the first is {wrong[0]}; take another"
         )
     restored = Home(into)
-    if versions(restored.ledgers, restored.limits()):
-        with connect(restored.ledgers, restored.limits(), read_only=True) as connection:
+    if versions(restored.ledgers, _limits(restored)):
+        with connect(restored.ledgers, _limits(restored), read_only=True) as connection:
             _, faults = verify(connection)
             _, lost = verify_replay(connection)
         if faults or lost:
@@ -241,6 +255,19 @@ def check(backup: Path, into: Path) -> Backup:
             )
     version, content_digest = _latest(restored)
     return Backup(backup, len(expected), backup.stat().st_size, version, content_digest)
+
+
+def _expected(manifest: Path, backup: Path) -> dict[str, str]:
+    """The digest of every file that a backup holds, as its manifest lists them. UsageError where a later kcb wrote it."""
+    try:
+        said = json.loads(manifest.read_text(encoding="utf-8"))
+        form, version = said["format"], said["code_version"]
+        listed = {name: entry["sha256"] for name, entry in said["files"].items()} if form == _FORMAT else {}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise VerificationError(f"{backup} is not what was backed up: its manifest was changed; take another") from None
+    if form != _FORMAT:
+        raise UsageError(f"{backup} was written by kcb {version} in a form this kcb {__version__} does not know")
+    return listed
 
 
 def _unpack(archive: tarfile.TarFile, into: Path) -> dict[str, str]:

@@ -11,7 +11,7 @@ from rich.text import Text
 from kcb_pipeline.engines.embedded import connect
 from kcb_pipeline.errors import UsageError
 from kcb_pipeline.home import Home
-from kcb_pipeline.ledgers.cases import STATES, TRANSITIONS
+from kcb_pipeline.ledgers.cases import STATES, TRANSITIONS, without_words_of_offices
 from kcb_pipeline.status.reasons import BY_CODE, STATUSES
 
 _IDENTITY = ("id_number", "name", "guardian_name", "guardian_phone", "household_id", "student_number")
@@ -46,7 +46,7 @@ def explain_child(home: Home, child_id: str, *, identity: bool) -> Iterator[str 
             yield f"  evidence: {fault['kind']} {fault['code'] or ''} {dates}  [{fault['source']} row {fault['source_row'] or '–'}, extract of {fault['said_on']}]"
         yield from _links(connection, child)
         yield from _reviews(connection, child_id)
-        yield from _case(connection, child_id)
+        yield from _case(connection, child_id, identity=identity)
 
 
 def _links(connection: Any, child: dict[str, Any]) -> Iterator[str | Table]:
@@ -86,14 +86,15 @@ def _reviews(connection: Any, child_id: str) -> Iterator[str]:
         yield f"  reviewed: {row['reviewers']} reviewers, {row['decided_on']}: {found} the record of pair {row['pair']}{effect}"
 
 
-def _case(connection: Any, child_id: str) -> Iterator[str]:
+def _case(connection: Any, child_id: str, *, identity: bool) -> Iterator[str]:
     for case in _rows(connection, "SELECT * FROM cases WHERE child_id = ?", child_id):
         yield f"  case {case['case_id']}: {STATES[case['state']]} ({case['state']}), opened {case['opened_on']}, due {case['due_on']}, {case['responsible'] or '–'}"
         for event in _rows(
             connection, "SELECT * FROM case_events WHERE case_id = ? ORDER BY sequence", case["case_id"]
         ):
             label = TRANSITIONS[event["event"]].label
-            yield f"    {event['occurred_on']}  {label}  {event['evidence']}  [{event['source'] or '–'}]"
+            evidence = event["evidence"] if identity else without_words_of_offices(event["evidence"])
+            yield f"    {event['occurred_on']}  {label}  {evidence}  [{event['source'] or '–'}]"
 
 
 def _rows(connection: Any, sql: str, *parameters: object) -> list[dict[str, Any]]:

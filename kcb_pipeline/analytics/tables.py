@@ -280,8 +280,16 @@ SEAL: Final = _columns("""
 """)
 """By what a changed cell of the file is found (`kcb_pipeline.analytics.seal`)."""
 
+_EXPRESSION_OF_RISK: Final = {"unique_in_ledgers": "round(r.unique_in_ledgers, 2)"}
+"""A share to its last place says which whole numbers it is of: how many children the ledgers hold, those that are not shown yet among them."""
+
 RISK: Final = tuple(
-    Column(name, "DOUBLE" if name in ("average_risk", "unique_in_ledgers") else "BIGINT", f"r.{name}", label)
+    Column(
+        name,
+        "DOUBLE" if name in ("average_risk", "unique_in_ledgers") else "BIGINT",
+        _EXPRESSION_OF_RISK.get(name, f"r.{name}"),
+        label,
+    )
     for name, label in {
         "children": "列入的儿童数",
         "groups": "描述相同的组数",
@@ -289,7 +297,7 @@ RISK: Final = tuple(
         "children_in_small_groups": "小于最小单元数的组中的儿童数",
         "unique_children": "描述唯一的儿童数",
         "average_risk": "平均重识别风险：组数 ÷ 儿童数",
-        "unique_in_ledgers": "对照：台账中按出生日期、性别、乡镇唯一的儿童比例",
+        "unique_in_ledgers": "对照：台账中按出生日期、性别、乡镇唯一的儿童比例（两位小数）",
         "newcomers_in_small_groups": "较前一文件新增而同组新增者过少的儿童数",
         "redescribed": "较前一文件描述有变的儿童数",
         "children_given_away": "所在组失学辍学比例过高的儿童数",

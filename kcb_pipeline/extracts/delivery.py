@@ -296,6 +296,30 @@ def told_names(shown: Iterable[str]) -> list[str]:
     return told
 
 
+def told_strays(strays: Iterable[str]) -> list[str]:
+    """What messages call the other files of a date: one that bears a source's name, but is of a kind that nothing reads, as it is; those in a source's folder
+    by their number, and so all others.
+
+    >>> told_strays(["absences.xls", "readme.txt", "核查结果/张三.et", "核查结果/李四.et"])
+    ['absences.xls', '2 in 核查结果/', '1 other']
+    """
+    names = "|".join(re.escape(name) for source in sources().values() for name in (source.name, source.chinese))
+    meant = re.compile(rf"(?:{names})(?:\.[a-z0-9]{{1,8}}){{0,2}}/?", re.IGNORECASE)
+    told: list[str] = []
+    inside: dict[str, int] = {}
+    others = 0
+    for stray in strays:
+        folder, _, inner = stray.partition("/")
+        if inner:
+            inside[folder] = inside.get(folder, 0) + 1
+        elif meant.fullmatch(stray):
+            told.append(stray)
+        else:
+            others += 1
+    told += [f"{number} in {folder}/" for folder, number in inside.items()]
+    return [*told, f"{others} other"] if others else told
+
+
 _NUMBER = r"(?:(?:part|page|file|batch|[a-z])?[-_ ]?\d{1,6}|[a-z])"
 _NUMBERED: Final = re.compile(f"{_NUMBER}(?:/{_NUMBER})*", re.ASCII | re.IGNORECASE)
 _OFFICE: Final = re.compile(r"(?:乡镇|学校)-\d{4,12}(?=-)", re.ASCII)

@@ -136,6 +136,22 @@ def child_id_of(case_id: str) -> str:
 
 VERIFICATIONS: Final = "verifications"
 
+_EVIDENCE, _WHY = "；佐证：", "，理由："
+"""Behind these an office's own words stand in the evidence of an event."""
+
+
+def without_words_of_offices(evidence: str) -> str:
+    """What the evidence of an event says but for what an office wrote, which may be anybody's name or number.
+
+    >>> without_words_of_offices("核查结果：在校已有学籍；佐证：张三，学籍号G532901201603120011"), without_words_of_offices("学籍异动：2026-11-01")
+    ('核查结果：在校已有学籍；佐证：…', '学籍异动：2026-11-01')
+    """
+    marks = [(evidence.find(mark), mark) for mark in (_EVIDENCE, _WHY) if mark in evidence]
+    if not marks:
+        return evidence
+    place, mark = min(marks)
+    return f"{evidence[:place]}{mark}…"
+
 
 def follow(case: Case | None, case_id: str, event: Event) -> Case:
     """The case after an event. Nothing else changes a case.
@@ -324,7 +340,7 @@ def _resulted(story: _Story, answer: Answer, source: str, terms: Terms) -> None:
 def _move(
     story: _Story, event: str, answer: Answer, source: str, changes: dict[str, object], *, note: str = ""
 ) -> None:
-    said = f"核查结果：{answer.result}" + (f"；佐证：{answer.evidence}" if answer.evidence else "") + note
+    said = f"核查结果：{answer.result}" + (f"{_EVIDENCE}{answer.evidence}" if answer.evidence else "") + note
     kept: dict[str, object] = {
         "visits": max(story.known.visits, answer.visits or 0),
         "placement": story.known.placement if note else answer.placement or story.known.placement,
@@ -343,7 +359,7 @@ def _persuaded(story: _Story, answer: Answer, source: str) -> None:
     skipped = skipped_steps(case.measure, answer.measure)
     if skipped and not answer.evidence:
         return
-    why = f"；未经{'、'.join(skipped)}，理由：{answer.evidence}" if skipped else ""
+    why = f"；未经{'、'.join(skipped)}{_WHY}{answer.evidence}" if skipped else ""
     event = "measure_taken" if case.state in (CONFIRMED, PERSUADING) else "measure_noted"
     story.move(event, f"劝返措施：{answer.measure}{why}", source, answer.verified_on, {"measure": answer.measure})
 

@@ -13,7 +13,7 @@ import dagster as dg
 
 from kcb_pipeline.errors import KcbError
 from kcb_pipeline.home import Home
-from kcb_pipeline.log import log
+from kcb_pipeline.log import Level, log
 from kcb_pipeline.progress import TERMINAL, Fan, Forecast, Progress, keep_seconds, last_seconds, told_time
 
 SECONDS_BETWEEN_LINES = 10.0
@@ -61,12 +61,12 @@ def note(text: str) -> None:
         watcher.note(text)
 
 
-def note_of(context: Context) -> Callable[[str], None]:
+def note_of(context: Context, level: Level = "info") -> Callable[[str], None]:
     """Tell a run's log, and whoever watches this process's terminal."""
 
     def say(text: str) -> None:
-        context.log.info(text)
-        log("info", text, **_whose(context))
+        getattr(context.log, level)(text)
+        log(level, text, **_whose(context))
         note(text)
 
     return say

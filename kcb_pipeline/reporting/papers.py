@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 import duckdb
 
-from kcb_pipeline.reporting.bulletin import bulletin
+from kcb_pipeline.reporting.bulletin_paper import bulletin
 from kcb_pipeline.reporting.corrections import corrections
 from kcb_pipeline.reporting.data_docs import data_docs
 from kcb_pipeline.reporting.mending import mending

@@ -11,6 +11,8 @@ import datetime as dt
 import hashlib
 import json
 import os
+import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -28,13 +30,25 @@ WORDS: Final[dict[str, Said]] = {"是同一人": "same", "不是同一人": "dif
 """What a reviewer can choose, in the order of the list in the workbook."""
 
 
+_BLANK_BESIDE_CHINESE: Final = re.compile(r"(?<=[^\x00-\x7f]) | (?=[^\x00-\x7f])")
+
+
+def reviewer_name(written: str) -> str:
+    """A reviewer's name in one spelling, so that nobody counts as two who writes 张 三 today: half width, and no blanks but one between Latin words.
+
+    >>> reviewer_name("张　三 "), reviewer_name("Ｚhang  San")
+    ('张三', 'Zhang San')
+    """
+    return _BLANK_BESIDE_CHINESE.sub("", " ".join(unicodedata.normalize("NFKC", written).split()))
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """One answer of one reviewer to one pair.
 
     pair: the pair's number. child_id, record_key: the child and the registry record, by what stays the same from night to night.
     record_name, record_birth_date: what the reviewer saw of the record; where neither holds any more it is another record.
-    reviewer, answer, answered_on: who said what, and its date. sheet: digest of the workbook it came in.
+    reviewer, answer, answered_on: who said what (by `reviewer_name`), and its date. sheet: digest of the workbook it came in.
     """
 
     pair: str
@@ -138,7 +152,8 @@ def read_answers(folder: Path) -> list[Answer]:
 
 
 def add_answers(folder: Path, new: Sequence[Answer]) -> list[Answer]:
-    """Append the answers that say something new; which those were. An answer its reviewer has given before changes nothing.
+    """Append the answers that say something new; which those were. An answer its reviewer has given last changes nothing, nor does one of a workbook
+    that was brought in before: whoever brings a folder in again, with the workbook of a changed mind in it, changes it back otherwise.
 
     Raises UsageError where they are dated before an answer that is there already.
     """
@@ -146,9 +161,11 @@ def add_answers(folder: Path, new: Sequence[Answer]) -> list[Answer]:
     with FileLock(folder / ".answers.lock"):
         known = read_answers(folder)
         last = {(answer.pair, answer.reviewer): answer.answer for answer in known}
+        came = {(answer.pair, answer.reviewer, answer.sheet) for answer in known}
         added = []
         for answer in new:
-            if last.get((answer.pair, answer.reviewer)) != answer.answer:
+            is_news = last.get((answer.pair, answer.reviewer)) != answer.answer
+            if is_news and (answer.pair, answer.reviewer, answer.sheet) not in came:
                 last[answer.pair, answer.reviewer] = answer.answer
                 added.append(answer)
         if not added:

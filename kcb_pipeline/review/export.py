@@ -17,10 +17,10 @@ import polars as pl
 from kcb_pipeline.errors import UsageError
 from kcb_pipeline.home import Home
 from kcb_pipeline.ledgers.previous import versions
-from kcb_pipeline.review.answers import Verdict, add_answers, read_answers, weigh
+from kcb_pipeline.review.answers import Verdict, add_answers, read_answers, reviewer_name, weigh
 from kcb_pipeline.review.filled import Fault, read_filled
 from kcb_pipeline.review.pairs import identities, locate
-from kcb_pipeline.review.rounds import Round, known_pairs, round_of
+from kcb_pipeline.review.rounds import Round, known_pairs, round_of, rounds
 from kcb_pipeline.review.sampling import REVIEWED
 from kcb_pipeline.review.workbook import Pair, write_workbook
 
@@ -54,6 +54,7 @@ def export_pairs(home: Home, on: dt.date, *, per_band: int, reviewer: str | None
         raise UsageError(
             "a reviewer's name has letters, digits, dots and blanks only: it becomes part of a file's name"
         )
+    reviewer = None if reviewer is None else reviewer_name(reviewer)
     workspace = home.workspace(on)
     if not workspace.database.exists():
         raise UsageError(f"{on} has not been run, or its working files have been erased")
@@ -79,7 +80,7 @@ def _disputed(
     """Pairs on which reviewers differ, where they stand in this night, without those this reviewer has answered."""
     numbers = [v.pair for v in verdicts.values() if v.state == "disputed" and not _has_answered(v, reviewer)]
     columns = ("pair", "person", "registry_row")
-    known = known_pairs(folder).filter(pl.col("pair").is_in(numbers))
+    known = known_pairs(rounds(folder)).filter(pl.col("pair").is_in(numbers))
     known = known.drop("person", "student", "registry_row")
     if known.is_empty():
         return pl.DataFrame(schema={"pair": pl.String, "person": pl.Int64, "registry_row": pl.Int64})
@@ -117,16 +118,19 @@ def import_answers(home: Home, paths: Sequence[Path], *, on: dt.date | None, tod
     """Bring filled workbooks in: what is right is kept, dated `on`; what has to be mended is named.
 
     Without a date it is today, or the latest comparison date published where that is later. Raises UsageError where the date
-    lies before a night that was published: its re-run would come out differently.
+    lies before a night that was published (its re-run would come out differently), or ahead of both: dates never go back, so a mistyped year would be
+    that of every answer after it.
     """
     latest = max((v.comparison_date for v in versions(home.ledgers, home.limits())), default=dt.date.min)
     on = on or max(today, latest)
+    if on > max(today, latest):
+        raise UsageError(f"{on} lies ahead: answers are dated {max(today, latest)} at the latest")
     if on < latest:
         raise UsageError(
             f"the night of {latest} has been published: answers bind later nights, so date them {latest} or later"
         )
-    known = known_pairs(home.reviews)
-    filled = [(path, read_filled(path, known, on)) for path in paths]
+    drawn = rounds(home.reviews)
+    filled = [(path, read_filled(path, drawn, on)) for path in paths]
     added = add_answers(home.reviews, [answer for _, one in filled for answer in one.answers])
     new = {(answer.pair, answer.reviewer, answer.sheet) for answer in added}
     return [

@@ -5,23 +5,25 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import polars as pl
 from python_calamine import CalamineError, CalamineWorkbook
 
 from kcb_pipeline.errors import ContractError
 from kcb_pipeline.extracts.landing import column_letter
 from kcb_pipeline.extracts.packed import refuse_packed_bomb
-from kcb_pipeline.review.answers import WORDS, Answer
-from kcb_pipeline.review.workbook import ANSWER, INSTRUCTIONS, NUMBER, PAIRS, REVIEWER
+from kcb_pipeline.review.answers import WORDS, Answer, reviewer_name
+from kcb_pipeline.review.rounds import Round, known_pairs, up_to
+from kcb_pipeline.review.workbook import ANSWER, INSTRUCTIONS, NUMBER, PAIRS, REVIEWER, ROUND
 
 UNKNOWN_PAIR: Final = "不是核对过的编号"
 UNKNOWN_ANSWER: Final = "不是可选的答案"
 TWICE: Final = "同一编号有不同的答案"
 NO_REVIEWER: Final = "核对人为空"
+UNKNOWN_ROUND: Final = "不是抽取过的核对轮次"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +44,21 @@ class Filled:
     empty: int
 
 
-def read_filled(path: Path, known: pl.DataFrame, on: dt.date) -> Filled:
-    """The answers in a filled workbook, dated `on`. `known`: the pairs ever looked at (`known_pairs`).
+def read_filled(path: Path, drawn: Sequence[Round], on: dt.date) -> Filled:
+    """The answers in a filled workbook, dated `on`, to the pairs as the round that it names saw them: under the key of a record another pupil's may
+    stand by the time the workbook comes back. `drawn`: all rounds so far.
 
     Raises ContractError where the file is no workbook of ours.
     """
     sheets = _sheets(path)
-    reviewer = next((_text(cells[1]) for cells in sheets[INSTRUCTIONS] if _text(cells[0]) == REVIEWER), "")
+    written, cell = _entry(sheets[INSTRUCTIONS], REVIEWER)
+    reviewer = reviewer_name(written)
     if not reviewer:
-        row = next((n for n, cells in enumerate(sheets[INSTRUCTIONS], 1) if _text(cells[0]) == REVIEWER), 1)
-        return Filled("", (), (Fault(f"{INSTRUCTIONS}!B{row}", NO_REVIEWER),), 0)
+        return Filled("", (), (Fault(cell, NO_REVIEWER),), 0)
+    round_name, cell = _entry(sheets[INSTRUCTIONS], ROUND)
+    shown = up_to(drawn, round_name)
+    if not shown:
+        return Filled(reviewer, (), (Fault(cell, UNKNOWN_ROUND),), 0)
     rows = sheets[PAIRS]
     start = next(
         (n for n, cells in enumerate(rows) if NUMBER in map(_text, cells) and ANSWER in map(_text, cells)), None
@@ -60,7 +67,7 @@ def read_filled(path: Path, known: pl.DataFrame, on: dt.date) -> Filled:
         raise ContractError(file=path.name, expected=f"the headings {NUMBER} and {ANSWER} on the sheet {PAIRS}", found="none")  # fmt: skip
     headings = [_text(cell) for cell in rows[start]]
     number_at, answer_at = headings.index(NUMBER), headings.index(ANSWER)
-    pairs = {row["pair"]: row for row in known.iter_rows(named=True)}
+    pairs = {row["pair"]: row for row in known_pairs(shown).iter_rows(named=True)}
     sheet = hashlib.sha256(path.read_bytes()).hexdigest()
     faults: list[Fault] = []
     said: dict[str, set[str]] = {}
@@ -97,6 +104,12 @@ def read_filled(path: Path, known: pl.DataFrame, on: dt.date) -> Filled:
         if len(answers) == 1
     )
     return Filled(reviewer, believed, tuple(faults), empty)
+
+
+def _entry(rows: list[list[Any]], label: str) -> tuple[str, str]:
+    """What stands beside a label of the instructions, and its cell."""
+    row = next((n for n, cells in enumerate(rows) if _text(cells[0]) == label), None)
+    return ("" if row is None else _text(rows[row][1]), f"{INSTRUCTIONS}!B{1 if row is None else row + 1}")
 
 
 def _sheets(path: Path) -> dict[str, list[list[Any]]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,9 +57,16 @@ def round_named(folder: Path, name: str) -> Round:
     return found[name]
 
 
-def known_pairs(folder: Path) -> pl.DataFrame:
-    """Every pair that was ever looked at, once, as the latest round saw it."""
-    every = [one.pairs for one in rounds(folder)]
+def up_to(drawn: Sequence[Round], name: str) -> list[Round]:
+    """The rounds of dates up to that of the one named, which comes last: what its reviewers were shown. None where there is no such round."""
+    last = [one for one in drawn if one.name == name]
+    earlier = [one for one in drawn if last and one.comparison_date <= last[0].comparison_date and one.name != name]
+    return [*earlier, *last]
+
+
+def known_pairs(drawn: Sequence[Round]) -> pl.DataFrame:
+    """Every pair of some rounds, once, as the last of them saw it."""
+    every = [one.pairs for one in drawn]
     if not every:
         return pl.DataFrame(schema={"pair": pl.String})
     return pl.concat(every).unique("pair", keep="last", maintain_order=True).sort("pair")

@@ -21,7 +21,7 @@ from kcb_pipeline.review.answers import WORDS
 from kcb_pipeline.review.differences import Run, marked, marked_items
 
 INSTRUCTIONS, PAIRS = "填写说明", "待核对"
-REVIEWER, NUMBER, ANSWER, REMARK = "核对人", "编号", "答案", "备注"
+REVIEWER, ROUND, NUMBER, ANSWER, REMARK = "核对人", "核对轮次", "编号", "答案", "备注"
 
 _CODES: Final = {"sex": "sex", "ethnicity": "ethnicity", "registry_status": "registry_status"}
 """Fields that hold codes, with the list that says what they mean."""
@@ -145,7 +145,7 @@ def _write_instructions(
     sheet.write_string(0, 0, "户籍与学籍人工核对表", styles.title)
     entry = styles.entry
     for row, (label, value) in enumerate(
-        ((REVIEWER, reviewer or ""), ("比对日期", str(on)), ("核对轮次", round_name), ("记录对数", str(pairs))), start=2
+        ((REVIEWER, reviewer or ""), ("比对日期", str(on)), (ROUND, round_name), ("记录对数", str(pairs))), start=2
     ):
         sheet.write_string(row, 0, label, styles.label)
         sheet.write_string(row, 1, value, entry if label == REVIEWER and not reviewer else styles.text)

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sqlite3
+import stat
 import tarfile
 import threading
 from contextlib import closing
@@ -93,6 +94,51 @@ def test_all_is_taken_but_what_is_made_anew_what_is_hidden_and_what_is_a_link(tm
 
     with tarfile.open(back_up(Place(home), tmp_path / "one.tar", now=NOW).path) as archive:
         assert archive.getnames() == ["kcb.toml", "reviews/work/answers.jsonl", "manifest.json"]
+
+
+def test_what_an_operator_keeps_elsewhere_and_links_into_the_home_is_taken(tmp_path):
+    home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
+    (elsewhere / "disk" / "versions").mkdir(parents=True)
+    (elsewhere / "kcb.toml").write_text("[school_age]\nentry_age = 7\n")
+    (elsewhere / "disk" / "versions" / "one").write_text("1")
+    (elsewhere / "disk" / "other").symlink_to(elsewhere / "kcb.toml")
+    home.mkdir()
+    (home / "kcb.toml").symlink_to(elsewhere / "kcb.toml")
+    (home / "published").symlink_to(elsewhere / "disk")
+    (home / "work").symlink_to(elsewhere / "disk")
+
+    restore(back_up(Place(home), tmp_path / "one.tar", now=NOW).path, Place(tmp_path / "again"))
+
+    assert set(contents(tmp_path / "again")) == {"kcb.toml", "published/versions/one"}
+    assert not (tmp_path / "again" / "kcb.toml").is_symlink()
+    assert Place(tmp_path / "again").config().school_age.entry_age == 7
+
+
+def test_a_volume_that_is_mounted_where_the_home_is_to_be_stays_and_is_filled(small, tmp_path):
+    """What is mounted can neither be renamed nor removed, and its parent may be nobody's to write in."""
+    volume = tmp_path / "home"
+    (volume / "lost+found").mkdir(parents=True)  # of ext4, which nobody but root may look into
+    before = volume.stat().st_ino
+
+    restore(small, Place(volume))
+
+    assert volume.stat().st_ino == before
+    assert sorted(path.name for path in volume.iterdir()) == ["kcb.toml", "lost+found"]
+    assert stat.S_IMODE(volume.stat().st_mode) == 0o700
+    (volume / "lost+found" / "a").touch()
+    (volume / "published" / "lost+found").mkdir(parents=True)
+    (volume / "published" / "lost+found" / "a").touch()
+    assert back_up(Place(volume), tmp_path / "again.tar", now=NOW).files == 1
+
+
+def test_a_torn_backup_leaves_nothing_in_an_empty_home_either(small, tmp_path):
+    (tmp_path / "home").mkdir()
+    (tmp_path / "torn.tar").write_bytes(small.read_bytes()[:600])
+
+    with pytest.raises(VerificationError):
+        restore(tmp_path / "torn.tar", Place(tmp_path / "home"))
+
+    assert list((tmp_path / "home").iterdir()) == []
 
 
 def test_a_restored_home_goes_on_where_the_other_was(first_night, tmp_path):
@@ -238,6 +284,18 @@ def test_nor_has_a_second_file_of_the_same_name(tmp_path):
         restore(tmp_path / "one.tar", Place(tmp_path / "home"))
 
 
+@pytest.mark.parametrize(
+    "content", [b"", b"\xff", b"{", b"[]", b"{}", b'{"format": 1, "code_version": "1", "files": 7}',
+                b'{"format": 1, "code_version": "1", "files": {"kcb.toml": {"sha25": ""}}}'],
+)  # fmt: skip
+def test_a_manifest_that_was_changed_is_said(small, tmp_path, content):
+    def change(name, whole):
+        yield name, content if name == "manifest.json" else whole
+
+    with pytest.raises(VerificationError, match="its manifest was changed"):
+        restore(rewritten(small, tmp_path / "changed.tar", change), Place(tmp_path / "home"))
+
+
 def test_a_form_of_later_is_said(archive, tmp_path):
     def change(name, content):
         yield name, json.dumps(json.loads(content) | {"format": 99}).encode() if name == "manifest.json" else content
@@ -256,6 +314,17 @@ def test_nothing_is_written_over(home, archive, tmp_path):
         back_up(Place(home.folder), home.folder / "published", now=NOW)
 
     assert contents(home.folder) == before
+
+
+def test_settings_that_cannot_be_read_are_backed_up_and_restored_as_they_are(home, tmp_path):
+    """A slip of tonight, or a setting of another version of this program: to mend it there have to be a home and a backup."""
+    broken = home.copy(tmp_path / "broken")
+    (broken.folder / "kcb.toml").write_text("[school_age]\nof_another_version = 1\n")
+
+    restore(back_up(Place(broken.folder), tmp_path / "one.tar", now=NOW).path, Place(tmp_path / "again"))
+
+    assert (tmp_path / "again" / "kcb.toml").read_text() == "[school_age]\nof_another_version = 1\n"
+    assert (tmp_path / "again" / "published" / "ledgers.duckdb").read_bytes() == home.ledgers.read_bytes()
 
 
 def test_another_schema_is_refused_by_name(home, tmp_path):

@@ -280,6 +280,14 @@ def test_answers_may_not_be_dated_into_a_published_night(answered):
     assert str(DATES[0]) in done.stderr
 
 
+def test_nor_into_a_year_that_somebody_mistyped(answered):
+    path = workbook(answered, FIRST, DATES[0])
+
+    done = answered.kcb("review", "import", str(path), "--date", "2062-11-18", code=2)
+
+    assert "2062-11-18 lies ahead" in done.stderr
+
+
 def test_a_rerun_of_a_bound_night_gives_the_same_bytes(second_night, tmp_path):
     home = second_night.copy(tmp_path / "home")
     before = home.ledgers.read_bytes()

@@ -159,6 +159,17 @@ def test_a_text_that_looks_like_a_formula_lands_as_it_is_and_is_never_one(second
                     assert not re.search(rb"<f[ >]", packed.read(name)), (path.name, name)
 
 
+def test_what_an_office_wrote_is_explained_only_on_a_screen_nobody_else_sees(second):
+    home, _ = second
+    [(child,)] = home.query("SELECT child_id FROM school_age_children WHERE name = '省外就读生'")
+
+    explained = home.kcb("explain", child).stdout
+
+    assert "核查结果：省外就读无学籍；佐证：…" in explained
+    assert FORMULA not in explained
+    assert FORMULA in home.kcb("explain", child, "--identity").stdout
+
+
 def test_closed_cases_leave_the_worklist_and_progress_is_on_it(second):
     home, _ = second
     sheet = openpyxl.load_workbook(worklist(home, 2))["核查表"]
@@ -177,9 +188,15 @@ def test_returned_untouched_it_changes_nothing_and_trips_no_gate(first, tmp_path
     out = home.extracts(SECOND) / "verifications" / "原样.xlsx"
     out.parent.mkdir(parents=True)
     out.write_bytes(worklist(home).read_bytes())
+    out.with_name("石桥镇 张三.et").write_bytes(b"of another program")
+    (home.extracts(SECOND) / "absences.xls").write_bytes(b"of an old one")
 
-    home.night(SECOND)
+    said = home.night(SECOND)
 
+    [warning] = [line for line in (said.stdout + said.stderr).splitlines() if "left alone" in line]
+    assert "absences.xls, 1 in verifications/" in warning
+    assert "张三" not in said.stdout + said.stderr
+    assert "absences" in next(line for line in (said.stdout + said.stderr).splitlines() if "not sent" in line)
     assert home.query(
         "SELECT read, landed, quarantined, unanswered FROM row_accounts WHERE version = 2 AND source = 'verifications'"
     ) == [(10, 10, 0, 10)]

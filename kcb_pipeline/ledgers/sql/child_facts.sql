@@ -25,7 +25,8 @@ SELECT s.child_id,
        CASE WHEN r.row IS NOT NULL THEN round(s.probability, 4) END AS match_probability,
        coalesce(r.left_behind IN ('1', '2'), false) AS left_behind,
        coalesce(r.migrant, false) AS migrant,
-       coalesce(s.is_disabled = 1, false) OR r.disability_type IS NOT NULL AS disabled,
+       -- forms that have a 残疾类型 for everybody say 无残疾 of most
+       coalesce(s.is_disabled = 1, false) OR coalesce(r.disability_type NOT IN ('无残疾', '非残疾', '否'), false) AS disabled,
        coalesce(s.is_poor = 1, false) AS poverty_household,
        CASE WHEN l.row > 0 THEN l.row END AS population_row,
        r.row AS registry_row

@@ -121,7 +121,7 @@ def count(connection: duckdb.DuckDBPyConnection, version: int, base: int | None,
     """Count a version of the published file for its report."""
     found = read_bulletin(connection, version, smallest)
     children = frame(connection, _CHILDREN.format(version=version))
-    live = children.filter(pl.col("status") != "departed")
+    live = _live(children)
     hidden = found.hidden_standings
     whole = int(found.standings.sum())
     departed = int(children["children"].sum()) - whole
@@ -149,6 +149,19 @@ def count(connection: duckdb.DuckDBPyConnection, version: int, base: int | None,
         or None in statuses.values()
         or None in cases.states.values(),
     )
+
+
+def figures(connection: duckdb.DuckDBPyConnection, version: int, found: Bulletin, smallest: int) -> list[Figure]:
+    """The indicators of a version, as far as its report shows them."""
+    live = _live(frame(connection, _CHILDREN.format(version=version)))
+    _, excused = _statuses(_by(live, "status"), found, smallest)
+    stages, _ = _grades(live, found, smallest)
+    cases, _ = _cases(connection, version, found, smallest)
+    return _figures(connection, version, found, stages, excused, cases, smallest)
+
+
+def _live(children: pl.DataFrame) -> pl.DataFrame:
+    return children.filter(pl.col("status") != "departed")
 
 
 _CHILDREN: Final = """
@@ -305,9 +318,11 @@ def _figures(
         elif indicator.code == "dropout_rate":
             is_hidden |= bool(hidden_columns[DROPOUT])
         elif indicator.code == "overdue_cases":
-            is_hidden |= None in (cases.open, cases.overdue)
-        elif indicator.of == "cases":
+            is_hidden |= cases.open is None or cases.overdue is None
             # Indicators count the cases of children who have departed too, the tables do not: what lies between may be few.
+            between = (numerator - (cases.overdue or 0), denominator - (cases.open or 0))
+            is_hidden |= _is_small(smallest, *map(abs, between))
+        elif indicator.of == "cases":
             is_hidden |= None in (cases.open, *(cases.states[state] for state in CLOSED_STATES))
             is_hidden |= _is_small(
                 smallest, *(abs(number - other) for number in (numerator, denominator) for other in told)

@@ -4,6 +4,7 @@ import datetime as dt
 import os
 import shutil
 import stat
+from fractions import Fraction
 from pathlib import Path
 
 import duckdb
@@ -12,6 +13,7 @@ import pytest
 from filelock import FileLock, Timeout
 
 from kcb_pipeline.analytics import pseudonyms, release
+from kcb_pipeline.analytics.risk import measure
 from kcb_pipeline.engines.embedded import attach, connect, rows
 from kcb_pipeline.home import Home
 from kcb_pipeline.ledgers.schema import table
@@ -357,6 +359,21 @@ def test_counts_are_rounded_and_a_rate_wants_a_denominator_of_twenty_times_the_s
     assert shown(f"SELECT grouping, links, {', '.join(OF_LINKS)} FROM linkage_quality") == [
         (grouping, 15, *[1.3] * 6, *[0.9877] * 2) for grouping in ("all", "county", "sex")
     ]
+
+
+def test_a_share_of_all_children_of_the_ledgers_does_not_say_how_many_they_are(home, shown):
+    with release.opened(home, home.folder / "built.duckdb") as connection:
+        [(children, unshown)] = connection.execute(
+            "SELECT count(*), count(*) - (SELECT count(*) FROM child_statuses) FROM ledgers.child_facts_history WHERE valid_to_version IS NULL"
+        ).fetchall()
+        exact = measure(connection, home.config())["unique_in_ledgers"][0]
+    assert unshown > 0
+    assert Fraction(exact).limit_denominator(1000).denominator == children
+
+    [(told,)] = shown("SELECT unique_in_ledgers FROM disclosure_risk")
+
+    assert told == round(exact, 2)
+    assert Fraction(told).limit_denominator(1000).denominator != children
 
 
 def test_rows_and_files_are_counted_before_they_are_rounded(shown):

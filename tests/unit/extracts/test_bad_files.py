@@ -334,7 +334,6 @@ def test_a_link_in_a_folder_that_leads_out_is_refused(desk, tmp_path, name):
 
 
 def test_a_review_workbook_that_is_a_bomb_or_none_is_refused(tmp_path, monkeypatch):
-    known = pl.DataFrame(schema={"pair": pl.String})
     chance = random.Random(7)
     path = tmp_path / "filled.xlsx"
     for _ in range(20):
@@ -343,10 +342,10 @@ def test_a_review_workbook_that_is_a_bomb_or_none_is_refused(tmp_path, monkeypat
             data[chance.randrange(len(data))] = chance.randrange(256)
         path.write_bytes(data)
         with contextlib.suppress(ContractError):
-            read_filled(path, known, None)
+            read_filled(path, [], None)
     path.write_bytes(with_sheet('<row r="1048576"><c r="XFD1048576"><v>1</v></c></row>'))
     with pytest.raises(ContractError, match="cells up to its last one"):
-        read_filled(path, known, None)
+        read_filled(path, [], None)
     path.write_bytes(b"PK")
     with pytest.raises(ContractError):
-        read_filled(path, known, None)
+        read_filled(path, [], None)

@@ -15,7 +15,8 @@ from kcb_pipeline.extracts.cells import ColumnReader
 from kcb_pipeline.extracts.delivery import find_columns
 from kcb_pipeline.extracts.workbook import Workbook
 from kcb_pipeline.ledgers.verifications import REFUSALS, RESULTS
-from kcb_pipeline.reporting.bulletin import STANDINGS, bulletin, read_bulletin
+from kcb_pipeline.reporting.bulletin import STANDINGS, read_bulletin
+from kcb_pipeline.reporting.bulletin_paper import bulletin
 from kcb_pipeline.reporting.bulletin_risk import measure_bulletin, refuse_to_give_away
 from kcb_pipeline.reporting.corrections import KINDS, corrections
 from kcb_pipeline.reporting.mending import WORDS, mending

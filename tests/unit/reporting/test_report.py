@@ -15,6 +15,7 @@ from kcb_pipeline.engines.embedded import Limits, connect, insert
 from kcb_pipeline.gates import SUITES
 from kcb_pipeline.ledgers.cases import STATES
 from kcb_pipeline.reporting.bulletin import STANDINGS
+from kcb_pipeline.reporting.bulletin_paper import bulletin
 from kcb_pipeline.reporting.report import charts, words
 from kcb_pipeline.reporting.report.charts import Interval
 from kcb_pipeline.reporting.report.counts import FLAGGED, STAGES, count
@@ -376,28 +377,71 @@ def test_no_small_count_can_be_computed_from_the_tables_together(ledgers):
 def test_the_few_closed_cases_of_children_who_have_departed_are_not_what_an_indicator_counts_more(
     ledgers, departed, shown
 ):
-    fill(
-        ledgers,
-        {
-            (1, "enrolled", 3): 60,
-            (2, "enrolled", 8): 50,
-            (1, "suspected", 3): 20,
-            (2, "suspected", 8): 20,
-            (1, "departed", 3): 9,
-        },
-    )
-    for status, number in (("enrolled", 30), ("departed", departed)):
-        children = f"SELECT child_id FROM child_facts WHERE status = '{status}' ORDER BY child_id LIMIT {number}"
-        for (child_id,) in ledgers.connection.execute(children).fetchall():
-            ledgers.case(child_id, state="closed")
-    ledgers.connection.execute("DELETE FROM statistics")
-    count_statistics(ledgers)
+    fill(ledgers, FEW_DEPARTED)
+    close_or_open(ledgers, "enrolled", 30, state="closed")
+    close_or_open(ledgers, "departed", departed, state="closed")
 
     found = count(ledgers.connection, 1, None, SMALLEST)
 
     assert found.cases.states["closed"] == 30
     [rate] = [one for one in found.figures if one.code == "closing_rate"]
     assert (rate.numerator, rate.denominator) == ((30 + departed, 70 + departed) if shown else (None, None))
+
+
+def test_the_few_open_cases_of_children_who_have_departed_are_not_what_an_indicator_counts_more(ledgers, opened):
+    fill(ledgers, FEW_DEPARTED)
+    close_or_open(ledgers, "departed", 2, state="suspected", due=DAY - dt.timedelta(days=1))
+
+    found = count(ledgers.connection, 1, None, SMALLEST)
+
+    assert found.cases.open == 40
+    [overdue] = [one for one in found.figures if one.code == "overdue_cases"]
+    assert (overdue.numerator, overdue.denominator) == (None, None)
+    assert indicators_of(opened(bulletin(ledgers.connection, 1, SMALLEST)))["逾期案件"] == ("*", "*")
+
+
+def test_two_indicators_of_the_bulletin_less_each_other_are_not_about_a_few_children(ledgers, opened):
+    """Of grade 9 twenty are not retained, of grades 7 to 9 two more."""
+    fill(ledgers, {(1, "enrolled", 3): 60, (2, "enrolled", 8): 50, (1, "enrolled", 9): 40, (1, "suspected", 3): 20, (2, "suspected", 9): 20, (1, "suspected", 8): 2})  # fmt: skip
+
+    shown = indicators_of(opened(bulletin(ledgers.connection, 1, SMALLEST)))
+
+    assert shown["九年义务教育巩固率"] == shown["初中三年巩固率"] == ("*", "*")
+    assert shown["小学入学率"] == (60, 80)
+
+
+def test_the_bulletin_does_not_tell_of_the_few_closed_cases_of_children_who_have_departed(ledgers, opened):
+    fill(ledgers, FEW_DEPARTED)
+    close_or_open(ledgers, "enrolled", 30, state="closed")
+    close_or_open(ledgers, "departed", 2, state="closed")
+
+    book = opened(bulletin(ledgers.connection, 1, SMALLEST))
+
+    assert [row[-1] for row in book["通报"].iter_rows(values_only=True)][-1] == 30
+    assert indicators_of(book)["销号率"] == ("*", "*")
+
+
+FEW_DEPARTED = {
+    (1, "enrolled", 3): 60,
+    (2, "enrolled", 8): 50,
+    (1, "suspected", 3): 20,
+    (2, "suspected", 8): 20,
+    (1, "departed", 3): 9,
+}
+
+
+def close_or_open(ledgers, status, number, **case):
+    """Cases of some children of a status, and the indicators counted anew."""
+    children = f"SELECT child_id FROM child_facts WHERE status = '{status}' ORDER BY child_id LIMIT {number}"
+    for (child_id,) in ledgers.connection.execute(children).fetchall():
+        ledgers.case(child_id, **case)
+    ledgers.connection.execute("DELETE FROM statistics")
+    count_statistics(ledgers)
+
+
+def indicators_of(book):
+    """Numerator and denominator of each indicator of a bulletin."""
+    return {name: (part, whole) for name, part, whole, *_ in book["全域指标"].iter_rows(values_only=True)}
 
 
 def test_a_small_count_stands_nowhere_in_the_page(ledgers):

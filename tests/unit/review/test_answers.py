@@ -11,8 +11,8 @@ from kcb_pipeline.review.answers import Answer, add_answers, binding, digest, re
 D = dt.date(2026, 11, 18)
 
 
-def answer(reviewer, said, *, pair="P", on=D, name="王\u2028小明"):
-    return Answer(pair, "C1", "G1", name, dt.date(2016, 3, 12), reviewer, said, on, "0" * 64)
+def answer(reviewer, said, *, pair="P", on=D, name="王\u2028小明", sheet="0"):
+    return Answer(pair, "C1", "G1", name, dt.date(2016, 3, 12), reviewer, said, on, sheet * 64)
 
 
 @pytest.mark.parametrize(
@@ -74,9 +74,19 @@ def test_the_file_gives_back_what_was_put_in_and_only_grows(tmp_path):
 
 def test_a_changed_mind_is_a_further_answer(tmp_path):
     add_answers(tmp_path, [answer("甲", "same")])
-    add_answers(tmp_path, [answer("甲", "different")])
+    add_answers(tmp_path, [answer("甲", "different", sheet="1")])
+    add_answers(tmp_path, [answer("甲", "same", sheet="2")])
 
-    assert [one.answer for one in read_answers(tmp_path)] == ["same", "different"]
+    assert [one.answer for one in read_answers(tmp_path)] == ["same", "different", "same"]
+
+
+def test_a_workbook_that_is_brought_in_again_changes_no_mind_back(tmp_path):
+    first, mended = answer("甲", "same"), answer("甲", "different", sheet="1")
+    add_answers(tmp_path, [first])
+    add_answers(tmp_path, [mended])
+
+    assert add_answers(tmp_path, [mended, first]) == []  # the whole folder, in the order of its names
+    assert read_answers(tmp_path) == [first, mended]
 
 
 def test_dates_never_go_back(tmp_path):
