@@ -1,5 +1,6 @@
 -- One row a linked person: the record that is shown, what the live records say of attendance, and the latest dead record.
--- With two live enrolments one attended is enough, and the attended one is shown.
+-- With two live enrolments one attended is enough, and the attended one is shown. Of dead records of one day the latest is that whose rule comes
+-- first in the contract (extracts.md, Which status).
 SELECT r.person, r.method, r.probability, r.registry_row, r.registry_status, r.grade, r.status_date, r.student_number, r.school_code,
        r.school_name, r.school_division_code, r.left_behind, r.migrant, r.disability_type, r.attendance_mode, r.special_placement, r.is_live,
        n.live_rows, n.senior_rows, n.unattended_rows, n.suspended_rows, n.suspended_on, n.unknown_rows, n.graduated_row, n.home_teaching_row, n.special_row,
@@ -51,7 +52,9 @@ LEFT JOIN (
     SELECT person, registry_row, registry_status, grade, status_date,
            row_number() OVER (
                PARTITION BY person
-               ORDER BY status_date DESC NULLS LAST, registry_status, grade NULLS LAST, student_number NULLS LAST, school_code NULLS LAST,
+               ORDER BY status_date DESC NULLS LAST,
+                        CASE registry_status WHEN '13' THEN 1 WHEN '出国' THEN 1 WHEN '11' THEN 2 WHEN '07' THEN 3 WHEN '10' THEN 4 ELSE 5 END,
+                        registry_status, grade NULLS LAST, student_number NULLS LAST, school_code NULLS LAST,
                         registry_row
            ) AS nth
     FROM status.pupil_rows WHERE NOT is_live

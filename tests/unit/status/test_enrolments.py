@@ -152,7 +152,11 @@ def test_a_live_record_changed_when_its_status_did_or_its_pupil_came(enrolment, 
     [
         ({"status_date": ON - DAY}, {"status_date": ON}, 2),
         ({}, {"status_date": ON}, 2),
-        ({"registry_status": "10"}, {"registry_status": "07"}, 2),  # then by what stands in it
+        ({"registry_status": "11"}, {"registry_status": "13"}, 2),  # then by the order of the contract's rules
+        ({"registry_status": "07"}, {"registry_status": "11"}, 2),
+        ({"registry_status": "10"}, {"registry_status": "07"}, 2),
+        ({"registry_status": "03"}, {"registry_status": "10"}, 2),
+        ({"registry_status": "06"}, {"registry_status": "03"}, 2),  # then by what stands in it
         ({"grade": 6}, {"grade": 5}, 2),
         ({"student_number": "G2"}, {"student_number": "G1"}, 2),
         ({"school_code": "S2"}, {"school_code": "S1"}, 2),
