@@ -60,6 +60,7 @@ def _nearest(facts: Facts) -> str:
     return f"最接近的候选在{where}，因{why}未采用"
 
 
+_SUSPENDED: Final = "02"
 _CONFIRMED: Final = ("确认失学", "确认辍学")
 _ATTENDANCE_REASONS: Final = ("absent", "long_leave", "not_in_headcount")
 
@@ -171,8 +172,11 @@ def _attendance_proof(facts: Facts, *, case_reason: str, sent: frozenset[str]) -
             return f"学校缺勤上报中已无该生：{reported_on}", _source("absences", facts["reported_row"])
         return None
     if case_reason in ("leave_not_approved", "leave_expired"):
-        words = "学籍登记已复学" if facts["suspended_rows"] == 0 else "另有在读学籍"
-        return words, registry
+        if facts["suspended_rows"]:
+            return "另有在读学籍", registry
+        if facts["registry_status"] == _SUSPENDED:  # the registry has not taken the pupil back: a headcount shows it
+            return f"清点在校：{present_on}", _source("in_school", facts["present_row"])
+        return "学籍登记已复学", registry
     how = {"id_number": "证件号码与姓名一致", "probabilistic": "身份信息综合比对一致", "reviewed": "人工核定"}.get(
         facts["match_method"], ""
     )

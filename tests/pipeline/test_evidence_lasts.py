@@ -162,6 +162,9 @@ def counted_on(date):
     c.pupil(who := c.person("休学另有在读"), status="02", status_date="20260901")
     if date != FIRST:
         c.pupil(who, school=OTHER, status_date="20260902", student_number="L" + who["id_number"])
+    c.pupil(who := c.person("休学清点到"), status="02", status_date="20260901", school=again)
+    if date != FIRST:
+        c.add("in_school", student_number=who["student_number"], school_code=again, counted_on="20261118", present="1")
     c.add("approvals", name="某某", kind="免学", from_date="20200101", to_date="20200102", birth_date="20100101")
     return c
 
@@ -354,6 +357,18 @@ def test_a_case_closes_on_a_new_live_record_at_another_school(parts, name, befor
         f"JOIN case_events e ON e.case_id = k.case_id AND e.to_state = 'closed' WHERE c.name = '{name}'"
     )
     assert query(folder, closed) == [("closed", "student_registry")]
+
+
+def test_a_case_of_a_pupil_on_leave_closes_on_the_headcount_that_shows_it(parts):
+    folder, (first, second) = parts
+
+    assert (first["休学清点到"], second["休学清点到"]) == ("suspected leave_not_approved", "enrolled live_enrolment")
+    [(words, source)] = query(
+        folder,
+        "SELECT e.evidence, split_part(e.source, ':', 1) FROM case_events e JOIN cases k USING (case_id) "
+        "JOIN school_age_children c USING (child_id) WHERE c.name = '休学清点到' AND e.to_state = 'closed'",
+    )
+    assert (words, source) == ("清点在校：2026-11-18", "in_school")
 
 
 # -- children who leave the population side ---------------------------------------------------------------------------

@@ -15,7 +15,7 @@ STATUS = (
     "latest_live_change:d struck_off_on:d struck_off_kind struck_off_row:i abroad_since:d abroad_row:i leave_until:d leave_row:i leave_ended_on:d "
     "deferred_until:d deferral_row:i deferral_ended_on:d deferral_ended_row:i exemption_row:i elsewhere_on:d elsewhere_row:i specialised_row:i "
     "disability_row:i absent_from:d absent_to:d absent_row:i long_leave_from:d long_leave_to:d long_leave_row:i missed_headcount_on:d dead_row:i "
-    "dead_on:d graduated_row:i verdict_until:d duplicate_of home_teaching_row:i special_row:i special_placement_code disability_placement"
+    "dead_on:d graduated_row:i verdict_until:d duplicate_of home_teaching_row:i special_row:i special_placement_code disability_placement person:i"
 )
 CHILD = "child_id population_type population_row:i school_name township_name grade:i match_method student_number school_code"
 
@@ -27,8 +27,9 @@ def facts(working):
         "status.child_statuses": working.schema(STATUS),
         "draft.children": working.schema(CHILD),
         "status.school_reports": working.schema("school_code reported_on:d"),
+        "status.enrolments": working.schema("person:i registry_status"),
     }
-    for table in ("draft.children", "status.school_reports"):
+    for table in ("draft.children", "status.school_reports", "status.enrolments"):
         working.put(table)
 
     def make(*statuses, children=(), cases=(), **before):
@@ -157,6 +158,12 @@ def test_where_a_child_lives_is_said_by_its_live_row_among_the_residents(facts, 
     working.put("standard.population_keys", {"ref": 7, "is_live": True}, {"ref": 9, "is_live": False})
 
     assert facts(SUSPECTED)["C1"]["residence"] == "甲镇"
+
+
+def test_the_status_of_the_record_that_is_shown_is_told(facts, working):
+    working.put("status.enrolments", {"person": 2, "registry_status": "02"}, {"person": 4, "registry_status": "01"})
+
+    assert facts(SUSPECTED | {"person": 2})["C1"]["registry_status"] == "02"
 
 
 def test_a_child_that_is_anothers_double_is_told_with_the_row_that_is_kept(facts):

@@ -103,6 +103,7 @@ def facts():
             "disability_placement": None,
             "live_rows": 1,
             "suspended_rows": 0,
+            "registry_status": "01",
             "candidates": 0,
             "is_newly_elsewhere": False,
             "match_method": "id_number",
@@ -286,6 +287,20 @@ def test_a_report_of_absences_does_not_answer_a_headcount(facts):
         )
         is None
     )
+
+
+@pytest.mark.parametrize("case_reason", ["leave_not_approved", "leave_expired"])
+@pytest.mark.parametrize(
+    ("known", "words", "source"),
+    [
+        ({}, "学籍登记已复学", "student_registry:101"),
+        ({"suspended_rows": 1}, "另有在读学籍", "student_registry:101"),
+        ({"registry_status": "02"}, "清点在校：2026-11-01", "in_school:102"),
+    ],
+    ids=["taken back by the registry", "a record beside the suspended one", "suspended yet, and counted present"],
+)
+def test_a_leave_without_approval_is_over_by_what_says_so(facts, case_reason, known, words, source):
+    assert proof(facts("live_enrolment", **known), case_reason=case_reason) == (words, source)
 
 
 @pytest.mark.parametrize("reason", ["no_longer_live", "moved_out", "registered_dead", "registered_emigrated"])
