@@ -4,10 +4,10 @@ import datetime as dt
 
 import pytest
 
-from tests.pipeline.micro import County
+from tests.pipeline.micro import COUNTY, County
 from tests.pipeline.nights import query, run_night
 
-FIRST, SECOND, THIRD = dt.date(2026, 11, 18), dt.date(2026, 11, 19), dt.date(2026, 11, 20)
+FIRST, SECOND, THIRD, FOURTH = (dt.date(2026, 11, day) for day in (18, 19, 20, 21))
 ASKED = ("identity", "matching", "status", "ledgers")
 """The other gates speak of how much came, and half of what comes here is left out."""
 TOWN, OTHER = "3153290101", "3153290102"
@@ -369,6 +369,58 @@ def test_a_case_of_a_pupil_on_leave_closes_on_the_headcount_that_shows_it(parts)
         "JOIN school_age_children c USING (child_id) WHERE c.name = '休学清点到' AND e.to_state = 'closed'",
     )
     assert (words, source) == ("清点在校：2026-11-18", "in_school")
+
+
+# -- nights without residents ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def lodgers(tmp_path_factory):
+    """Children who live in another township by 居住证, one from elsewhere; residents come the first night and the fourth."""
+    folder = tmp_path_factory.mktemp("lodgers") / "home"
+    seen = []
+    for date in (FIRST, SECOND, THIRD, FOURTH):
+        c = County(date)
+        came = date in (FIRST, FOURTH)
+        people = {
+            name: c.person(name, person_state="2" if name == "迁走户籍" and not came else "0")
+            for name in ("住在外镇", "迁走户籍", "无居住证")
+        }
+        visitor = people["外来归国"] = c.person("外来归国")
+        c.rows["population"].pop()
+        if came:
+            for name in ("住在外镇", "迁走户籍", "外来归国"):
+                who = {cell: people[name][cell] for cell in ("id_number", "name", "sex", "birth_date")}
+                c.add("residents", **who, household_division_code=COUNTY, division_code=COUNTY, township_name="和平镇", permit_state="有效")  # fmt: skip
+        crossing = {FIRST: ("1", "20260901"), SECOND: ("2", "20261118")}.get(date)
+        if crossing:
+            c.add("exit_entry", id_number=visitor["id_number"], name="外来归国", birth_date=visitor["birth_date"],
+                  direction=crossing[0], crossed_on=crossing[1])  # fmt: skip
+        c.pupil(c.person("在读"))
+        c.write(folder)
+        run_night(folder, date, gates=ASKED)
+        seen.append(statuses(folder))
+    return folder, seen
+
+
+def test_who_lives_here_by_a_permit_is_counted_by_it_while_residents_do_not_come(lodgers):
+    _, nights = lodgers
+
+    assert [night["迁走户籍"] for night in nights] == ["unenrolled no_record"] * 4
+    assert [night["外来归国"] for night in nights] == ["departed abroad"] + ["unenrolled no_record"] * 3
+    assert {len(night) for night in nights} == {5}
+
+
+def test_a_case_is_not_handed_over_nor_closed_because_residents_did_not_come(lodgers):
+    folder, _ = lodgers
+    events = "SELECT c.name, string_agg(e.event || ' ' || e.responsible, ', ' ORDER BY e.sequence) FROM case_events e JOIN cases k USING (case_id) JOIN school_age_children c USING (child_id) GROUP BY ALL"
+
+    assert dict(query(folder, events)) == {
+        "住在外镇": "opened 和平镇",
+        "迁走户籍": "opened 和平镇",
+        "无居住证": "opened 幸福镇",
+        "外来归国": "opened 和平镇",
+    }
 
 
 # -- children who leave the population side ---------------------------------------------------------------------------

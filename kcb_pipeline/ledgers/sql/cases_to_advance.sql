@@ -20,12 +20,7 @@ LEFT JOIN status.enrolments x ON x.person = s.person
 LEFT JOIN draft.children f ON f.child_id = s.child_id
 LEFT JOIN draft.children d ON d.child_id = s.duplicate_of
 LEFT JOIN (
-    SELECT c.child_id, min(r.township_name) AS residence
-    FROM landed.residents r
-    JOIN standard.population_keys k ON k.ref = 2 * r.row + 1 AND k.is_live
-    LEFT JOIN standard.person_groups g ON g.ref = k.ref
-    JOIN standard.children c ON c.person = coalesce(g.person, k.ref)
-    WHERE r.township_name IS NOT NULL GROUP BY c.child_id
+    SELECT child_id, min(code) AS residence FROM status.evidence WHERE kind = 'residence' GROUP BY child_id
 ) h ON h.child_id = s.child_id
 LEFT JOIN previous_child_facts o ON o.child_id = c.child_id
 LEFT JOIN (

@@ -67,3 +67,15 @@ UNION ALL
 SELECT t.person, 'reported_by', 'absences', t.reported_by, coalesce(t.absent_to, t.leave_said_on), NULL, NULL
 FROM status.attendance t JOIN status.sources_tonight c ON c.source = 'absences'
 WHERE (t.is_absent OR t.is_on_long_leave) AND t.reported_by <> coalesce(t.school_code, '')
+UNION ALL
+-- who lives here by 居住证, and in which township: counted by it, and visited there, though residents do not come
+SELECT h.person, 'residence', 'residents', h.township_name, NULL, NULL, h.row
+FROM (
+    SELECT c.person, min(r.township_name) AS township_name, min(r.row) AS row
+    FROM landed.residents r
+    JOIN standard.population_keys k ON k.ref = 2 * r.row + 1 AND k.is_live
+    LEFT JOIN standard.person_groups g ON g.ref = k.ref
+    JOIN standard.children c ON c.person = coalesce(g.person, k.ref)
+    GROUP BY c.person
+) h
+JOIN status.sources_tonight c ON c.source = 'residents'

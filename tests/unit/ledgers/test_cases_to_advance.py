@@ -28,8 +28,9 @@ def facts(working):
         "draft.children": working.schema(CHILD),
         "status.school_reports": working.schema("school_code reported_on:d"),
         "status.enrolments": working.schema("person:i registry_status"),
+        "status.evidence": working.schema("child_id kind code"),
     }
-    for table in ("draft.children", "status.school_reports", "status.enrolments"):
+    for table in ("draft.children", "status.school_reports", "status.enrolments", "status.evidence"):
         working.put(table)
 
     def make(*statuses, children=(), cases=(), **before):
@@ -151,11 +152,9 @@ def test_what_its_school_reported_last_is_told_with_the_first_row_of_that_day(fa
     assert (found["missed_on"], found["reported_on"], found["reported_row"]) == (ON - DAY, ON, 3)
 
 
-def test_where_a_child_lives_is_said_by_its_live_row_among_the_residents(facts, working):
-    working.put("standard.children", {"child_id": "C1", "person": 10})
-    working.put("standard.person_groups", {"person": 10, "ref": 10}, {"person": 10, "ref": 7}, {"person": 10, "ref": 9})
-    working.put("landed.residents", {"row": 3, "township_name": "甲镇"}, {"row": 4, "township_name": "乙镇"})
-    working.put("standard.population_keys", {"ref": 7, "is_live": True}, {"ref": 9, "is_live": False})
+def test_where_a_child_lives_is_what_residents_say_of_it(facts, working):
+    said = [("C1", "residence", "甲镇"), ("C1", "disability", "特教班"), ("C2", "residence", "乙镇")]
+    working.put("status.evidence", *({"child_id": child, "kind": kind, "code": code} for child, kind, code in said))
 
     assert facts(SUSPECTED)["C1"]["residence"] == "甲镇"
 

@@ -358,6 +358,39 @@ def test_a_presence_is_kept_for_the_nights_to_come_and_says_nothing_of_its_own(d
     assert desk.working.all("SELECT kind, code FROM status.evidence") == [{"kind": "present", "code": "S1"}]
 
 
+def test_where_a_child_lives_by_its_live_row_is_kept_for_the_nights_to_come_and_says_nothing_of_its_own(desk):
+    put = desk.working.put
+    put("standard.person_groups", {"person": 2, "ref": 2}, {"person": 2, "ref": 7}, {"person": 2, "ref": 9})
+    put(
+        "standard.population_keys",
+        {"ref": 7, "is_live": True},
+        {"ref": 9, "is_live": False},
+        {"ref": 11, "is_live": True},
+    )
+    put(
+        "landed.residents",
+        *({"row": row, "township_name": place} for row, place in ((3, "甲镇"), (4, "乙镇"), (5, "别家"))),
+    )
+    desk.sent = {"residents"}
+
+    assert desk.night() == {}
+    assert desk.working.all("SELECT child_id, kind, code, source_row FROM status.evidence") == [
+        {"child_id": "C1", "kind": "residence", "code": "甲镇", "source_row": 3}
+    ]
+
+
+def test_a_resident_who_stands_in_for_itself_says_nothing_anew(desk):
+    desk.working.put("standard.population_keys", {"ref": 2, "is_live": True}, {"ref": -1, "is_live": True})
+    desk.working.put("standard.person_groups", {"person": 2, "ref": 2}, {"person": 2, "ref": -1})
+    desk.working.put("landed.residents", {"row": -1, "township_name": "甲镇"})
+    desk.said("residence", "residents", code="甲镇")
+    desk.night()
+
+    assert desk.working.all("SELECT kind, code, source_row FROM status.evidence") == [
+        {"kind": "residence", "code": "甲镇", "source_row": 7}
+    ]
+
+
 @pytest.mark.parametrize(("came", "stands"), [(False, True), (True, False)])
 def test_what_a_source_said_last_holds_until_it_comes_again(desk, came, stands):
     desk.said("struck_off", "deregistrations", code="死亡", first=ON - 10 * DAY)
