@@ -20,6 +20,7 @@ from kcb_pipeline.engines.embedded import create, frame
 from kcb_pipeline.identity.names import plain_key
 from kcb_pipeline.ledgers.schema import table
 from kcb_pipeline.matching.chinese import LOST_OR_ADDED, name_levels
+from kcb_pipeline.status.reasons import REASONS
 
 MEASURES: Final = ("宣传教育", "责令改正", "行政处罚", "申请强制执行或提起诉讼")
 """四步法, in order; all of them, or some as the circumstances ask for (南政办发〔2024〕6号 五(三), 五(十))."""
@@ -183,9 +184,13 @@ def believe_verifications(connection: duckdb.DuckDBPyConnection, on: dt.date) ->
     return Believed(answers.height, new.height, answers.height - fresh.height, refused["source_row"].n_unique())
 
 
-_RETURNED = """
-SELECT case_id, max(occurred_on) AS returned_on FROM previous_case_events WHERE event = 'closed_by_evidence' GROUP BY case_id
+_GONE: Final = ", ".join(f"'{reason.code}'" for reason in REASONS if reason.status == "departed")
+_RETURNED = f"""
+SELECT case_id, max(occurred_on) AS returned_on FROM previous_case_events
+WHERE event = 'closed_by_evidence' AND closing_reason NOT IN ({_GONE})
+GROUP BY case_id
 """
+"""Who moved away, went abroad or was struck off has not been shown to be back."""
 
 
 def _judge(answers: pl.DataFrame, earlier: pl.DataFrame, on: dt.date) -> pl.DataFrame:

@@ -371,6 +371,32 @@ def test_a_case_of_a_pupil_on_leave_closes_on_the_headcount_that_shows_it(parts)
     assert (words, source) == ("清点在校：2026-11-18", "in_school")
 
 
+def test_a_confirmed_dropout_who_comes_back_from_abroad_is_one_yet(tmp_path):
+    """That a case was closed because its child had left says nothing of school: a record of before the answer is no return."""
+    seen = []
+    for date in (FIRST, SECOND, THIRD):
+        c = County(date)
+        who = c.person("出国辍学")
+        crossed = {"id_number": who["id_number"], "name": who["name"], "birth_date": who["birth_date"]}
+        if date == SECOND:
+            [(case,)] = query(tmp_path, "SELECT case_id FROM cases")
+            c.add("verifications", case_id=case, result="确认辍学", verified_on="20261119")
+            c.add("exit_entry", **crossed, direction="1", crossed_on="20260901")
+        if date == THIRD:
+            c.add("exit_entry", **crossed, direction="2", crossed_on="20261120")
+            c.pupil(who, status_date="20260901")
+        c.pupil(c.person("在读"))
+        c.write(tmp_path)
+        run_night(tmp_path, date, gates=ASKED)
+        seen.append((statuses(tmp_path)["出国辍学"], *query(tmp_path, "SELECT state, reopened FROM cases")))
+
+    assert seen == [
+        ("unenrolled no_record", ("suspected", 0)),
+        ("departed abroad", ("closed", 0)),
+        ("dropout confirmed_dropped_out", ("suspected", 1)),
+    ]
+
+
 # -- nights without residents ---------------------------------------------------------------------------------------------
 
 

@@ -9,6 +9,7 @@ import pytest
 from kcb_pipeline.engines.embedded import Limits, connect, create, rows
 from kcb_pipeline.ledgers.schema import table
 from kcb_pipeline.ledgers.verifications import REFUSALS, RESULTS, VERDICTS, believe_verifications
+from kcb_pipeline.status.reasons import REASONS
 
 ON = dt.date(2026, 11, 20)
 OPENED = dt.date(2026, 10, 1)
@@ -508,7 +509,7 @@ def test_a_confirmed_dropout_that_was_shown_to_be_back_is_one_no_longer(office, 
     office.believe(answer("确认辍学", "A2", verified_on=ON - DAY))
     office.next_night()
     office.connection.execute(
-        "INSERT INTO previous_case_events (case_id, sequence, event, occurred_on) VALUES ('A2', 3, 'closed_by_evidence', ?)",
+        "INSERT INTO previous_case_events (case_id, sequence, event, occurred_on, closing_reason) VALUES ('A2', 3, 'closed_by_evidence', ?, 'live_enrolment')",
         [returned_on],
     )
 
@@ -517,12 +518,27 @@ def test_a_confirmed_dropout_that_was_shown_to_be_back_is_one_no_longer(office, 
     assert office.verdicts() == ({"C2": "确认辍学"} if stands else {})
 
 
+@pytest.mark.parametrize("gone", [reason.code for reason in REASONS if reason.status == "departed"])
+def test_who_was_confirmed_and_departed_since_was_not_shown_to_be_back(office, gone):
+    """Who comes back from abroad, or into the register, has still been confirmed, until something shows it at school."""
+    office.believe(answer("确认辍学", "A2", verified_on=ON - DAY))
+    office.next_night()
+    office.connection.execute(
+        "INSERT INTO previous_case_events (case_id, sequence, event, occurred_on, closing_reason) VALUES ('A2', 3, 'closed_by_evidence', ?, ?)",
+        [ON + DAY, gone],
+    )
+
+    office.believe(on=ON + 9 * DAY)
+
+    assert office.verdicts() == {"C2": "确认辍学"}
+
+
 def test_another_verdict_stands_though_its_case_was_closed_on_evidence_since(office):
     """That a child was seen says nothing against a term that was granted."""
     office.believe(answer("休学", "A2", verified_on=ON - DAY))
     office.next_night()
     office.connection.execute(
-        "INSERT INTO previous_case_events (case_id, sequence, event, occurred_on) VALUES ('A2', 3, 'closed_by_evidence', ?)",
+        "INSERT INTO previous_case_events (case_id, sequence, event, occurred_on, closing_reason) VALUES ('A2', 3, 'closed_by_evidence', ?, 'live_enrolment')",
         [ON + DAY],
     )
 
