@@ -18,6 +18,11 @@ from pyspark.sql import DataFrame, SparkSession
 from kcb_pipeline.spark.kernels import from_arrow, spark_schema, to_signed
 
 
+def located(path: Path) -> str:
+    """A file or folder as the cluster is told of it. Hadoop takes a path as it is written: of a blank or a Chinese character in it nothing is decoded."""
+    return f"file://{path.resolve()}"
+
+
 @dataclass(frozen=True, slots=True)
 class Scratch:
     """The folder of one stage, and the session that works in it."""
@@ -45,7 +50,7 @@ class Scratch:
         """A table of the driver as one that the workers read; its values are in no plan."""
         path = self.folder / f"{name}.parquet"
         to_signed(frame).write_parquet(path, compression="zstd", row_group_size=1 << 17)
-        return self.spark.read.schema(spark_schema(frame.schema)).parquet(path.resolve().as_uri())
+        return self.spark.read.schema(spark_schema(frame.schema)).parquet(located(path))
 
     def rows(self, name: str) -> int:
         """How many rows a table has, from the footers of its files."""
@@ -59,7 +64,7 @@ class Scratch:
         return pl.scan_parquet(self.folder / f"{name}.parquet" / "*.parquet")
 
     def _address(self, name: str) -> str:
-        return (self.folder / f"{name}.parquet").resolve().as_uri()
+        return located(self.folder / f"{name}.parquet")
 
 
 def fetched(frame: DataFrame, schema: pl.Schema) -> pl.DataFrame:

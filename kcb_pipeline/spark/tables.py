@@ -20,7 +20,7 @@ from pyspark.sql import DataFrame
 from kcb_pipeline.engines.embedded import rows
 from kcb_pipeline.engines.workspace import SCHEMAS, Workspace
 from kcb_pipeline.spark.kernels import from_arrow, polars_schema, spark_schema
-from kcb_pipeline.spark.scratch import Scratch
+from kcb_pipeline.spark.scratch import Scratch, located
 
 GENERATION: Final = "spark"
 """The token of tables that the cluster wrote."""
@@ -48,7 +48,7 @@ class Tables:
         stage, table = into.split(".")
         path = self.workspace.parquet(stage, table, GENERATION)
         path.parent.mkdir(parents=True, exist_ok=True)
-        frame.write.mode("overwrite").parquet(path.resolve().as_uri())
+        frame.write.mode("overwrite").parquet(located(path))
         self.workspace.show(connection, stage, table, GENERATION)
 
     def rows(
@@ -101,4 +101,4 @@ class Tables:
         schema = pl.Schema(
             {name: pl.Int64() if kind == pl.UInt32 else kind for name, kind in pl.read_parquet_schema(first).items()}
         )
-        return self.scratch.spark.read.schema(spark_schema(schema)).parquet(folder.resolve().as_uri())
+        return self.scratch.spark.read.schema(spark_schema(schema)).parquet(located(folder))

@@ -69,7 +69,7 @@ def nights(tmp_path_factory) -> Nights:
     folder = tmp_path_factory.mktemp("spark")
     embedded = Home(folder / "embedded")
     write_sample(embedded.folder, children=300, seed=7, date=DATE, nights=1)
-    spark = embedded.copy(folder / "the county's")
+    spark = embedded.copy(folder / "某县 county's")
     with cluster(folder) as machines:
         (spark.folder / "kcb.toml").write_text(machines.rules(), encoding="utf-8")
         with (folder / "night.out").open("wb") as out:
