@@ -184,10 +184,10 @@ def believe_verifications(connection: duckdb.DuckDBPyConnection, on: dt.date) ->
     return Believed(answers.height, new.height, answers.height - fresh.height, refused["source_row"].n_unique())
 
 
-_GONE: Final = ", ".join(f"'{reason.code}'" for reason in REASONS if reason.status == "departed")
+_DEPARTURES: Final = ", ".join(f"'{reason.code}'" for reason in REASONS if reason.status == "departed")
 _RETURNED = f"""
 SELECT case_id, max(occurred_on) AS returned_on FROM previous_case_events
-WHERE event = 'closed_by_evidence' AND closing_reason NOT IN ({_GONE})
+WHERE event = 'closed_by_evidence' AND closing_reason NOT IN ({_DEPARTURES})
 GROUP BY case_id
 """
 """Who moved away, went abroad or was struck off has not been shown to be back."""
