@@ -1,12 +1,13 @@
--- Every live record's leave of the configured length that covers the comparison date; a leave that was renewed without a day between is one.
--- Its row, and whose report that is, are those of the longest, lowest that covers the day.
+-- Every live record's leave of the configured length that covers the comparison date. A leave that was renewed without a day between is one; one
+-- after which a headcount showed the pupil is renewed by none. Its row, and whose report that is, are those of the longest, lowest that covers the day.
 WITH leaves AS (
-    SELECT registry_row, leave_from, leave_to, absent_on, row, reported_by,
-           max(leave_to) OVER (
-               PARTITION BY registry_row ORDER BY leave_from, leave_to, row ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+    SELECT m.registry_row, m.leave_from, m.leave_to, m.absent_on, m.row, m.reported_by,
+           max(m.leave_to) OVER (
+               PARTITION BY m.registry_row ORDER BY m.leave_from, m.leave_to, m.row ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
            ) AS leave_to_before
-    FROM status.missed_days
-    WHERE leave_from <= leave_to
+    FROM status.missed_days m
+    LEFT JOIN status.presences p ON p.registry_row = m.registry_row
+    WHERE m.leave_from <= m.leave_to AND coalesce(p.present_on <= m.absent_on, true)
 ), renewed AS (
     SELECT registry_row, leave_from, leave_to, absent_on, row, reported_by,
            sum(CASE WHEN leave_from <= leave_to_before + 1 THEN 0 ELSE 1 END) OVER (

@@ -192,7 +192,7 @@ def test_what_another_pupil_missed_says_nothing_of_this_one(school):
     found = school.night()
 
     assert (found["absent_from"], found["absent_to"]) == (own[0], own[-1])
-    assert (found["leave_from"], found["leave_to"], found["is_on_long_leave"]) == (day("1101"), day("1130"), False)
+    assert (found["leave_from"], found["is_on_long_leave"]) == (None, False)  # the headcount of today undid its own
 
 
 @pytest.mark.parametrize(("reports", "is_absent"), [(None, True), ("S9", False), (SCHOOL, False), ("S2", True)])
@@ -272,6 +272,15 @@ def test_a_leave_renewed_without_a_day_between_is_one(school, leaves, told):
 
     assert found["is_on_long_leave"] is (told is not None)
     assert (found["leave_from"], found["leave_to"]) == (tuple(map(day, told)) if told else (None, None))
+
+
+@pytest.mark.parametrize(("counted", "is_long"), [("1105", True), ("1108", False)])
+def test_a_leave_from_which_the_pupil_came_back_is_not_renewed_by_the_next(school, counted, is_long):
+    school.miss(day("1105"), kind="事假", leave=(day("1101"), day("1112")))
+    school.miss(day("1113"), kind="事假", leave=(day("1113"), day("1205")))
+    school.count(day(counted))
+
+    assert school.night()["is_on_long_leave"] is is_long
 
 
 def test_a_renewed_leave_cites_the_row_that_covers_the_day(school):
