@@ -51,7 +51,7 @@ _LINEAGE = {
         links: person registry_row
         landed_student_registry: registry_row=row student_number school_code registry_status status_date
         landed_absences: is_absent~absent_on is_on_long_leave~kind,leave_from,leave_to absent_from~absent_on absent_to~absent_on
-          absent_row~row leave_from leave_to leave_said_on=absent_on leave_row~row reported_by~school_code present_on~absent_on
+          absent_row~row missed_to~absent_on leave_from leave_to leave_said_on=absent_on leave_row~row reported_by~school_code present_on~absent_on
         landed_in_school: present_on~counted_on present_row~row counted_on is_not_in_headcount~present,counted_on
         """,
     "child_statuses": """

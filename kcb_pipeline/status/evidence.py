@@ -165,8 +165,9 @@ def compare_registry_with_attendance(
         "stray_presences",
         "headcounts",
         "missed_days",
-        "absence_streaks",
         "school_reports",
+        "earlier_absences",
+        "absence_streaks",
     ):
         run_step(connection, PACKAGE, step, f"status.{step}")
     run_step(connection, PACKAGE, "standing_attendance", "status.standing_attendance", {"today": on})

@@ -7,7 +7,7 @@ import pytest
 from tests.pipeline.micro import COUNTY, County
 from tests.pipeline.nights import query, run_night
 
-FIRST, SECOND, THIRD, FOURTH = (dt.date(2026, 11, day) for day in (18, 19, 20, 21))
+FIRST, SECOND, THIRD, FOURTH, MONDAY = (dt.date(2026, 11, day) for day in (18, 19, 20, 21, 23))
 ASKED = ("identity", "matching", "status", "ledgers")
 """The other gates speak of how much came, and half of what comes here is left out."""
 TOWN, OTHER = "3153290101", "3153290102"
@@ -220,6 +220,31 @@ def test_an_absence_stands_until_its_own_school_reports_again_by_whichever_code(
         assert set(seen.values()) == {"suspected absent"} or date == THIRD
 
     assert (seen["本校再报"], seen["换码再报"]) == ("enrolled live_enrolment", "enrolled live_enrolment")
+
+
+def test_days_missed_add_up_over_nights_on_which_a_school_sends_only_the_new_one(tmp_path):
+    """One misses the eighteenth, the nineteenth and the twentieth, one comes back between, one misses the Monday after too; the weekend is no school."""
+    missed = {
+        FIRST: ("连日缺勤", "中间到校"),
+        SECOND: ("连日缺勤",),
+        THIRD: ("连日缺勤", "中间到校"),
+        MONDAY: ("连日缺勤", "中间到校"),
+    }
+    seen = []
+    for date, absent in missed.items():
+        c = County(date)
+        for name in ("连日缺勤", "中间到校", "在读"):
+            c.pupil(who := c.person(name))
+            kind = "无故" if name in absent else "事假" if name == "在读" else None
+            if kind:
+                c.add("absences", student_number=who["student_number"], school_code=TOWN, absent_on=f"{date:%Y%m%d}", kind=kind)  # fmt: skip
+        c.write(tmp_path)
+        run_night(tmp_path, date, gates=ASKED)
+        seen.append(statuses(tmp_path))
+
+    assert [night["连日缺勤"].split()[0] for night in seen] == ["enrolled", "enrolled", "suspected", "suspected"]
+    assert {night["中间到校"] for night in seen} == {"enrolled live_enrolment"}
+    assert query(tmp_path, "SELECT event, count(*) FROM case_events GROUP BY event") == [("opened", 1)]
 
 
 def test_who_is_abroad_is_so_until_a_later_crossing_inward(parts):

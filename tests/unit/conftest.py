@@ -33,7 +33,7 @@ DERIVED = {
     "status.missed_days": "registry_row:i row:i absent_on:d kind leave_from:d leave_to:d",
     "status.attributed": "source row:i person:i rank:i",
     "status.attendance": "person:i registry_row:i student_number school_code record_code present_on:d present_row:i counted_on:d is_absent:b absent_from:d "
-    "absent_to:d absent_row:i is_on_long_leave:b leave_from:d leave_to:d leave_said_on:d leave_row:i reported_by is_not_in_headcount:b",
+    "absent_to:d absent_row:i missed_to:d is_on_long_leave:b leave_from:d leave_to:d leave_said_on:d leave_row:i reported_by is_not_in_headcount:b",
     "status.school_years": "school_year_start:d school_year_end:d",
     "status.sources_tonight": "source",
 }

@@ -1,5 +1,5 @@
--- Every live record's last run of consecutive school days missed without reason (无故), by school-day ordinals; other days do not count. Its
--- row, and whose report that is, are those of its last day.
+-- Every live record's last run of consecutive school days missed without reason (无故), by school-day ordinals, those before tonight's report
+-- included; other days do not count. Its row, and whose report that is, are those of its last day.
 SELECT r.registry_row, r.ordinal_from, r.ordinal_to, r.ordinal_to - r.ordinal_from + 1 AS days, r.day_from, r.day_to,
        m.row AS last_row, m.reported_by
 FROM (
@@ -10,9 +10,11 @@ FROM (
         SELECT registry_row, absent_on, ordinal,
                ordinal - row_number() OVER (PARTITION BY registry_row ORDER BY ordinal) AS run
         FROM (
-            SELECT DISTINCT a.registry_row, a.absent_on, d.ordinal
+            SELECT a.registry_row, a.absent_on, d.ordinal
             FROM status.missed_days a JOIN status.school_days d ON d.day = a.absent_on
             WHERE a.kind = '无故'
+            UNION
+            SELECT registry_row, absent_on, ordinal FROM status.earlier_absences
         ) missed
     ) numbered
     GROUP BY registry_row, run

@@ -2,12 +2,13 @@
 -- undone by later evidence (a headcount that shows the pupil later, a record dated later). A pupil suspended in the
 -- registry (02) is not expected there: the approval decides. A pupil without a student number cannot be counted by it: that no headcount
 -- shows it says nothing, and no more where one shows a pupil of several who share a number without telling whom. `record_code` is the student
--- number, or the school where the number is not there or that of several of the pupil's records; `reported_by` the school whose report of absences says it, which the registry may have under another code.
+-- number, or the school where the number is not there or that of several of the pupil's records; `reported_by` the school whose report of absences says it,
+-- which the registry may have under another code; `missed_to` the last day of a run of missed days that its school's last report has not ended, however short.
 SELECT f.person, f.registry_row, f.student_number, f.school_code, f.registry_status, f.status_date, f.is_primary,
        f.record_code, f.present_on, f.present_row, f.counted_on,
-       CASE WHEN f.is_expected AND f.missed_to IS NOT NULL AND (f.present_on IS NULL OR f.present_on <= f.missed_to)
+       CASE WHEN f.is_expected AND f.missed_to IS NOT NULL AND f.are_enough_days AND (f.present_on IS NULL OR f.present_on <= f.missed_to)
                  AND (f.status_date IS NULL OR f.status_date <= f.missed_to) THEN true ELSE false END AS is_absent,
-       f.absent_days, f.absent_from, f.absent_to, f.absent_row,
+       f.absent_days, f.absent_from, f.absent_to, f.absent_row, f.missed_to,
        CASE WHEN f.is_expected AND f.leave_from IS NOT NULL AND (f.present_on IS NULL OR f.present_on <= f.leave_said_on)
                  AND (f.status_date IS NULL OR f.status_date <= f.leave_said_on) THEN true ELSE false END AS is_on_long_leave,
        f.leave_from, f.leave_to, f.leave_said_on, f.leave_row, f.reported_by,
@@ -25,9 +26,11 @@ FROM (
            CASE WHEN l.missed_on > h.counted_on THEN l.missed_on ELSE coalesce(h.counted_on, l.missed_on) END AS counted_on,
            CASE WHEN h.counted_on IS NULL OR l.missed_on > h.counted_on THEN l.missed_on
                 WHEN p.student_number IS NOT NULL AND coalesce(s.untold_on < h.counted_on, true) THEN h.counted_on END AS counted_without_on,
-           CASE WHEN a.days IS NULL THEN l.absent_to WHEN a.days >= $absent_days AND a.ordinal_to = q.reported_ordinal
-                     AND coalesce(o.reported_ordinal <= a.ordinal_to, true) THEN a.day_to END AS missed_to,
-           a.days AS absent_days, coalesce(a.day_from, l.absent_from) AS absent_from, coalesce(a.day_to, l.absent_to) AS absent_to,
+           CASE WHEN a.days IS NULL THEN coalesce(l.absent_to, l.missed_to)
+                WHEN a.ordinal_to = q.reported_ordinal AND coalesce(o.reported_ordinal <= a.ordinal_to, true) THEN a.day_to END AS missed_to,
+           CASE WHEN a.days IS NULL THEN l.absent_to IS NOT NULL ELSE a.days >= $absent_days END AS are_enough_days,
+           a.days AS absent_days, coalesce(a.day_from, l.absent_from, l.missed_from) AS absent_from,
+           coalesce(a.day_to, l.absent_to, l.missed_to) AS absent_to,
            a.last_row AS absent_row,
            coalesce(g.absent_on, l.leave_said_on) AS leave_said_on, coalesce(g.leave_from, l.leave_from) AS leave_from,
            coalesce(g.leave_to, l.leave_to) AS leave_to, g.leave_row, coalesce(a.reported_by, g.reported_by, l.reported_by) AS reported_by
@@ -36,7 +39,7 @@ FROM (
     LEFT JOIN status.stray_presences n ON n.registry_row = p.registry_row
     LEFT JOIN status.headcounts h ON h.school_code = p.school_code
     LEFT JOIN status.standing_attendance l ON l.registry_row = p.registry_row AND l.person = p.person
-    LEFT JOIN status.absence_streaks a ON a.registry_row = p.registry_row AND coalesce(l.absent_to <= a.day_to, true)
+    LEFT JOIN status.absence_streaks a ON a.registry_row = p.registry_row AND coalesce(greatest(l.absent_to, l.missed_to) <= a.day_to, true)
     LEFT JOIN status.long_leaves g ON g.registry_row = p.registry_row AND coalesce(l.leave_from IS NULL OR l.leave_said_on <= g.absent_on, true)
     LEFT JOIN status.school_reports q ON q.school_code = a.reported_by
     LEFT JOIN status.school_reports o ON o.school_code = p.school_code

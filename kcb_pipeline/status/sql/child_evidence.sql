@@ -58,7 +58,7 @@ FROM (
                      WHEN e.kind = 'not_in_headcount' AND e.from_date + $headcount_days >= $today THEN e.kind
                    END AS topic
             FROM status.evidence e
-            WHERE e.kind NOT IN ('present', 'residence')
+            WHERE e.kind NOT IN ('present', 'days_missed', 'residence')
         ) t
     ) ranked
 ) e

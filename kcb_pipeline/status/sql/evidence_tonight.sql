@@ -56,6 +56,10 @@ UNION ALL
 SELECT t.person, 'absent', 'absences', t.record_code, t.absent_from, t.absent_to, t.absent_row
 FROM status.attendance t JOIN status.sources_tonight c ON c.source = 'absences' WHERE t.is_absent
 UNION ALL
+-- and a run of missed days that is no absence yet, or was undone: a school that sends only its new days may go on with it
+SELECT t.person, 'days_missed', 'absences', t.record_code, t.absent_from, t.absent_to, t.absent_row
+FROM status.attendance t JOIN status.sources_tonight c ON c.source = 'absences' WHERE t.missed_to IS NOT NULL AND NOT t.is_absent
+UNION ALL
 SELECT t.person, 'long_leave', 'absences', t.record_code, t.leave_from, t.leave_to, t.leave_row
 FROM status.attendance t JOIN status.sources_tonight c ON c.source = 'absences' WHERE t.is_on_long_leave
 UNION ALL
@@ -66,7 +70,7 @@ UNION ALL
 -- and by which school it was said, where that is not the registry's: its later reports undo it
 SELECT t.person, 'reported_by', 'absences', t.reported_by, coalesce(t.absent_to, t.leave_said_on), NULL, NULL
 FROM status.attendance t JOIN status.sources_tonight c ON c.source = 'absences'
-WHERE (t.is_absent OR t.is_on_long_leave) AND t.reported_by <> coalesce(t.school_code, '')
+WHERE (t.missed_to IS NOT NULL OR t.is_on_long_leave) AND t.reported_by <> coalesce(t.school_code, '')
 UNION ALL
 -- who lives here by 居住证, and in which township: counted by it, and visited there, though residents do not come
 SELECT h.person, 'residence', 'residents', h.township_name, NULL, NULL, h.row

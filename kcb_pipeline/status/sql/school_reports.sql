@@ -1,5 +1,5 @@
--- The last school day every school reported absences for: what is not in its report of that day was there.
-SELECT school_code, max(ordinal) AS reported_ordinal, max(absent_on) AS reported_on
+-- The first and the last school day every school reported absences for: who is not in its report of a day between them was there.
+SELECT school_code, min(ordinal) AS first_ordinal, max(ordinal) AS reported_ordinal, max(absent_on) AS reported_on
 FROM (
     SELECT coalesce(a.school_code, r.school_code) AS school_code, d.ordinal, a.absent_on
     FROM landed.absences a

@@ -6,6 +6,8 @@ SELECT p.person, p.registry_row,
        max(CASE WHEN e.kind = 'present' THEN e.from_date END) AS present_on,
        max(CASE WHEN e.kind = 'absent' THEN e.from_date END) AS absent_from,
        max(CASE WHEN e.kind = 'absent' THEN e.to_date END) AS absent_to,
+       max(CASE WHEN e.kind = 'days_missed' THEN e.from_date END) AS missed_from,
+       max(CASE WHEN e.kind = 'days_missed' THEN e.to_date END) AS missed_to,
        max(CASE WHEN e.kind = 'long_leave' AND e.to_date >= $today THEN e.from_date END) AS leave_from,
        max(CASE WHEN e.kind = 'long_leave' AND e.to_date >= $today THEN e.to_date END) AS leave_to,
        max(CASE WHEN e.kind = 'leave_reported' THEN e.from_date END) AS leave_said_on,
@@ -13,12 +15,12 @@ SELECT p.person, p.registry_row,
        max(b.reported_by) AS reported_by
 FROM (
     SELECT e.child_id, e.kind, e.source, e.code, e.from_date, e.to_date,
-           CASE e.kind WHEN 'absent' THEN e.to_date WHEN 'long_leave' THEN coalesce(w.leave_said_on, e.from_date) ELSE e.from_date END AS last_said_of
+           CASE WHEN e.kind IN ('absent', 'days_missed') THEN e.to_date WHEN e.kind = 'long_leave' THEN coalesce(w.leave_said_on, e.from_date) ELSE e.from_date END AS last_said_of
     FROM previous_evidence e
     LEFT JOIN (
         SELECT child_id, code, max(from_date) AS leave_said_on FROM previous_evidence WHERE kind = 'leave_reported' GROUP BY child_id, code
     ) w ON w.child_id = e.child_id AND w.code = e.code
-    WHERE e.kind IN ('present', 'absent', 'long_leave', 'leave_reported', 'not_in_headcount')
+    WHERE e.kind IN ('present', 'absent', 'days_missed', 'long_leave', 'leave_reported', 'not_in_headcount')
 ) e
 JOIN standard.children c ON c.child_id = e.child_id
 JOIN (

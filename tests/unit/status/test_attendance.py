@@ -1,6 +1,7 @@
 """Comparison ②, 学籍 × 在校: what headcounts and reports of absences say of a live record, and what undoes it (extracts.md, Which status 5)."""
 
 import datetime as dt
+import itertools
 
 import pytest
 
@@ -665,6 +666,64 @@ def test_an_older_report_that_comes_again_does_not_take_the_place_of_what_was_sa
 
     assert found["is_absent"]
     assert (found["absent_from"], found["absent_to"], found["absent_row"]) == (ON - 9 * DAY, ON - DAY, None)
+
+
+WEEK = tuple(day(text) for text in ("1113", "1116", "1117", "1118", "1119", "1120"))
+EVERY_WAY = [
+    [missed for missed, is_missed in zip(WEEK, ways, strict=True) if is_missed]
+    for ways in itertools.product((False, True), repeat=len(WEEK))
+]
+"""The school days missed of one pupil each: every choice of the last six."""
+
+
+@pytest.mark.parametrize("cut", range(1, len(WEEK)))
+@pytest.mark.parametrize("again", [0, 2], ids=["new days alone", "two days again"])
+def test_a_school_that_sends_only_its_new_days_says_what_one_that_sends_all_of_them_does(school, cut, again):
+    """Pupil n of the school has missed the days of way n; another one was ill on each of them, so that each is reported."""
+    others = range(1, len(EVERY_WAY) + 1)
+    school.working.put("standard.children", *({"person": n, "child_id": f"C{n}"} for n in others))
+    for n in others:
+        school.record(n, person=n, student_number=f"G{n}")
+        school.names[n] = f"儿童{n}"
+
+    def night(days):
+        school.missed.clear()
+        school.miss(*days, kind="病假", number="G0")
+        for n, ways in zip(others, EVERY_WAY, strict=True):
+            school.miss(*(missed for missed in ways if missed in days), number=f"G{n}")
+        school.night()
+        said = "registry_row, is_absent, absent_from, absent_to, absent_days"
+        return school.working.all(
+            f"SELECT {said}, missed_to FROM status.attendance WHERE missed_to IS NOT NULL ORDER BY registry_row"
+        )
+
+    at_once = night(WEEK)
+    assert sum(pupil["is_absent"] for pupil in at_once) == len(EVERY_WAY) / 2**3
+    for pupil in night(WEEK[:cut]):
+        school.said("absent" if pupil["is_absent"] else "days_missed", pupil["absent_from"], pupil["absent_to"])
+        n = pupil["registry_row"]
+        school.before[-1] |= {"child_id": f"C{n}", "code": f"G{n}"}
+
+    assert night(WEEK[max(cut - again, 0) :]) == at_once
+
+
+def test_a_day_that_is_reported_anew_without_the_pupil_was_not_missed(school):
+    school.said("days_missed", THREE[0], THREE[1])
+    school.miss(THREE[2])
+    assert school.night()["is_absent"]
+
+    school.miss(THREE[1], number="G2")
+    assert not school.night()["is_absent"]
+
+
+def test_days_missed_wait_while_the_pupils_school_reports_nothing(school):
+    school.said("days_missed", THREE[0], THREE[1])
+    school.miss(ON, number="G2", school="S2")
+
+    found = school.night()
+
+    assert not found["is_absent"]
+    assert (found["absent_from"], found["missed_to"]) == THREE[:2]
 
 
 @pytest.mark.parametrize(("last", "is_long"), [(ON, True), (ON - DAY, False)])

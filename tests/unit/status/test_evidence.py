@@ -344,10 +344,27 @@ def test_what_attendance_found_is_evidence_where_its_source_came(desk):
 def test_it_is_not_said_anew_where_its_source_did_not_come(desk):
     desk.attendance = {
         "is_absent": True, "absent_to": ON, "is_on_long_leave": True, "leave_to": ON, "is_not_in_headcount": True, "counted_on": ON, "present_on": ON,
+        "missed_to": ON,
     }  # fmt: skip
 
     assert desk.night() == {}
     assert desk.working.all("SELECT * FROM status.evidence") == []
+
+
+@pytest.mark.parametrize(("is_absent", "kind"), [(True, "absent"), (False, "days_missed")])
+def test_days_missed_that_are_no_absence_yet_are_kept_for_the_nights_to_come(desk, is_absent, kind):
+    desk.sent = {"absences"}
+    desk.attendance = {
+        "is_absent": is_absent, "absent_from": ON - DAY, "absent_to": ON, "missed_to": ON, "record_code": "S1", "school_code": "S1", "reported_by": "S9",
+    }  # fmt: skip
+
+    found = desk.night()
+
+    assert found.get("absent_from") == (ON - DAY if is_absent else None)
+    assert desk.working.all("SELECT kind, code, from_date, to_date FROM status.evidence ORDER BY kind") == [
+        {"kind": kind, "code": "S1", "from_date": ON - DAY, "to_date": ON},
+        {"kind": "reported_by", "code": "S9", "from_date": ON, "to_date": None},
+    ]
 
 
 def test_a_presence_is_kept_for_the_nights_to_come_and_says_nothing_of_its_own(desk):
