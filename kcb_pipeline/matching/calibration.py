@@ -41,7 +41,7 @@ class Calibration:
 
     weights: NDArray[np.float64]
     probabilities: NDArray[np.float64]
-    reaching: NDArray[np.int64]
+    reaching: NDArray[np.float64]
     matches: float
     witnesses: int
 
@@ -58,12 +58,14 @@ def calibrate(
     chosen: NDArray[np.float64],
     second: NDArray[np.float64],
     *,
-    choosers: int,
+    choosers: float,
     studied: NDArray[np.float64],
     studied_for: float = 1.0,
     inside: NDArray[np.float64] | None = None,
     inside_pairs: float = 0.0,
-    others: int = 0,
+    others: float = 0.0,
+    again: float = -np.inf,
+    inside_again: NDArray[np.float64] | None = None,
 ) -> Calibration:
     """Learn from the weights of chosen pairs and, for each, of its choosing record's best other candidate that
     nobody holds with a greater weight (-inf where none).
@@ -73,19 +75,23 @@ def calibrate(
     with others of their own table, out of `inside_pairs`. others: records that may be chosen and that no key settled. A record
     without a partner meets those of them that are nobody's; inside it meets all, so that each pair there counts for less than one here,
     and all of them together for no more records than are without a partner.
+    again: by how much (log2) another candidate weighs more, or less, as one more record of the person chosen than as another person's, where
+    those who are chosen stand twice: it is a witness as far as it is not. inside_again: the same for each of `inside`.
     """
     if not len(chosen):
-        return Calibration(np.empty(0), np.empty(0), np.empty(0, dtype=np.int64), 0.0, 0)
+        return Calibration(np.empty(0), np.empty(0), np.empty(0), 0.0, 0)
     sure = second[(chosen >= SURE) & (second < FURTHER_RECORD)]
     studied = studied[studied < FURTHER_RECORD]
     witnesses = len(sure) + studied_for * len(studied)
     order = np.argsort(-chosen, kind="stable")
     falling = chosen[order]
-    seen = _reaching(sure, falling)
+    seen = _reaching(sure, falling, 1 - odds(sure + again))
     seen_studied = _reaching(studied, falling)
     above = seen + studied_for * seen_studied
-    inside = np.empty(0) if inside is None else inside[inside < FURTHER_RECORD]
-    seen_inside = _reaching(inside, falling)
+    inside = np.empty(0) if inside is None else inside
+    inside_again = np.full(len(inside), -np.inf) if inside_again is None else inside_again
+    inside, inside_again = inside[inside < FURTHER_RECORD], inside_again[inside < FURTHER_RECORD]
+    seen_inside = _reaching(inside, falling, 1 - odds(inside + inside_again))
     by_model = np.cumsum(1 - odds(falling)) + 1e-12
     count = np.arange(1, len(falling) + 1)
     # How many have no partner follows from how many match, counted from none upwards and at weights that tell the two apart: where
@@ -163,9 +169,15 @@ def rising(values: NDArray[np.float64]) -> NDArray[np.float64]:
 _FAR_FEWER: Final = 0.9
 
 
-def _reaching(weights: NDArray[np.float64], thresholds: NDArray[np.float64]) -> NDArray[np.int64]:
-    """How many of the weights reach each threshold."""
-    return len(weights) - np.searchsorted(np.sort(weights), thresholds, side="left")
+def _reaching(
+    weights: NDArray[np.float64], thresholds: NDArray[np.float64], each: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
+    """How many of the weights reach each threshold, each of which counts for one, or for so much."""
+    counts = np.ones(len(weights)) if each is None else each
+    # In the order of both: the last bit of a sum depends on that of what is summed, and that on the order of the rows.
+    order = np.lexsort((counts, weights))
+    reaching = np.append(np.cumsum(counts[order][::-1])[::-1], 0.0)
+    return reaching[np.searchsorted(weights[order], thresholds, side="left")]
 
 
 def odds(weights: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -79,6 +79,7 @@ class Comparison(ABC):
     coincidences: levels at which something unique is the same, though not the value itself: by chance as rare as full agreement.
     near: levels at which one value may have become the other by a slip; with `term_frequency` they too weigh more where one of the two is rare.
     for_life: whether everybody keeps it for life and two people of one household differ in it but by chance (a birth date, not an address).
+    is_exception: whether agreement in it is the exception with one person too (names that stand in each other's place): without it nothing is said.
     is_coded: whether it is of one column, for whose value `code` stands: who blocks on that column blocks on what is compared.
     term_frequency: whether agreement on a rare value weighs more than on a common one; `frequency_within` are columns
         within which frequencies are counted (names by sex and decade of birth).
@@ -89,6 +90,7 @@ class Comparison(ABC):
     coincidences: ClassVar[tuple[int, ...]] = ()
     near: ClassVar[tuple[int, ...]] = ()
     for_life: ClassVar[bool] = False
+    is_exception: ClassVar[bool] = False
     is_coded: ClassVar[bool] = False
     term_frequency: bool = False
     frequency_within: tuple[str, ...] = ()
@@ -400,6 +402,7 @@ class Crossed(Comparison):
     """
 
     columns: tuple[str, str] = ("given_name", "surname")
+    is_exception: ClassVar[bool] = True
     labels: ClassVar[tuple[str, ...]] = ("crossed", "crossed but for spelling", "one of them crossed", "not crossed")
 
     @property

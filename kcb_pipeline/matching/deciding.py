@@ -47,7 +47,9 @@ class ToDecide:
     contradicted: which pairs no weight links (`Contradiction`): they compete for nobody, and a person may see them.
     sizes: records of the two tables.
     inside: the weight of the best pair that records make with another one of their own table, who is somebody else. inside_pairs: all the
-        pairs, of either order, of which these are the best.
+        pairs, of either order, of which these are the best. inside_again: as `again`, of each of these.
+    again: by how much (log2) a pair weighs more, or less, as one of a further record of a person of the left or right table than as one of his
+        only record there; minus infinity where nobody is seen to stand twice. people: how many persons there are of each record of either.
     """
 
     persons: Persons
@@ -58,6 +60,9 @@ class ToDecide:
     sizes: tuple[int, int]
     inside: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     inside_pairs: float = 0.0
+    inside_again: NDArray[np.float64] | None = None
+    again: tuple[float, float] = (-np.inf, -np.inf)
+    people: tuple[float, float] = (1.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,24 +102,30 @@ def decide(settings: Settings, pairs: ToDecide, total: NDArray[np.float64]) -> D
     left, right, w = persons.left[undecided], persons.right[undecided], total[undecided]
     own = FURTHER_RECORD if settings.repeats else np.inf
     outcome = assign(left, right, w, own=own) if one_to_one else assign_each(right, w)
-    # One-to-one either side may be said to choose; of many records of one person it is the records that choose.
-    choosing, others = (left, right) if one_to_one else (right, left)
+    # One-to-one either side may be said to choose: those who stand twice do, so that whoever else they could have chosen is somebody else.
+    # Of many records of one person it is the records that choose.
+    rights_choose = pairs.again[1] > pairs.again[0] or not one_to_one
+    choosing, others = (right, left) if rights_choose else (left, right)
+    chooser, other = (1, 0) if rights_choose else (0, 1)
+    records = [size * share - pairs.settled for size, share in zip(pairs.sizes, pairs.people, strict=True)]
     holding = np.full(int(others.max(initial=-1)) + 1, -np.inf)
     if one_to_one:
         holding[others[outcome.chosen]] = w[outcome.chosen]
     is_taken = w <= holding[others]
-    studied = pairs.settled_left if one_to_one else pairs.settled_left[:0]
+    studied = pairs.settled_left[:0] if rights_choose else pairs.settled_left
     calibration = calibrate(
         w[outcome.chosen],
         second_best(choosing, w, outcome.chosen | is_taken)[outcome.chosen],
-        choosers=pairs.sizes[0 if one_to_one else 1] - pairs.settled,
+        choosers=records[chooser],
         studied=_best_others(pairs, total, np.flatnonzero(is_studied & ~pairs.contradicted), holding, len(has_own))[
             studied
         ],
         studied_for=pairs.settled / max(len(studied), 1),
         inside=pairs.inside if one_to_one else pairs.inside[:0],
         inside_pairs=pairs.inside_pairs,
-        others=pairs.sizes[1] - pairs.settled,
+        others=records[other],
+        again=pairs.again[other],
+        inside_again=pairs.inside_again if one_to_one else None,
     )
     chosen, gap = np.zeros(len(total), dtype=bool), total.copy()
     chosen[undecided], gap[undecided] = outcome.chosen, outcome.gap

@@ -50,6 +50,7 @@ from kcb_pipeline.matching.weighing import (
     Rarities,
     Rarity,
     Records,
+    Repeated,
     Weights,
     check,
     learn_inside,
@@ -200,11 +201,27 @@ def link(
     own = _with_their_own(settings, looked)
     against = contradicted(settings, patterns.vectors)[patterns.of_pair]
     persons = Persons.once(pairs.rows_l, pairs.rows_r)
-    if all(settings.has_one_record_each):
+    again, people = [-np.inf, -np.inf], [1.0, 1.0]
+    if repeated and not settings.repeats:
         # Nothing is decided of what is settled, and of what is contradicted by a person only.
         may_link = np.where(against | looked.left.is_settled[pairs.rows_l], -np.inf, weights.total)
         persons = persons_of(settings, model, looked, rare, pairs, may_link, repeated=repeated)
-    to_decide = ToDecide(persons, rules, own, len(settled), against, sizes, *strangers)
+        for side, found in repeated.items():
+            if found.is_seen:
+                again[side], people[side] = found.more(model, sizes[side]), found.persons
+    inside_again = np.concatenate([*(np.full(found.records, again[found.side]) for found in inside), np.empty(0)])
+    to_decide = ToDecide(
+        persons,
+        rules,
+        own,
+        len(settled),
+        against,
+        sizes,
+        *strangers,
+        inside_again,
+        (again[0], again[1]),
+        (people[0], people[1]),
+    )
     # As large as the links that are put together now, and not needed for them.
     del looked, keyed, samples, pairs, persons, inside, rarities, learning, counting
     with ThreadPoolExecutor(1) as aside:
@@ -278,7 +295,7 @@ def _samples(looked: Looked, keyed: list[pl.DataFrame]) -> tuple[pl.DataFrame, p
 
 def _different_people(
     settings: Settings, samples: tuple[pl.DataFrame, pl.DataFrame], prior: float, *, known: Model | None
-) -> tuple[list[Inside], dict[int, float], dict[str, tuple[float, ...]], Kin | None, Lookalikes | None]:
+) -> tuple[list[Inside], dict[int, Repeated], dict[str, tuple[float, ...]], Kin | None, Lookalikes | None]:
     """Pairs of two people inside the tables, how often people stand twice there, and, where no model is known, what strangers have in common,
     relatives, and others who look alike: none depends on which pairs are compared."""
     inside = look_inside(settings, samples) if settings.policy == "one-to-one" or known is None else []

@@ -389,10 +389,7 @@ def estimate_household(
             one = counts * np.exp(same - np.logaddexp(np.logaddexp(others, alike), same))
             repeats = min(max(float(one.sum()), 0.5) / whole, 0.5)
             for at, begin in enumerate(believed):
-                known = vectors[:, at] >= 0
-                found = np.bincount(vectors[known, at], one[known], minlength=len(begin))
-                # As much believed as learned: what one person learns from households (a sex that differs) makes it one of them.
-                m[at] = ((found + _SMOOTHING * begin) / (found.sum() + _SMOOTHING) + begin) / 2
+                m[at] = _half_believed(vectors[:, at], one, begin)
             others = np.logaddexp(others, same)
         belonging = counts * np.exp(alike - np.logaddexp(others, alike))
         if abs(rate - before) <= _TOLERANCE * rate:
@@ -414,6 +411,43 @@ def estimate_household(
         if not is_told:
             return None
     return Kin({name: tuple(map(float, share)) for name, share in zip(names, shares, strict=True)}, rate)
+
+
+def _half_believed(
+    levels: NDArray[np.int8], one: NDArray[np.float64], begin: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """How one person twice looks in a comparison, of so many (`one`) of the pairs at each of the levels. begin: as is believed of it."""
+    known = levels >= 0
+    found = np.bincount(levels[known], one[known], minlength=len(begin))
+    # As much believed as learned: what one person learns from households (a sex that differs) makes it one of them.
+    mixed: NDArray[np.float64] = ((found + _SMOOTHING * begin) / (found.sum() + _SMOOTHING) + begin) / 2
+    return mixed
+
+
+def probably_twice(
+    settings: Settings, found: Patterns, u: dict[str, tuple[float, ...]], *, pairs: float, expected_repeats: float
+) -> NDArray[np.float64]:
+    """The probability of each level vector of pairs inside a table being of one person twice, where people were seen to stand twice there.
+
+    By EM, beside strangers and beside households, which are found first. pairs: all of the table, of which `expected_repeats` are one person twice.
+    """
+    names = [comparison.name for comparison in settings.comparisons]
+    others = _log_probability(found.vectors, [np.array(u[name]) for name in names])
+    if kin := estimate_household(settings, [found], u, pairs=[pairs], expected_repeats=expected_repeats):
+        alike = _log_probability(found.vectors, [np.array(kin.levels[name]) for name in names])
+        others = np.logaddexp(np.log1p(-kin.rate) + others, np.log(kin.rate) + alike)
+    believed = [_believed_m(len(comparison.labels)) for comparison in settings.comparisons]
+    m, repeats = believed, max(expected_repeats, 0.5)
+    probability = np.zeros(len(found.vectors))
+    for _ in range(_MOST_HOUSEHOLD_ITERATIONS):
+        same = np.log(min(repeats / pairs, 0.5)) + _log_probability(found.vectors, m)
+        probability = np.exp(same - np.logaddexp(others, same))
+        one = found.counts * probability
+        before, repeats = repeats, max(float(one.sum()), 0.5)
+        m = [_half_believed(found.vectors[:, at], one, begin) for at, begin in enumerate(believed)]
+        if abs(repeats - before) <= _TOLERANCE * repeats:
+            break
+    return probability
 
 
 _MOST_HOUSEHOLD_ITERATIONS: Final = 500

@@ -19,7 +19,7 @@ from kcb_pipeline.matching.components import components
 from kcb_pipeline.matching.looking import Looked
 from kcb_pipeline.matching.model import Model, contradicted
 from kcb_pipeline.matching.settings import Settings
-from kcb_pipeline.matching.weighing import Rarities, levels_of, patterns_of, weights_of, whole_hashes
+from kcb_pipeline.matching.weighing import Rarities, Repeated, levels_of, patterns_of, weights_of, whole_hashes
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +52,30 @@ def persons_of(
     pairs: Pairs,
     total: NDArray[np.float64],
     *,
-    repeated: dict[int, float],
+    repeated: dict[int, Repeated],
 ) -> Persons:
     """The persons of weighed pairs (log2; minus infinity where a pair may not be linked).
 
-    repeated: of either table (0 the left one) how many pairs of it are one person twice, of each record.
+    repeated: how often people stand twice in either table (0 the left one) in which everybody was said to stand once; in another nobody is looked for.
 
     Of equally heavy pairs the best is that whose records have the lowest content hash, and of records that are equal throughout the first.
     """
     rivals = np.flatnonzero(total > 0)
     met = [np.bincount(rows[rivals], minlength=1)[rows[rivals]] > 1 for rows in (pairs.rows_l, pairs.rows_r)]
     rivals = _best_first(pairs, total, rivals[met[0] | met[1]])
-    rows_l, rows_r = pairs.rows_l[rivals], pairs.rows_r[rivals]
-    lefts = _persons(settings, model, looked, rare, repeated, side=0, records=rows_l, partners=rows_r)
-    rights = _persons(settings, model, looked, rare, repeated, side=1, records=rows_r, partners=rows_l)
+    rows, weights = (pairs.rows_l[rivals], pairs.rows_r[rivals]), total[rivals]
+    persons = [np.arange(side.records.height) for side in (looked.left, looked.right)]
+    # Two whose nearest records are two of one person are rivals for it, and so again when that is known.
+    is_known = False
+    while not is_known:
+        is_known = True
+        for side, other in ((0, 1), (1, 0)):
+            if side in repeated:
+                asked = _Asked(side, rows[side], persons[other][rows[other]], weights)
+                found = _persons(settings, model, looked, rare, repeated[side], asked, persons[side])
+                is_known &= bool((found == persons[side]).all())
+                persons[side] = found
+    lefts, rights = persons
     person_l, person_r = lefts[pairs.rows_l], rights[pairs.rows_r]
     twice = (np.bincount(lefts)[person_l] > 1) | (np.bincount(rights)[person_r] > 1)
     order = _best_first(pairs, total, np.flatnonzero(twice & np.isfinite(total)))
@@ -82,37 +92,55 @@ def persons_of(
     return Persons(person_l, person_r, order[further], best[further], apart[further])
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Rivals of one table (0 the left one), best first: its record, the person of the other table whom it may be, and the weight of that pair."""
+
+    side: int
+    records: NDArray[np.int64]
+    partners: NDArray[np.int64]
+    weights: NDArray[np.float64]
+
+    def only(self, which: NDArray[np.bool_]) -> _Asked:
+        return _Asked(self.side, self.records[which], self.partners[which], self.weights[which])
+
+
 def _persons(
     settings: Settings,
     model: Model,
     looked: Looked,
     rare: Rarities,
-    repeated: dict[int, float],
-    *,
-    side: int,
-    records: NDArray[np.int64],
-    partners: NDArray[np.int64],
+    repeated: Repeated,
+    asked: _Asked,
+    known: NDArray[np.int64],
 ) -> NDArray[np.int64]:
-    """For each record of one table the first record of its person. records, partners: of rivals, best first.
+    """For each record of one table the first record of its person. known: the same, as far as it is known.
 
-    A record that is nearer to another one of the other table than to that for which it is asked is that one's.
+    One to one, a record that is nearer to another person of the other table than to that for which it is asked is that one's. Two rivals for one
+    person are one as surely as the two say when they are weighed against each other, or as the other one's pair does: whether it is
+    the rival itself who looks like the person, or a record that was found to be his.
     """
-    table = (looked.left, looked.right)[side]
-    _, first, of_record = np.unique(records, return_index=True, return_inverse=True)
-    is_nearest = partners[first][of_record] == partners
-    records, partners = records[is_nearest], partners[is_nearest]
-    _, first, of_partner = np.unique(partners, return_index=True, return_inverse=True)
-    best = records[first][of_partner]
+    table = (looked.left, looked.right)[asked.side]
     height = table.records.height
-    together = np.unique(np.minimum(best, records) * height + np.maximum(best, records))
+    if settings.policy == "one-to-one":
+        _, first, of_record = np.unique(asked.records, return_index=True, return_inverse=True)
+        asked = asked.only(asked.partners[first][of_record] == asked.partners)
+    _, first, of_partner = np.unique(asked.partners, return_index=True, return_inverse=True)
+    best = asked.records[first][of_partner]
+    others = best != asked.records
+    asked, best = asked.only(others), best[others]
+    together, heaviest = np.unique(
+        np.minimum(best, asked.records) * height + np.maximum(best, asked.records), return_index=True
+    )
     a, b = together // max(height, 1), together % max(height, 1)
-    a, b = a[a != b], b[a != b]
     patterns = patterns_of(settings, levels_of(settings.comparisons, Pairs(table.records, table.records, a, b)), len(a))
-    among = rare.inside(side, table.whole_rows(a), table.whole_rows(b))
+    among = rare.inside(asked.side, table.whole_rows(a), table.whole_rows(b))
     weight = weights_of(settings, model, patterns, among, counted=True).total
-    weight += np.log2(2 * repeated[side] / max(height, 1)) - model.prior_weight
+    if repeated.is_seen:
+        weight = np.maximum(weight, asked.weights[heaviest])
+    weight += repeated.more(model, height)
     is_one = (weight >= SURE) & ~contradicted(settings, patterns.vectors)[patterns.of_pair]
-    return components(a[is_one], b[is_one], height)
+    return components(np.append(a[is_one], np.arange(height)), np.append(b[is_one], known), height)
 
 
 def _best_first(pairs: Pairs, total: NDArray[np.float64], places: NDArray[np.int64]) -> NDArray[np.int64]:

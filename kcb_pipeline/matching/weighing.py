@@ -6,7 +6,7 @@ What belongs here: everything between the records and the weight of a pair that 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from kcb_pipeline.matching.blocking import MIXER, candidates
 from kcb_pipeline.matching.calibration import FURTHER_RECORD
 from kcb_pipeline.matching.comparisons import MISSING, Comparison, Levels, Pairs
+from kcb_pipeline.matching.components import components
 from kcb_pipeline.matching.model import (
     Kin,
     Lookalikes,
@@ -26,6 +27,7 @@ from kcb_pipeline.matching.model import (
     estimate_kin,
     estimate_lookalikes,
     likeness_to_one,
+    probably_twice,
     silence,
 )
 from kcb_pipeline.matching.settings import BlockingRule, Settings, columns_named
@@ -256,6 +258,7 @@ class Inside:
     """The pairs of two records of one table, or of a sample of it, that rules bring together.
 
     side: 0 of the left table, 1 of the right one. records: how many there are of the sample. rows_l, rows_r: of each pair, among them.
+    twice: the pairs (`numbers`) that were found to be one person, and are not among these.
     """
 
     side: int
@@ -263,16 +266,23 @@ class Inside:
     rows_l: NDArray[np.int64]
     rows_r: NDArray[np.int64]
     levels: dict[str, Levels]
+    twice: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+
+    @property
+    def numbers(self) -> NDArray[np.int64]:
+        """A number for each pair."""
+        return self.rows_l * self.records + self.rows_r
 
     @property
     def pairs(self) -> float:
         """All pairs of two records of the sample, brought together or not."""
         return self.records * (self.records - 1) / 2
 
-    def only(self, which: NDArray[np.bool_]) -> Inside:
-        """Some of the pairs; the others are as if no rule had brought them together."""
-        levels = {name: values[which] for name, values in self.levels.items()}
-        return replace(self, rows_l=self.rows_l[which], rows_r=self.rows_r[which], levels=levels)
+    def without(self, twice: NDArray[np.int64]) -> Inside:
+        """The other pairs; these, which are one person, are as if no rule had brought them together."""
+        kept = ~np.isin(self.numbers, twice)
+        levels = {name: values[kept] for name, values in self.levels.items()}
+        return replace(self, rows_l=self.rows_l[kept], rows_r=self.rows_r[kept], levels=levels, twice=twice)
 
 
 def look_inside(settings: Settings, samples: tuple[pl.DataFrame, pl.DataFrame]) -> list[Inside]:
@@ -286,25 +296,58 @@ def look_inside(settings: Settings, samples: tuple[pl.DataFrame, pl.DataFrame]) 
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """How often people stand twice in a table in which everybody was said to stand once.
+
+    pairs: how many pairs of its records are one person, of each record. persons: how many there are, of each record; 1 where that nobody stands
+    there twice explains what is seen.
+    """
+
+    pairs: float
+    persons: float = 1.0
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether anybody is seen to stand twice."""
+        return self.persons < 1
+
+    def more(self, model: Model, records: int) -> float:
+        """By how much (log2) a pair of two of the table's so many records weighs more or less than the model gives two tables' records."""
+        return float(np.log2(2 * self.pairs / max(records, 1)) - model.prior_weight)
+
+
 def without_repeats(
     settings: Settings, inside: list[Inside], u: dict[str, tuple[float, ...]]
-) -> tuple[list[Inside], dict[int, float]]:
+) -> tuple[list[Inside], dict[int, Repeated]]:
     """The tables in which everybody stands once as was said; where there is none, or a much smaller one than the other, both without the pairs
-    that are one person twice. And how many such pairs there are in either table, of each record.
+    that are one person twice. And how often people stand twice in either table.
 
     One person twice agrees in all that is known, and more than chance could make them. Two people do so too (namesakes, twins whose names are
-    missing), but not two of every hundred.
+    missing), but not two of every hundred. Where more do, pairs that agree in less than all are asked too whether they are one person
+    (`model.probably_twice`): taken for two people, they would say that two people look like one.
     """
-    repeats = [_are_repeats(settings, table, u) for table in inside]
-    shares = {table.side: (are.sum() + 0.5) / (table.records + 1) for table, are in zip(inside, repeats, strict=True)}
-    once = [table for table in inside if shares[table.side] <= _FEW_REPEATS]
+    once, tables, repeated = [], [], {}
+    for table in inside:
+        patterns = patterns_of(settings, table.levels, len(table.rows_l))
+        are = _are_repeats(settings, table, patterns, u)
+        found = Repeated((are.sum() + 0.5) / (table.records + 1))
+        if found.pairs <= _FEW_REPEATS:
+            once.append(table)
+        elif are.any():
+            likely = probably_twice(settings, patterns, u, pairs=table.pairs, expected_repeats=float(are.sum()))
+            are = (likely > _EVEN)[patterns.of_pair]
+            persons = len(np.unique(components(table.rows_l[are], table.rows_r[are], table.records)))
+            twice = float((likely * patterns.counts).sum()) / table.records
+            table, found = table.without(table.numbers[are]), Repeated(max(twice, found.pairs), persons / table.records)
+        tables.append(table)
+        repeated[table.side] = found
     largest = max((table.records for table in inside), default=0)
-    if any(_AS_LARGE * table.records >= largest for table in once):
-        return once, shares
-    twice = zip(inside, repeats, strict=True)
-    return [table if shares[table.side] <= _FEW_REPEATS else table.only(~are) for table, are in twice], shares
+    speaks = any(_AS_LARGE * table.records >= largest for table in once)
+    return once if speaks else tables, repeated
 
 
+_EVEN: Final = 0.5
 _FEW_REPEATS: Final = 0.02
 """Pairs that look like one person twice, of all records of a table, up to which they are two people as far as anybody knows."""
 _AS_LARGE: Final = 4
@@ -315,11 +358,16 @@ _NEVER_OTHERWISE: Final = 0.999
 """A comparison that strangers show at its last level so often says nothing there (names that are not in each other's place)."""
 
 
-def _are_repeats(settings: Settings, inside: Inside, u: dict[str, tuple[float, ...]]) -> NDArray[np.bool_]:
+def _are_repeats(
+    settings: Settings, inside: Inside, patterns: Patterns, u: dict[str, tuple[float, ...]]
+) -> NDArray[np.bool_]:
     """Which pairs look like one person twice. Before anything is known, each record has one more of its person in the mean."""
-    patterns = patterns_of(settings, inside.levels, len(inside.rows_l))
     prior = 1 / max(inside.records, 1)
-    alike = likeness_to_one(settings, patterns.vectors, u, prior=prior) > FURTHER_RECORD * np.log(2)
+    asked = patterns.vectors.copy()
+    for at, comparison in enumerate(settings.comparisons):
+        if comparison.is_exception:
+            asked[asked[:, at] == len(comparison.labels) - 1, at] = MISSING
+    alike = likeness_to_one(settings, asked, u, prior=prior) > FURTHER_RECORD * np.log(2)
     alike &= (patterns.vectors != MISSING).mean(axis=1) >= _MOSTLY_KNOWN
     for at, comparison in enumerate(settings.comparisons):
         last = len(comparison.labels) - 1
@@ -346,6 +394,7 @@ def learn_inside(
         of_tables = side_by_side(
             partial(_inside, settings, found.side, samples[found.side], families, _LARGEST_FAMILY) for found in inside
         )
+        of_tables = [found.without(table.twice) for found, table in zip(of_tables, inside, strict=True)]
         levels = {c.name: np.concatenate([found.levels[c.name] for found in of_tables]) for c in settings.comparisons}
         kin: Kin | None = estimate_kin(settings, levels, pairs=sum(pairs))
     else:

@@ -191,6 +191,34 @@ def test_a_second_best_so_good_that_it_is_a_second_record_is_no_witness():
     assert calibration.witnesses == 0
 
 
+def test_another_candidate_who_may_be_the_person_once_more_is_a_witness_as_far_as_he_is_not():
+    chosen, second = np.full(40, 12.0), np.repeat([4.0, -np.inf], 20)
+    asked = np.append(chosen, np.full(10, 4.0))
+    candidates = np.append(second, np.full(10, -np.inf))
+
+    def false(again):
+        found = calibrate(asked, candidates, choosers=70, studied=np.empty(0), again=again)
+        return (1 - found.probability(np.array([4.0])))[0], found.reaching[-1]
+
+    assert false(-np.inf)[1] == 20
+    assert false(-4.0)[1] == pytest.approx(10)
+    assert false(-np.inf)[0] > false(-4.0)[0] > false(4.0)[0]
+
+
+def test_inside_a_table_too_they_are_that_much_less_of_a_witness():
+    chosen = np.append(np.full(20, 12.0), np.full(10, 4.0))
+    inside = np.repeat([4.0, -np.inf], 50)
+
+    def false(again):
+        found = calibrate(
+            chosen, np.full(30, -np.inf), choosers=200, studied=np.empty(0), inside=inside, inside_pairs=1e4,
+            others=100, inside_again=np.full(100, again),
+        )  # fmt: skip
+        return (1 - found.probability(np.array([4.0])))[0]
+
+    assert false(-np.inf) > false(-4.0) > false(4.0)
+
+
 def test_where_everybody_is_matched_no_link_is_doubted(random):
     chosen = random(8).normal(14, 2, 1000)
     calibration = calibrate(chosen, np.full(1000, -8.0), choosers=1000, studied=np.empty(0))

@@ -248,10 +248,13 @@ def canonical(links, order_l, order_r):
 
 def by_content(links, left, right):
     """The links in the first rows of those that hold the same."""
-    first = [table.select(pl.int_range(pl.len()).min().over(table.columns)).to_series() for table in (left, right)]
+    first = [
+        table.with_row_index("row").select(pl.col("row").cast(pl.Int64).min().over(table.columns)).to_series()
+        for table in (left, right)
+    ]
     return links.with_columns(
         left_row=first[0].gather(links["left_row"]), right_row=first[1].gather(links["right_row"])
-    ).sort("left_row", "right_row", "match_weight")
+    ).sort("left_row", "right_row", "match_weight", "decision")
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -1,11 +1,14 @@
 """A table in which everybody was said to stand once, and somebody stands twice: linked all the same, and twins are not."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
 
 from kcb_pipeline.matching import Settings, block_on, link
-from kcb_pipeline.matching.comparisons import Date, Exact, Identifier, Text
+from kcb_pipeline.matching.chinese import Guardians
+from kcb_pipeline.matching.comparisons import Crossed, Date, Exact, Identifier, Text
 
 SETTINGS = Settings(
     (Text("given"), Text("surname"), Date("born"), Text("street"), Exact("sex"), Identifier("phone")),
@@ -180,3 +183,73 @@ def test_the_order_of_rows_is_not_seen_where_people_stand_twice():
     renamed = other.links.filter(kept).with_columns(left_row=rows[0], right_row=rows[1]).sort("left_row", "right_row")
     assert renamed.equals(one.links.filter(kept))
     assert other.quality == one.quality
+
+
+def slipped(table, seed):
+    """The table with a slip in the name or the date of a third of its records, and no telephone in another third."""
+    rng = np.random.default_rng(seed)
+    lot = pl.Series(rng.integers(0, 6, table.height))
+    swapped = pl.col("given").str.slice(1, 1) + pl.col("given").str.slice(0, 1) + pl.col("given").str.slice(2)
+    day = pl.col("born").str.slice(0, 7) + pl.Series([str(d) for d in rng.integers(0, 10, table.height)])
+    return table.with_columns(
+        given=pl.when(lot == 0).then(swapped).otherwise("given"),
+        born=pl.when(lot == 1).then(day).otherwise("born"),
+        phone=pl.when(lot > 3).then(None).otherwise("phone"),
+    )
+
+
+def test_where_everybody_stands_twice_in_both_tables_two_links_a_person_are_made_and_few_are_missed():
+    left, right = (slipped(pl.concat([table, table]), seed) for table, seed in zip(sides(), (21, 22), strict=True))
+    both = left["entity"].is_in(right["entity"].implode()).sum()
+
+    found, is_right = linked(left, right)
+
+    assert is_right.sum() >= 0.97 * both
+    assert (~is_right).sum() <= 0.01 * both
+    assert found.quality.false_links < 0.02 * both
+
+
+def test_where_everybody_stands_twice_relatives_are_not_learned_from_one_person_twice():
+    settings = Settings(
+        (*SETTINGS.comparisons[:3], Exact("sex"), Guardians("guardians", phones=("phone",))),
+        (*SETTINGS.blocking[:1], block_on("surname", "given"), block_on("guardians.first_phone")),
+    )
+    of_family = pl.col("phone").first().over(pl.col("entity") // 3)
+    once = [table.with_columns(of_family) for table in sides()]
+    both = once[0]["entity"].is_in(once[1]["entity"].implode()).sum()
+    twice = [slipped(pl.concat([table, table]), seed) for table, seed in zip(once, (23, 24), strict=True)]
+
+    found, is_right = linked(*twice, settings)
+
+    assert found.model.relatives["given"][0] < 0.1
+    assert is_right.sum() >= 0.95 * 2 * both
+
+
+def test_people_of_whom_only_name_and_birth_date_are_known_are_seen_to_stand_twice():
+    settings = Settings(
+        (Text("given"), Text("surname"), Crossed("names", columns=("given", "surname")), Date("born"), Exact("sex")),
+        (block_on("born"), block_on("surname", "given")),
+    )
+    left, right = sides()
+    both = left["entity"].is_in(right["entity"].implode()).sum()
+
+    once, _ = linked(left, right, settings)
+    found, is_right = linked(left, pl.concat([right] * 3), settings)
+
+    assert once.linked.height >= 0.99 * both
+    assert (~is_right).sum() <= 0.01 * both
+    assert is_right.sum() >= 0.95 * both
+
+
+def test_many_to_one_a_person_who_stands_twice_on_the_left_leaves_no_doubt_whose_a_record_is():
+    left, right = sides()
+    visits = pl.concat([right, slipped(right, 25)])
+    twice = again(left, 0.3, 26)
+    here = visits["entity"].is_in(left["entity"].implode()).sum()
+
+    found, is_right = linked(twice, visits, replace(SETTINGS, policy="many-to-one"))
+
+    assert found.linked["right_row"].is_unique().all()
+    assert is_right.sum() >= 0.99 * here
+    assert (~is_right).sum() <= 0.01 * here
+    assert found.quality.false_links < 0.02 * here
