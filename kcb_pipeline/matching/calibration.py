@@ -173,10 +173,11 @@ def _reaching(
     weights: NDArray[np.float64], thresholds: NDArray[np.float64], each: NDArray[np.float64] | None = None
 ) -> NDArray[np.float64]:
     """How many of the weights reach each threshold, each of which counts for one, or for so much."""
-    counts = np.ones(len(weights)) if each is None else each
+    if each is None or (each == 1).all():
+        return (len(weights) - np.searchsorted(np.sort(weights), thresholds, side="left")).astype(np.float64)
     # In the order of both: the last bit of a sum depends on that of what is summed, and that on the order of the rows.
-    order = np.lexsort((counts, weights))
-    reaching = np.append(np.cumsum(counts[order][::-1])[::-1], 0.0)
+    order = np.lexsort((each, weights))
+    reaching = np.append(np.cumsum(each[order][::-1])[::-1], 0.0)
     return reaching[np.searchsorted(weights[order], thresholds, side="left")]
 
 

@@ -598,10 +598,13 @@ class Guardians(Comparison):
         return level
 
     def __post_init__(self) -> None:
-        """A column that stands alone is taken for one, not for the letters of its name."""
+        """A column that stands alone is taken for one, not for the letters of its name; ValueError where there is none."""
         for kind in ("ids", "phones", "names"):
             if isinstance(columns := getattr(self, kind), str):
                 object.__setattr__(self, kind, (columns,))
+        if not self.reads:
+            message = f"comparison {self.name}: columns of guardians' ids, phones or names are wanted"
+            raise ValueError(message)
 
     def _kinds(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
         return (("id", self.ids), ("phone", self.phones), ("name", self.names))

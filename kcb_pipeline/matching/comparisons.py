@@ -163,7 +163,7 @@ class Comparison(ABC):
 def texts_of(records: pl.DataFrame, column: str) -> pl.Series:
     """A column as texts; TypeError where it holds several values a record, or no values but bytes."""
     values = records[column]
-    if values.dtype.is_nested() or values.dtype == pl.Binary:
+    if values.dtype.is_nested() or values.dtype in (pl.Binary, pl.Object, pl.Duration):
         message = f"column {column} holds {values.dtype}: a comparison looks at one value a record, as text, number, date or category"
         raise TypeError(message)
     return values.cast(pl.String)
@@ -392,6 +392,9 @@ _NEAR: Final = 5
 _FAR: Final = 1 << 32
 
 
+_TWO: Final = 2
+
+
 @dataclass(frozen=True)
 class Crossed(Comparison):
     """Two columns that clerks fill the wrong way round (given name and surname): whether one's value stands in the other's place.
@@ -404,6 +407,12 @@ class Crossed(Comparison):
     columns: tuple[str, str] = ("given_name", "surname")
     is_exception: ClassVar[bool] = True
     labels: ClassVar[tuple[str, ...]] = ("crossed", "crossed but for spelling", "one of them crossed", "not crossed")
+
+    def __post_init__(self) -> None:
+        """ValueError where these are not two columns."""
+        if isinstance(self.columns, str) or len(set(self.columns)) != _TWO:
+            message = f"comparison {self.name}: columns {self.columns!r}; two columns that may be crossed are wanted"
+            raise ValueError(message)
 
     @property
     def reads(self) -> tuple[str, ...]:

@@ -94,7 +94,7 @@ def deduplicate(
 
     `settings.keys`, `policy` and `relatives` are for two tables and say nothing here. TypeError, ValueError: see `weighing.check`.
     """
-    check(settings, records)
+    check(settings, records, model=model)
     table = prepare(records, settings)
     keyed = with_keys(settings, table, settings.rules)
     found = candidates(keyed, keyed, settings.rules, largest_block=settings.largest_block, within=True)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from operator import index
 from typing import Any, Final
 
 import numpy as np
@@ -100,8 +101,10 @@ class LinkResult:
     def explain(self, left_row: int, right_row: int) -> pl.DataFrame:
         """Why a pair weighs what it does: a row a comparison with its level in words, m, u and weight, the prior first.
 
-        In every respect, of a pair too that a key settled by a few.
+        In every respect, of a pair too that a key settled by a few. IndexError where a table has no such row.
         """
+        _check_row("left", left_row, self.left)
+        _check_row("right", right_row, self.right)
         one = [
             prepare(records.slice(row, 1), self.settings)
             for records, row in ((self.left, left_row), (self.right, right_row))
@@ -143,6 +146,13 @@ class LinkResult:
         )
 
 
+def _check_row(side: str, row: int, records: Records) -> None:
+    height = _height(records)
+    if not 0 <= index(row) < height:
+        message = f"no row {row} in the {side} table, which has {height}"
+        raise IndexError(message)
+
+
 def _height(records: Records) -> int:
     return records.height if isinstance(records, pl.DataFrame) else int(records.select(pl.len()).collect().item())
 
@@ -164,10 +174,10 @@ def link(
     rare the values of the records are, where that was counted in larger tables of which these are a part (`Rarities.of_rows`). The
     result does not depend on the order of the rows nor on the number of threads, but that of equally near candidates of a record that found
     nobody (`Settings.near_misses`) the first are kept, and of equal records of one person (`repeated`) the first is linked.
-    TypeError, ValueError: see `weighing.check`.
+    TypeError, ValueError: see `weighing.check` and `settling.settle`.
     """
     tables = (left, right)
-    check(settings, *tables)
+    check(settings, *tables, model=model)
     seen = first_look(tables, settings)
     progress.update("prepare", 1, 5)
     settled = settle(seen[0], seen[1], settings, first_compared(settings), reviewed)

@@ -29,6 +29,16 @@ class BlockingRule:
     left: tuple[Key, ...]
     right: tuple[Key, ...]
 
+    def __post_init__(self) -> None:
+        """TypeError where a key is neither a column's name nor an expression; ValueError where there is none, or a side has more than the other."""
+        for key in (*self.left, *self.right):
+            if not isinstance(key, str | pl.Expr):
+                message = f"blocking rule {self.name}: a key is a column's name or an expression of Polars, not a {type(key).__name__}"
+                raise TypeError(message)
+        if not self.left or len(self.left) != len(self.right):
+            message = f"blocking rule {self.name}: {len(self.left)} keys on the left and {len(self.right)} on the right; as many are wanted, one at least"
+            raise ValueError(message)
+
 
 def block_on(*keys: Key, right: tuple[Key, ...] | None = None, name: str | None = None) -> BlockingRule:
     """A blocking rule on the same keys of both sides, or on `keys` of the left and `right` of the right.
@@ -36,7 +46,7 @@ def block_on(*keys: Key, right: tuple[Key, ...] | None = None, name: str | None 
     >>> block_on("surname", pl.col("born").dt.year()).name
     'surname + born'
     """
-    words = [key if isinstance(key, str) else "+".join(dict.fromkeys(key.meta.root_names())) for key in keys]
+    words = ["+".join(dict.fromkeys(key.meta.root_names())) if isinstance(key, pl.Expr) else str(key) for key in keys]
     return BlockingRule(name or " + ".join(words), keys, right or keys)
 
 
@@ -139,19 +149,40 @@ class Settings:
         if self.policy not in get_args(_POLICY):
             message = f"policy {self.policy!r}: {' or '.join(get_args(_POLICY))}"
             raise ValueError(message)
+        self._check_named()
         wrong = [name for name, is_right in self._numbers() if not is_right]
         if wrong:
             message = f"{wrong[0]} {getattr(self, wrong[0])!r}: a false link costs more than nothing, matches are expected or not (None), a probability is of 0 to 1, and counts are whole"
             raise ValueError(message)
 
+    def _check_named(self) -> None:
+        """ValueError where a rule names a comparison, or a level of one, that is not there."""
+        levels = {comparison.name: len(comparison.labels) for comparison in self.comparisons}
+        named = [
+            *(("implied", name, ()) for rule in self.implied for name in rule.silent),
+            *(("implied", rule.given, rule.levels) for rule in self.implied),
+            *(("contradictions", name, at) for rule in self.contradictions for name, at in rule.levels),
+            *(("keys", name, (last,)) for rule in self.keys for name, last in rule.plausible),
+        ]
+        for part, name, at in named:
+            if name not in levels:
+                message = f"{part}: no comparison is called {name}; there are {', '.join(levels)}"
+                raise ValueError(message)
+            if not all(0 <= level < levels[name] for level in at):
+                message = f"{part}: comparison {name} has levels 0 to {levels[name] - 1}, not {', '.join(map(str, at))}"
+                raise ValueError(message)
+
     def _numbers(self) -> tuple[tuple[str, bool], ...]:
         """The numbers of these settings and whether each could be."""
         return (
-            ("false_link_cost", self.false_link_cost > 0),
-            ("expected_matches", self.expected_matches is None or self.expected_matches >= 0),
-            ("review_probability", 0 <= self.review_probability <= 1),
-            ("largest_block", self.largest_block > 0),
-            ("near_misses", self.near_misses >= 0),
+            ("false_link_cost", _is_number(self.false_link_cost) and self.false_link_cost > 0),
+            (
+                "expected_matches",
+                self.expected_matches is None or (_is_number(self.expected_matches) and self.expected_matches >= 0),
+            ),
+            ("review_probability", _is_number(self.review_probability) and 0 <= self.review_probability <= 1),
+            ("largest_block", isinstance(self.largest_block, int) and self.largest_block > 0),
+            ("near_misses", isinstance(self.near_misses, int) and self.near_misses >= 0),
         )
 
     @property
@@ -217,6 +248,10 @@ class Settings:
     def digest(self) -> str:
         """sha-256 of everything these settings say, for the record of a run."""
         return hashlib.sha256(repr(self).encode()).hexdigest()
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float)
 
 
 def columns_named(rules: tuple[BlockingRule, ...]) -> set[str]:

@@ -55,12 +55,14 @@ def settle(
     """Pairs that a person or a key settles; a record settled once is out of the reach of the next rule (many-to-one, a right one).
 
     left, right: all records, prepared for `comparisons` (those that are `looked_at`, or more), with the columns of the keys.
+    TypeError, ValueError where `reviewed` is no table of `left_row`, `right_row`, `is_match`, or of rows that there are not.
     """
     one_to_one = settings.policy == "one-to-one"
     methods = settling_methods(settings)
     found: list[tuple[NDArray[np.int64], NDArray[np.int64], int, dict[str, Levels]]] = []
     taken_l, taken_r = np.zeros(left.height, dtype=bool), np.zeros(right.height, dtype=bool)
     if reviewed is not None:
+        _check_reviewed(reviewed, left.height, right.height)
         decided = decided_by_people(reviewed, one_to_one=one_to_one)
         a, b = (decided[side].to_numpy().astype(np.int64) for side in ("left_row", "right_row"))
         taken_l[a], taken_r[b] = one_to_one, True
@@ -94,6 +96,21 @@ _NOTHING = np.empty(0, dtype=np.int64)
 def settling_methods(settings: Settings) -> list[str]:
     """How a pair may be settled: by a person, and by each key."""
     return list(dict.fromkeys([REVIEWED, *(rule.name for rule in settings.keys)]))
+
+
+def _check_reviewed(reviewed: pl.DataFrame, lefts: int, rights: int) -> None:
+    """TypeError where this is no table; ValueError where it lacks a column, or names a row that the tables, of so many records, have not."""
+    if not isinstance(reviewed, pl.DataFrame):
+        message = f"reviewed: a {type(reviewed).__name__}; a frame of Polars is wanted"
+        raise TypeError(message)
+    if lacking := [name for name in ("left_row", "right_row", "is_match") if name not in reviewed.columns]:
+        message = f"reviewed: no column {', '.join(lacking)}; left_row, right_row and is_match are wanted"
+        raise ValueError(message)
+    for name, height in (("left_row", lefts), ("right_row", rights)):
+        outside = reviewed.filter(~pl.col(name).is_between(0, height - 1).fill_null(value=False))
+        if outside.height:
+            message = f"reviewed: {name} {outside[name][0]}, where the table has {height} records"
+            raise ValueError(message)
 
 
 def decided_by_people(reviewed: pl.DataFrame, *, one_to_one: bool) -> pl.DataFrame:

@@ -40,11 +40,15 @@ Records = pl.DataFrame | pl.LazyFrame
 _ROWS_AT_ONCE: Final = 1 << 18
 
 
-def check(settings: Settings, *tables: Records) -> None:
-    """TypeError where these are no settings or no tables; ValueError where no rule says what is compared, or a table lacks a column."""
+def check(settings: Settings, *tables: Records, model: Model | None = None) -> None:
+    """TypeError where these are no settings, no tables or no model; ValueError where no rule says what is compared, a table lacks a column, or the
+    model is one of other comparisons.
+    """
     if not isinstance(settings, Settings):
         message = f"settings: a {type(settings).__name__}; Settings are wanted"
         raise TypeError(message)
+    if model is not None:
+        _check_model(settings, model)
     if not settings.blocking:
         message = (
             "no blocking rule: every pair of records would be compared with every other; name what true pairs agree on"
@@ -57,10 +61,11 @@ def check(settings: Settings, *tables: Records) -> None:
             raise TypeError(message.strip())
         there = table.collect_schema().names()
         wanted = [(f"comparison {c.name}", name) for c in settings.comparisons for name in c.needs]
-        for rule in settings.rules:
+        wanted += [(f"comparison {c.name}", name) for c in settings.comparisons for name in c.frequency_within]
+        for rule in (*settings.rules, *(settings.relatives or ())):
             keys = rule.right if side == "right" else rule.left
             wanted += [
-                (f"blocking rule {rule.name}", name) for name in columns_named((replace(rule, left=keys, right=()),))
+                (f"blocking rule {rule.name}", name) for name in columns_named((replace(rule, left=keys, right=keys),))
             ]
         wanted += [(f"key {rule.name}", rule.right if side == "right" else rule.left) for rule in settings.keys]
         for what, name in wanted:
@@ -69,6 +74,17 @@ def check(settings: Settings, *tables: Records) -> None:
                     f"{side} table has no column {name}, which {what} looks at; it has {', '.join(there) or 'none'}"
                 )
                 raise ValueError(message.strip())
+
+
+def _check_model(settings: Settings, model: Model) -> None:
+    if not isinstance(model, Model):
+        message = f"model: a {type(model).__name__}; a Model is wanted (`Model.from_json` reads one that was kept)"
+        raise TypeError(message)
+    ours = {comparison.name: len(comparison.labels) for comparison in settings.comparisons}
+    alike = ours if model.lookalikes is None else dict.fromkeys(model.lookalikes.comparisons)
+    if {name: len(share) for name, share in model.m.items()} != ours or list(alike) != list(ours):
+        message = f"the model is of the comparisons {', '.join(model.m)}, the settings' are {', '.join(ours)}, or one of them has other levels"
+        raise ValueError(message)
 
 
 def prepare(

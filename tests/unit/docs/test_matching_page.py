@@ -48,6 +48,16 @@ def test_the_example_links_two_tables_and_finds_duplicates_in_one(capsys):
     assert clusters["cluster"].to_list() == [*range(300), *range(20)]
 
 
+def test_the_example_finds_every_pair_of_people_who_stand_several_times_in_both_tables():
+    every, table = run(0)["every_pair"], people(300)
+
+    found = every(pl.concat([table, table.head(50)]), pl.concat([table.head(200)] * 2))
+
+    same = [(left % 300, right % 200) for left, right in found.rows()]
+    assert all(left == right for left, right in same)
+    assert len(set(found.rows())) == len(same) == 2 * (200 + 50)
+
+
 def numbered(first17):
     return first17 + check_digit(first17)
 

@@ -260,7 +260,7 @@ def test_texts_score_alike_whether_each_meets_all_or_a_few(values, data):
 
 
 @pytest.mark.parametrize("comparison", [Exact("v"), Text("v"), Identifier("v"), Number("v"), Date("v")])
-@pytest.mark.parametrize("values", [[["a"]], [{"a": "b"}], [b"a"]])
+@pytest.mark.parametrize("values", [[["a"]], [{"a": "b"}], [b"a"], [object()], [dt.timedelta(1)]])
 def test_several_values_a_record_or_bytes_are_refused_by_the_name_of_their_column(comparison, values):
     with pytest.raises(TypeError, match="column v holds"):
         comparison.prepare(pl.DataFrame({"v": values}))

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kcb_pipeline.identity.id_number import check_digit
-from kcb_pipeline.matching import Contradiction, Implied, KeyRule, Model, Settings, block_on, link
+from kcb_pipeline.matching import Contradiction, Implied, KeyRule, Model, Settings, block_on, deduplicate, link
 from kcb_pipeline.matching.chinese import (
     ID_BOTH_VALID_DIFFERENT,
     ID_BY_G_NUMBER,
@@ -25,7 +25,7 @@ from kcb_pipeline.matching.chinese import (
     ChineseName,
     Guardians,
 )
-from kcb_pipeline.matching.comparisons import MISSING, Date, Exact, Identifier, Number, Text
+from kcb_pipeline.matching.comparisons import MISSING, Crossed, Date, Exact, Identifier, Number, Text
 from kcb_pipeline.matching.looking import within_reach
 from kcb_pipeline.matching.model import Patterns, estimate_m
 
@@ -621,6 +621,20 @@ def test_settings_want_comparisons_with_names_of_their_own():
             "25 comparisons: together they have more level vectors",
         ),
         ({"comparisons": ("born",)}, TypeError, "comparisons: Comparison objects are wanted"),
+        ({"false_link_cost": "1"}, ValueError, "false_link_cost '1'"),
+        ({"near_misses": 1.5}, ValueError, "near_misses 1.5"),
+        (
+            {"implied": (Implied("nick", (0,), ("sex",)),)},
+            ValueError,
+            "implied: no comparison is called nick; there are",
+        ),
+        ({"implied": (Implied("sex", (0,), ("nick",)),)}, ValueError, "implied: no comparison is called nick"),
+        (
+            {"contradictions": (Contradiction((("sex", (2,)),)),)},
+            ValueError,
+            "contradictions: comparison sex has levels 0 to 1, not 2",
+        ),
+        ({"keys": (KeyRule("id", "id", "id", (("nick", 1),)),)}, ValueError, "keys: no comparison is called nick"),
     ],
 )
 def test_settings_that_mean_nothing_are_refused(changed, error, said):
@@ -643,6 +657,11 @@ PLAIN = Settings((Text("name"), Exact("sex")), (block_on("name"),))
         (({"name": "a", "sex": "f"},) * 2, replace(PLAIN, blocking=(block_on("given"),)), ValueError, "no column given, which blocking rule given"),
         (({"name": "a", "sex": "f"},) * 2, replace(PLAIN, keys=(KeyRule("sex", "id", "id"),)), ValueError, "no column id, which key sex"),
         (({"name": "a", "sex": "f"},) * 2, replace(PLAIN, blocking=()), ValueError, "no blocking rule"),
+        (({"name": "a", "sex": "f"},) * 2, replace(PLAIN, relatives=(block_on("home"),)), ValueError, "no column home, which blocking rule home"),
+        (
+            ({"name": "a", "sex": "f"},) * 2, replace(PLAIN, comparisons=(Text("name", term_frequency=True, frequency_within=("year",)),)),
+            ValueError, "no column year, which comparison name",
+        ),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("lazy", [False, True])
@@ -651,6 +670,59 @@ def test_what_a_table_lacks_is_said_before_anything_is_done(tables, settings, er
 
     with pytest.raises(error, match=said):
         link(*frames, settings)
+
+
+@pytest.mark.parametrize(
+    ("made", "error", "said"),
+    [
+        (block_on, ValueError, "0 keys on the left and 0 on the right"),
+        (lambda: block_on("name", right=("name", "sex")), ValueError, "blocking rule name: 1 keys on the left and 2 on the right"),
+        (lambda: block_on(["name", "sex"]), TypeError, "a key is a column's name or an expression of Polars, not a list"),
+        (lambda: Crossed("names", columns="name"), ValueError, "comparison names: columns 'name'; two columns"),
+        (lambda: Crossed("names", columns=("a", "b", "c")), ValueError, "two columns that may be crossed"),
+        (lambda: Guardians("guardians"), ValueError, "comparison guardians: columns of guardians' ids, phones or names"),
+    ],
+)  # fmt: skip
+def test_a_rule_or_comparison_of_nothing_is_refused_where_it_is_made(made, error, said):
+    with pytest.raises(error, match=said):
+        made()
+
+
+@pytest.mark.parametrize(
+    ("reviewed", "error", "said"),
+    [
+        ([(0, 0, True)], TypeError, "reviewed: a list"),
+        (pl.DataFrame({"left_row": [0], "is_match": [True]}), ValueError, "reviewed: no column right_row"),
+        (pl.DataFrame({"left_row": [0], "right_row": [3], "is_match": [False]}), ValueError, "reviewed: right_row 3, where the table has 3"),
+        (pl.DataFrame({"left_row": [-1], "right_row": [0], "is_match": [True]}), ValueError, "reviewed: left_row -1"),
+    ],
+)  # fmt: skip
+def test_what_people_decided_is_of_rows_that_there_are(reviewed, error, said):
+    table = pl.DataFrame({"name": ["ann", "bob", "cid"], "sex": ["f", "m", "m"]})
+    with pytest.raises(error, match=said):
+        link(table, table, PLAIN, reviewed=reviewed)
+
+
+def test_a_model_of_other_comparisons_is_refused_and_what_is_no_model():
+    table = pl.DataFrame({"name": ["ann", "bob", "cid"], "sex": ["f", "m", "m"]})
+    model = link(table, table, PLAIN).model
+    other = replace(PLAIN, comparisons=PLAIN.comparisons[:1])
+    turned = replace(PLAIN, comparisons=PLAIN.comparisons[::-1])
+
+    for others in (other, turned):
+        with pytest.raises(ValueError, match="the model is of the comparisons name, sex"):
+            link(table, table, others, model=model)
+        with pytest.raises(ValueError, match="the model is of the comparisons name, sex"):
+            deduplicate(table, others, model=model)
+    with pytest.raises(TypeError, match="model: a str; a Model is wanted"):
+        link(table, table, PLAIN, model=model.to_json())
+
+
+@pytest.mark.parametrize(("rows", "said"), [((3, 0), "no row 3 in the left"), ((0, -1), "no row -1 in the right")])
+def test_only_rows_that_there_are_are_explained(rows, said):
+    table = pl.DataFrame({"name": ["ann", "bob", "cid"], "sex": ["f", "m", "m"]})
+    with pytest.raises(IndexError, match=said):
+        link(table, table, PLAIN).explain(*rows)
 
 
 def test_what_is_no_frame_of_polars_is_refused_by_name():

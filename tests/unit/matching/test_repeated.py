@@ -234,7 +234,7 @@ def test_people_of_whom_only_name_and_birth_date_are_known_are_seen_to_stand_twi
     both = left["entity"].is_in(right["entity"].implode()).sum()
 
     once, _ = linked(left, right, settings)
-    found, is_right = linked(left, pl.concat([right] * 3), settings)
+    _, is_right = linked(left, pl.concat([right] * 3), settings)
 
     assert once.linked.height >= 0.99 * both
     assert (~is_right).sum() <= 0.01 * both
