@@ -233,6 +233,7 @@ def test_an_approval_covers_its_days_the_first_and_the_last_among_them(desk, kin
     assert found["leave_from"] == (first if covers and kind == "休学" else None)
     if kind in ENDED:
         assert found[ENDED[kind]] == (last if last < ON else None)
+    assert found["deferral_ended_row"] == (1 if last < ON and kind == "延缓入学" else None)
 
 
 def test_the_approval_that_runs_longest_is_told(desk):
@@ -296,7 +297,7 @@ def test_a_household_is_poor_by_its_kind(desk, kind, is_poor):
 
 @pytest.mark.parametrize("in_turn", [1, -1])
 def test_day_kind_and_row_are_of_one_row_in_whatever_order_they_came(desk, in_turn):
-    spoken = [("死亡", ON - 2 * DAY), ("删除", ON - 900 * DAY), ("迁出", ON - DAY)][::in_turn]
+    spoken = [("删除", ON - 2 * DAY), ("死亡", ON - 900 * DAY), ("迁出", ON - DAY)][::in_turn]
     for kind, day in spoken:
         struck_off(desk, kind, day)
     approved = [(ON - 30 * DAY, ON + 9 * DAY), (ON - DAY, ON + DAY)][::in_turn]
@@ -311,13 +312,42 @@ def test_day_kind_and_row_are_of_one_row_in_whatever_order_they_came(desk, in_tu
 
     found = desk.night()
 
-    row = [name for name, _ in spoken].index("死亡") + 1
+    row = [name for name, _ in spoken].index("删除") + 1
     told = (found["struck_off_on"], found["struck_off_kind"], found["struck_off_row"], found["struck_off_for_good_on"])
-    assert told == (ON - 2 * DAY, "死亡", row, ON - 2 * DAY)
+    assert told == (ON - 2 * DAY, "删除", row, ON - 2 * DAY)
     row = approved.index((ON - 30 * DAY, ON + 9 * DAY)) + 1
     assert (found["leave_from"], found["leave_until"], found["leave_row"]) == (ON - 30 * DAY, ON + 9 * DAY, row)
     assert (found["elsewhere_on"], found["elsewhere_row"]) == (ON - DAY, confirmed.index(ON - DAY) + 1)
     assert (found["disability_placement"], found["disability_row"]) == ("送教上门", places.index("送教上门") + 1)
+
+
+@pytest.mark.parametrize("in_turn", [1, -1])
+def test_of_approvals_to_one_day_the_later_one_is_told_and_of_equal_ones_the_first(desk, in_turn):
+    begun = [ON - 30 * DAY, ON - DAY, ON - DAY][::in_turn]
+    for day in begun:
+        desk.say("approvals", kind="休学", from_date=day, to_date=ON + DAY)
+    for kind in ("死亡", "删除")[::in_turn]:
+        struck_off(desk, kind)
+
+    found = desk.night()
+
+    assert (found["leave_from"], found["leave_row"]) == (ON - DAY, begun.index(ON - DAY) + 1)
+    assert (found["struck_off_kind"], found["struck_off_row"]) == ("删除", 2 if in_turn == 1 else 1)
+
+
+def test_of_two_records_absences_the_one_that_lasted_longer_is_told(desk):
+    desk.said("absent", "absences", first=ON - 9 * DAY, last=ON - DAY)
+    desk.said("absent", "absences", first=ON - 5 * DAY, last=ON - 3 * DAY)
+    found = desk.night()
+
+    assert (found["absent_from"], found["absent_to"]) == (ON - 9 * DAY, ON - DAY)
+
+
+def test_what_is_said_of_a_child_says_nothing_of_another(desk):
+    desk.said("struck_off", "deregistrations", code="死亡", first=ON - 10 * DAY)
+    desk.before.append(desk.before[0] | {"child_id": "C2", "from_date": ON})
+
+    assert desk.night()["struck_off_on"] == ON - 10 * DAY
 
 
 # -- attendance, and what lasts --------------------------------------------------------------------------------------------
