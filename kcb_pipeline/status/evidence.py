@@ -163,9 +163,9 @@ def compare_registry_with_attendance(
     rule = config.attendance
     create(connection, "status.sources_tonight", pl.DataFrame({"source": list(sent)}, schema={"source": pl.String}))
     for step in (
-        "known_schools",
         "shared_numbers",
         "renumbered",
+        "known_schools",
         "presences",
         "stray_presences",
         "headcounts",
