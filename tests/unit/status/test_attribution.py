@@ -188,6 +188,14 @@ def test_so_does_a_name_that_a_child_bore_before(register, cells):
     assert register.night() == {("approvals", 1): who}
 
 
+def test_also_where_the_register_has_the_child_under_another_birth_date_than_its_number(register):
+    who = register.child("王小明", 1, born=dt.date(2016, 3, 13))
+    register.known_before(who, "欧阳春花")
+    register.say(nth=1, name="欧阳春花")
+
+    assert register.night() == {("approvals", 1): who}
+
+
 def test_a_student_number_leads_to_its_pupil(register):
     who = register.child("王小明", pupil={"student_number": "L1"})
     register.say(student_number="L1", name="王小明")
@@ -277,6 +285,16 @@ def test_a_row_that_two_could_be_meant_by_speaks_of_nobody_and_is_counted(regist
     assert register.night() == {("approvals", 3): third}
     told = register.counted["approvals"]
     assert (told.rows, told.attributed, told.ambiguous) == (3, 1, 1)
+
+
+def test_whom_a_surer_way_leaves_open_no_other_way_decides(register):
+    register.child("王小明", 1)
+    register.child("王小明", 1)
+    register.child("王小明", 3, pupil={"student_number": "L3"})
+    register.say(nth=1, student_number="L3", name="王小明")
+
+    assert register.night() == {}
+    assert register.counted["approvals"].ambiguous == 1
 
 
 def test_a_row_about_a_grown_up_speaks_of_no_child_and_is_not_counted_as_one_that_two_are_meant_by(register):

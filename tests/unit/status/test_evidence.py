@@ -459,13 +459,14 @@ def test_it_is_not_said_anew_where_its_source_did_not_come(desk, sent, kinds):
 @pytest.mark.parametrize(
     ("attendance", "said"),
     [
-        ({"is_absent": True, "absent_to": ON - DAY, "leave_said_on": ON}, ON - DAY),
+        ({"is_absent": True, "missed_to": ON - DAY, "absent_to": ON - DAY, "leave_said_on": ON}, ON - DAY),
+        ({"missed_to": ON - DAY, "absent_to": ON - DAY}, ON - DAY),
         ({"is_on_long_leave": True, "leave_to": ON, "leave_said_on": ON - 3 * DAY}, ON - 3 * DAY),
-        ({"is_absent": True, "absent_to": ON, "school_code": None}, ON),
-        ({"is_absent": True, "absent_to": ON, "school_code": "S9"}, None),
+        ({"missed_to": ON, "absent_to": ON, "school_code": None}, ON),
+        ({"missed_to": ON, "absent_to": ON, "school_code": "S9"}, None),
         ({"absent_to": ON}, None),
     ],
-    ids=["absent", "on leave", "at a school of no code", "by the registry's own", "neither"],
+    ids=["absent", "some days missed", "on leave", "at a school of no code", "by the registry's own", "neither"],
 )
 def test_by_which_school_it_was_said_is_kept_where_that_is_not_the_registrys(desk, attendance, said):
     desk.sent = {"absences"}
