@@ -65,6 +65,7 @@ from kcb_pipeline.status.evidence import (
     compare_registry_with_attendance,
     gather_evidence,
 )
+from kcb_pipeline.status.reasons import OUT_OF_SCHOOL
 from kcb_pipeline.status.school_age import Window, window
 
 
@@ -250,7 +251,7 @@ class Night:
             connection.execute(
                 "CREATE OR REPLACE TABLE status.poverty_dropouts AS "
                 "SELECT child_id, status, reason FROM status.child_statuses "
-                "WHERE is_poor = 1 AND status IN ('unenrolled', 'suspected', 'dropout') ORDER BY child_id"
+                f"WHERE is_poor = 1 AND status IN {OUT_OF_SCHOOL} ORDER BY child_id"
             )
             return dict(
                 rows(connection, "SELECT status, count(*) FROM status.poverty_dropouts GROUP BY status ORDER BY status")

@@ -30,6 +30,7 @@ from kcb_pipeline.engines.embedded import attach, connect, frame, rows
 from kcb_pipeline.home import Home
 from kcb_pipeline.ledgers.previous import damage_told
 from kcb_pipeline.ledgers.schema import table
+from kcb_pipeline.status.reasons import OUT_OF_SCHOOL
 
 LOCK_WAIT_SECONDS = 3600
 
@@ -169,14 +170,14 @@ ORDER BY child_id, nth
 """
 """From when to when each child stood in the ledger, however often its row changed meanwhile."""
 
-_KNOWN: Final = """
+_KNOWN: Final = f"""
 CREATE TEMP TABLE known AS
 SELECT t.child_id, t.shown_from_version, CASE WHEN t.is_late THEN v.comparison_date END AS shown_on,
        coalesce(f.division_code, 'unknown') AS division_code, coalesce(f.township_code, 'unknown') AS township_code, f.township_name,
        year(f.birth_date)::INTEGER + (month(f.birth_date) >= 9)::INTEGER AS born, coalesce(f.sex, 'unknown') AS sex,
        coalesce(f.ethnicity, 'unknown') AS ethnicity, f.population_type, coalesce(f.left_behind, false) AS left_behind,
        coalesce(f.migrant, false) AS migrant, coalesce(f.disabled, false) AS disabled, coalesce(f.poverty_household, false) AS poverty_household,
-       f.status IN ('unenrolled', 'suspected', 'dropout') AS is_out
+       f.status IN {OUT_OF_SCHOOL} AS is_out
 FROM shown_from t
 JOIN ledgers.ledger_versions v ON v.version = t.shown_from_version
 JOIN ledgers.child_facts_history f ON f.child_id = t.child_id AND f.valid_from_version <= t.shown_from_version

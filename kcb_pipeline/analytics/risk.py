@@ -17,6 +17,7 @@ from kcb_pipeline.analytics.views import documented
 from kcb_pipeline.config import Config
 from kcb_pipeline.engines.embedded import rows, scalar
 from kcb_pipeline.extracts.catalogue import sources
+from kcb_pipeline.status.reasons import OUT_OF_SCHOOL
 
 _PSEUDONYMS: Final = ("child_key", "case_key")
 
@@ -42,7 +43,7 @@ def measure(connection: duckdb.DuckDBPyConnection, config: Config) -> pl.DataFra
         connection,
         f"""
         SELECT coalesce(sum(n), 0) FROM (
-            SELECT count(*) AS n, count(*) FILTER (WHERE s.status IN ('unenrolled', 'suspected', 'dropout')) AS out_of_school
+            SELECT count(*) AS n, count(*) FILTER (WHERE s.status IN {OUT_OF_SCHOOL}) AS out_of_school
             FROM children c JOIN child_statuses s ON s.child_key = c.child_key GROUP BY {", ".join(f"c.{name}" for name in known.split(", "))}
         ) WHERE out_of_school > {certain} * n
         """,

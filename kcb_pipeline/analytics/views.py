@@ -8,12 +8,11 @@ import duckdb
 
 from kcb_pipeline.analytics.tables import ABOUT, CHILDREN, INTERVAL, RISK, SEAL, TABLES, Column
 from kcb_pipeline.reporting.statistics import STATISTICS_TREND, definitions_sql
-from kcb_pipeline.status.reasons import CATEGORIES
+from kcb_pipeline.status.reasons import CATEGORIES, LEDGERS
 
 _GRADE: Final = "CASE WHEN c.born_from = c.born_to THEN least(greatest(year(v.comparison_date - INTERVAL 8 MONTH) - c.born_to - a.entry_age + 1, 1), 9)::INTEGER END"
 """The school year starts on 1 September; a cohort enters in the September after it has reached the entry age."""
 
-_OUT: Final = {"suspected_dropouts": "('unenrolled', 'suspected')", "dropouts": "('dropout')"}
 _CASE: Final = "case_key, state, reason, severity, opened_version, opened_on, due_on, measure, visits"
 
 
@@ -43,12 +42,13 @@ def current_and_as_of() -> dict[str, tuple[str, str, str]]:
         f"WHEN c.status_reason IN ({', '.join(repr(code) for code in codes)}) THEN '{label}'"
         for label, codes in CATEGORIES.items()
     )
-    for name, statuses in _OUT.items():
+    for name, held in LEDGERS.items():
+        statuses = ", ".join(repr(status) for status in held)
         ledger = (
             f"SELECT c.*, k.{_CASE.replace(', ', ', k.').replace('k.reason', 'k.reason AS case_reason')}, "
             f"date_diff('day', k.opened_on, v.comparison_date) AS days_open, CASE {category} END AS category "
             "FROM school_age_children{as_of} c JOIN cases{as_of} k ON k.child_key = c.child_key CROSS JOIN about a "
-            f"JOIN ledger_versions v ON v.version = {{version}} WHERE c.status IN {statuses}"
+            f"JOIN ledger_versions v ON v.version = {{version}} WHERE c.status IN ({statuses})"
         )
         label = "疑似辍学学生台账" if name == "suspected_dropouts" else "辍学学生台账"
         found[name] = (

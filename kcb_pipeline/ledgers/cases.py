@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from kcb_pipeline.ledgers.verifications import MEASURES, RESULTS, SAID, Answer, skipped_steps
-from kcb_pipeline.status.reasons import BY_CODE, SUSPECTED_STATUSES
+from kcb_pipeline.status.reasons import BY_CODE, OUT_OF_SCHOOL
 
 SUSPECTED, VERIFYING, CONFIRMED, PERSUADING, RETURNED_UNCONFIRMED, CLOSED_UNTIL, CLOSED = (
     "suspected", "verifying", "confirmed", "persuading", "returned_unconfirmed", "closed_until", "closed",
@@ -208,7 +208,7 @@ class Standing:
     @property
     def is_out(self) -> bool:
         """Whether the child is in 疑似辍学 or 辍学."""
-        return self.status in SUSPECTED_STATUSES or self.status == "dropout"
+        return self.status in OUT_OF_SCHOOL
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,7 @@ WHERE g.ref NOT IN (SELECT ref FROM standard.shared_numbers)
 """A number that the person bears on another of its rows, and nobody else does: the one before a correction, or that of a second registration."""
 
 _NEW_PERSONS = f"SELECT * FROM ({_PERSONS}) p WHERE p.person NOT IN (SELECT person FROM standard.recognised)"
-_GONE = """
+_MISSED = """
 SELECT child_id, id_number, name, name AS former_name, birth_date, sex, household_id, guardian_name, guardian_phone, division_code,
        coalesce(township_code, township_name) AS township
 FROM previous_child_facts WHERE child_id NOT IN (SELECT child_id FROM standard.recognised)
@@ -122,14 +122,14 @@ def recognise_children(connection: duckdb.DuckDBPyConnection, on: dt.date, schoo
         earlier = _without(earlier, key, found)
     found.append(_unmistakable(earlier).with_columns(pl.lit("number of another row").alias("how")))
     create(connection, "standard.recognised", pl.concat(found).sort("person"))
-    gone = frame(connection, _GONE).sort("child_id")
+    missed = frame(connection, _MISSED).sort("child_id")
     # New persons are many the first night, and are looked at only for children who are missed.
-    if gone.height and (persons := frame(connection, _NEW_PERSONS).sort("person")).height:
+    if missed.height and (persons := frame(connection, _NEW_PERSONS).sort("person")).height:
         says_birth = id_number.birth_date(persons["id_number"]) == persons["birth_date"]
         left = _with_folded(persons).with_columns(
             pl.when(pl.col("has_key") & says_birth).then("id_number").alias("own_number")
         )
-        right = _with_folded(gone).select(
+        right = _with_folded(missed).select(
             pl.all(),
             pl.col("id_number").alias("own_number"),
             pl.col("name_key").alias("called_before"),
@@ -141,7 +141,7 @@ def recognise_children(connection: duckdb.DuckDBPyConnection, on: dt.date, schoo
             step = _unmistakable(pairs.unique().sort("person", "child_id")).with_columns(pl.lit(how).alias("how"))
             found.append(step)
             left, right = _without(left, "person", [step]), _without(right, "child_id", [step])
-        gone = _without(gone, "child_id", found)
+        missed = _without(missed, "child_id", found)
     create(connection, "standard.recognised", pl.concat(found).sort("person"))
     connection.execute(_CHILDREN, {"born_from": school_age.born_from, "born_to": school_age.born_to})
     create(connection, "standard.numbers_before", _numbers_before(connection, on))
@@ -150,7 +150,7 @@ def recognise_children(connection: duckdb.DuckDBPyConnection, on: dt.date, schoo
         how: int(count) for how, count in rows(connection, "SELECT how, count(*) FROM standard.children GROUP BY how")
     }
     new = counts.pop("new", 0)
-    return Continuity(counts, new, gone.height)
+    return Continuity(counts, new, missed.height)
 
 
 _CHILDREN = """

@@ -33,6 +33,7 @@ from kcb_pipeline.ledgers.previous import Version, base_of, standing, versions
 from kcb_pipeline.ledgers.schema import TABLES, VERSION_FIELDS, Table, create_table_sql
 from kcb_pipeline.ledgers.views import create_views
 from kcb_pipeline.signatures import SigningKey
+from kcb_pipeline.status.reasons import SUSPECTED_STATUSES
 
 LOCK_NAME = ".publishing.lock"
 LOCK_WAIT_SECONDS = 3600
@@ -292,8 +293,8 @@ def _counts(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
     """How many children of a draft stand in the ledger, and how many of them where."""
     [counts] = rows(
         connection,
-        """
-        SELECT count(*), count(*) FILTER (WHERE status = 'enrolled'), count(*) FILTER (WHERE status IN ('unenrolled', 'suspected')),
+        f"""
+        SELECT count(*), count(*) FILTER (WHERE status = 'enrolled'), count(*) FILTER (WHERE status IN {SUSPECTED_STATUSES}),
                count(*) FILTER (WHERE status = 'dropout'), count(*) FILTER (WHERE status = 'needs_review')
         FROM draft.children
         """,

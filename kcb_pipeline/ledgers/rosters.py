@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from kcb_pipeline.ledgers.schema import CASE_FIELDS, CHILD_FIELDS, SHOWN_FIELDS, Field, table
+from kcb_pipeline.status.reasons import OUT_OF_SCHOOL
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,6 @@ class Roster:
 
 TODAY: Final = "(SELECT comparison_date FROM ledger_versions ORDER BY version DESC LIMIT 1)"
 _AGE: Final = f"date_sub('year', c.birth_date, {TODAY})"
-_OUT: Final = "('unenrolled', 'suspected', 'dropout')"
 
 
 def _fields(text: str) -> tuple[Field, ...]:
@@ -45,7 +45,7 @@ ROSTERS: Final = (
     ),
     _children(
         "unenrolled_roster", "未入学花名册：未入学、疑似辍学、辍学及延缓入学的适龄儿童", "晋政罗〔2023〕175号 三 各社区居委会（一）",
-        "status IN ('unenrolled', 'suspected', 'dropout', 'deferred')",
+        f"status IN {(*OUT_OF_SCHOOL, 'deferred')}",
     ),
     _children("review_roster", "待核对名册：就学状况须人工核对的适龄儿童", "两本花名册均未列入者", "status = 'needs_review'"),
     Roster(
@@ -67,14 +67,14 @@ ROSTERS: Final = (
     ),
     _children(
         "poverty_dropouts", "脱贫户辍学学生：第三比对，疑似辍学及辍学学生与脱贫户数据比对", "教基厅函〔2024〕15号（三比对）",
-        f"poverty_household AND status IN {_OUT}",
+        f"poverty_household AND status IN {OUT_OF_SCHOOL}",
     ),
     Roster(
         "migrant_households", "举家外出台账：户籍在本地而适龄儿童均不在本地就学的家庭", "晋政罗〔2023〕175号 三 各社区居委会（六）",
         f"""
         SELECT c.household_id, c.division_code, c.township_code, c.township_name, count(*) AS children,
                count(*) FILTER (WHERE c.status = 'enrolled_elsewhere' OR c.status = 'enrolled') AS elsewhere,
-               count(*) FILTER (WHERE c.status IN {_OUT}) AS not_found,
+               count(*) FILTER (WHERE c.status IN {OUT_OF_SCHOOL}) AS not_found,
                min(c.guardian_name) AS guardian_name, min(c.guardian_phone) AS guardian_phone,
                string_agg(DISTINCT coalesce(e.code, CASE WHEN c.status = 'enrolled' THEN c.school_division_code END), '、'
                           ORDER BY coalesce(e.code, CASE WHEN c.status = 'enrolled' THEN c.school_division_code END)) AS went_to

@@ -13,13 +13,14 @@ import polars as pl
 from kcb_pipeline.engines.embedded import frame, rows, scalar
 from kcb_pipeline.ledgers.cases import OPEN_STATES
 from kcb_pipeline.reporting.suppression import Counts, Mask, Suppressed, suppress, with_totals
+from kcb_pipeline.status.reasons import SUSPECTED_STATUSES
 
 NO_TOWNSHIP: Final = "未分乡镇街道"
 
 STANDINGS: Final = {
     "在学": ("enrolled",),
     "其他去向": ("enrolled_elsewhere", "special_provision", "completed", "deferred", "on_leave", "needs_review"),
-    "未入学及疑似辍学": ("unenrolled", "suspected"),
+    "未入学及疑似辍学": SUSPECTED_STATUSES,
     "辍学": ("dropout",),
 }
 """Every status but departed, once: so the columns add up to the children of a township. Statuses of few children stand together, or

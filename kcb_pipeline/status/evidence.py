@@ -97,9 +97,14 @@ def attribute_evidence(connection: duckdb.DuckDBPyConnection, on: dt.date) -> li
     counted = rows(
         connection,
         """
-        SELECT k.source, count(*), count(a.row),
-               count(*) FILTER (WHERE a.row IS NULL AND (k.source, k.row) IN (SELECT (source, row) FROM status.attribution_accepted))
-        FROM standard.evidence_keys k LEFT JOIN status.attributed a ON a.source = k.source AND a.row = k.row
+        SELECT k.source, count(*), count(a.row), count(*) FILTER (WHERE b.persons > 1)
+        FROM standard.evidence_keys k
+        LEFT JOIN status.attributed a ON a.source = k.source AND a.row = k.row
+        LEFT JOIN (
+            SELECT source, row, count(*) FILTER (WHERE rank = best) AS persons
+            FROM (SELECT source, row, rank, min(rank) OVER (PARTITION BY source, row) AS best FROM status.attribution_accepted)
+            GROUP BY source, row
+        ) b ON b.source = k.source AND b.row = k.row
         WHERE k.row > 0
         GROUP BY k.source ORDER BY k.source
         """,
@@ -158,9 +163,9 @@ def compare_registry_with_attendance(
     rule = config.attendance
     create(connection, "status.sources_tonight", pl.DataFrame({"source": list(sent)}, schema={"source": pl.String}))
     for step in (
-        "known_schools",
         "shared_numbers",
         "renumbered",
+        "known_schools",
         "presences",
         "stray_presences",
         "headcounts",

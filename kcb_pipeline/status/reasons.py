@@ -25,6 +25,8 @@ STATUSES: Final = {
 SUSPECTED_STATUSES: Final = ("unenrolled", "suspected")
 LEDGERS: Final = {"suspected_dropouts": SUSPECTED_STATUSES, "dropouts": ("dropout",)}
 """Which statuses each of the two ledgers of children who are out of school holds: 疑似辍学 and 辍学."""
+OUT_OF_SCHOOL: Final = tuple(status for held in LEDGERS.values() for status in held)
+"""Whom somebody has to look for: the statuses of both. A tuple is written as SQL writes a list of texts, so statements take it as it is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ FROM landed.deregistrations d
 LEFT JOIN (
     SELECT id_number, max(occurred_on) AS undone_on
     FROM landed.deregistrations
-    WHERE kind = '重户' AND reversal_flag IS NOT NULL AND reversal_flag <> '0'
+    WHERE kind = '重户' AND reversal_flag <> '0'
     GROUP BY id_number
 ) u ON u.id_number = d.id_number AND u.undone_on >= d.occurred_on
 WHERE d.kind = '重户' AND (d.reversal_flag IS NULL OR d.reversal_flag = '0') AND d.id_valid AND d.kept_id_number IS NOT NULL

@@ -12,7 +12,7 @@ LEFT JOIN (
     JOIN standard.population_keys other ON other.ref = g.ref
     JOIN standard.kept_rows kept ON kept.person = g.person
     JOIN standard.population_keys mine ON mine.ref = kept.ref
-    WHERE other.id_key IS NOT NULL AND (mine.id_key IS NULL OR other.id_key <> mine.id_key)
+    WHERE mine.id_key IS NULL OR other.id_key <> mine.id_key
     GROUP BY g.person
 ) o ON o.person = r.person
 LEFT JOIN (

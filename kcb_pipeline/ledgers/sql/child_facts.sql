@@ -38,7 +38,6 @@ LEFT JOIN (
     UNION ALL
     SELECT 2 * row + 1, row, id_number, name, ethnicity, division_code, township_code, NULL, township_name, NULL, guardian_name, guardian_phone
     FROM landed.residents
-) l ON l.ref = CASE WHEN s.is_live OR s.population_row IS NOT NULL
-                    THEN 2 * s.population_row + CASE WHEN s.population_type = 'resident' THEN 1 ELSE 0 END END
+) l ON l.ref = 2 * s.population_row + CASE WHEN s.population_type = 'resident' THEN 1 ELSE 0 END
 LEFT JOIN landed.student_registry r ON r.row = s.registry_row
 LEFT JOIN previous_child_facts f ON f.child_id = s.child_id

@@ -10,9 +10,7 @@ FROM (
     FROM standard.children c
     JOIN standard.persons p ON p.person = c.person
     JOIN (
-        SELECT 2 * row AS ref, id_number FROM landed.population WHERE id_number IS NOT NULL
-        UNION ALL
-        SELECT 2 * row + 1, id_number FROM landed.residents WHERE id_number IS NOT NULL
+        SELECT 2 * row AS ref, id_number FROM landed.population UNION ALL SELECT 2 * row + 1, id_number FROM landed.residents
     ) l ON l.ref = p.ref
     JOIN previous_duplicate_persons d ON d.duplicate_id_number = l.id_number AND d.child_id <> c.child_id
     WHERE c.how = 'new'

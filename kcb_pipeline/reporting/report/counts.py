@@ -21,15 +21,13 @@ from kcb_pipeline.ledgers.cases import CLOSED_STATES, OPEN_STATES
 from kcb_pipeline.reporting.bulletin import DROPOUT, STANDINGS, SUSPECTED, Bulletin, read_bulletin
 from kcb_pipeline.reporting.statistics import INDICATORS
 from kcb_pipeline.reporting.suppression import suppress
-from kcb_pipeline.status.reasons import REASONS, STATUSES
+from kcb_pipeline.status.reasons import OUT_OF_SCHOOL, REASONS, STATUSES
 
 Count = int | None
 """A count, or None where it is hidden."""
 
-FLAGGED: Final = ("unenrolled", "suspected", "dropout")
-"""Whom somebody has to look for."""
 EXCUSED: Final = ("deferred", "on_leave", "needs_review")
-"""Who is neither at school nor flagged."""
+"""Who is neither at school nor out of it."""
 STAGES: Final = {"primary": range(1, 7), "junior_7_8": range(7, 9), "junior_9": range(9, 10)}
 """Grades by stage; the last one apart, because an indicator counts it alone."""
 SOON_DAYS: Final = 7
@@ -211,9 +209,9 @@ def _statuses(counted: dict[str, int], found: Bulletin, smallest: int) -> tuple[
 
 
 def _reasons(live: pl.DataFrame, statuses: dict[str, Count], smallest: int) -> dict[str, Count]:
-    counted = _by(live.filter(pl.col("status").is_in(FLAGGED)), "status_reason")
+    counted = _by(live.filter(pl.col("status").is_in(OUT_OF_SCHOOL)), "status_reason")
     shown: dict[str, Count] = {}
-    for status in FLAGGED:
+    for status in OUT_OF_SCHOOL:
         codes = [reason.code for reason in REASONS if reason.status == status and reason.code in counted]
         parts = _split([counted[code] for code in codes], smallest, is_hidden=statuses[status] is None)
         shown |= dict(zip(codes, parts, strict=True))
@@ -238,7 +236,7 @@ def _grades(live: pl.DataFrame, found: Bulletin, smallest: int) -> tuple[list[_S
         grade: (flagged, children - flagged, ages)
         for grade, flagged, children, ages in live.group_by("expected_grade")
         .agg(
-            pl.col("children").filter(pl.col("status").is_in(FLAGGED)).sum(),
+            pl.col("children").filter(pl.col("status").is_in(OUT_OF_SCHOOL)).sum(),
             pl.col("children").sum().alias("all"),
             pl.format("{}–{}", pl.col("youngest").min(), pl.col("oldest").max()).first().alias("ages"),
         )
@@ -431,7 +429,9 @@ def _cases(connection: duckdb.DuckDBPyConnection, version: int, found: Bulletin,
 
     Open cases are those of flagged children and a few more; so they are hidden where the flagged are, and where the few are too few.
     """
-    counted = frame(connection, _CASES.format(version=version, day=found.day, soon=SOON_DAYS))
+    counted = frame(
+        connection, _CASES.format(version=version, day=found.day, soon=SOON_DAYS, out_of_school=OUT_OF_SCHOOL)
+    )
     open_cases = counted.filter(pl.col("state").is_in(OPEN_STATES))
     by_state = _by(counted, "state")
     total = int(open_cases["children"].sum())
@@ -466,7 +466,7 @@ def _cases(connection: duckdb.DuckDBPyConnection, version: int, found: Bulletin,
 
 
 _CASES: Final = """
-SELECT k.state, c.status IN ('unenrolled', 'suspected', 'dropout') AS is_flagged,
+SELECT k.state, c.status IN {out_of_school} AS is_flagged,
        CASE WHEN k.due_on < DATE '{day}' THEN 'overdue' WHEN k.due_on <= DATE '{day}' + {soon} THEN 'soon' ELSE 'later' END AS due,
        count(*) AS children
 FROM cases_as_of({version}) k JOIN school_age_children_as_of({version}) c ON c.child_id = k.child_id

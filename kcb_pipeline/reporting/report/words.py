@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from kcb_pipeline.ledgers.cases import STATES
 from kcb_pipeline.reporting.statistics import INDICATORS
-from kcb_pipeline.status.reasons import REASONS, STATUSES
+from kcb_pipeline.status.reasons import OUT_OF_SCHOOL, REASONS, STATUSES
 
 
 class Words(NamedTuple):
@@ -247,9 +247,7 @@ _REASONS: Final = {
     "no_record": "no student record found",
 }
 REASON: Final = {
-    reason.code: Words(reason.words, _REASONS[reason.code])
-    for reason in REASONS
-    if reason.status in ("unenrolled", "suspected", "dropout")
+    reason.code: Words(reason.words, _REASONS[reason.code]) for reason in REASONS if reason.status in OUT_OF_SCHOOL
 }
 
 _STATES: Final = {

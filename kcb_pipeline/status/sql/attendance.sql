@@ -12,7 +12,7 @@ SELECT f.person, f.registry_row, f.student_number, f.school_code, f.registry_sta
        CASE WHEN f.is_expected AND f.leave_from IS NOT NULL AND (f.present_on IS NULL OR f.present_on <= f.leave_said_on)
                  AND (f.status_date IS NULL OR f.status_date <= f.leave_said_on) THEN true ELSE false END AS is_on_long_leave,
        f.leave_from, f.leave_to, f.leave_said_on, f.leave_row, f.reported_by,
-       CASE WHEN f.is_expected AND f.counted_without_on IS NOT NULL AND f.counted_without_on + $headcount_days >= $today
+       CASE WHEN f.is_expected AND f.counted_without_on + $headcount_days >= $today
                  AND (f.present_on IS NULL OR f.present_on < f.counted_without_on)
                  AND (f.status_date IS NULL OR f.status_date <= f.counted_without_on)
                  AND (f.enrolled_month IS NULL OR f.enrolled_month <= f.counted_without_on) THEN true ELSE false END AS is_not_in_headcount
@@ -23,8 +23,9 @@ FROM (
            CASE WHEN l.present_on > coalesce(s.present_on, n.present_on) THEN l.present_on
                 ELSE coalesce(s.present_on, n.present_on, l.present_on) END AS present_on,
            CASE WHEN l.present_on > coalesce(s.present_on, n.present_on) THEN NULL ELSE coalesce(s.present_row, n.present_row) END AS present_row,
-           CASE WHEN l.missed_on > h.counted_on THEN l.missed_on ELSE coalesce(h.counted_on, l.missed_on) END AS counted_on,
-           CASE WHEN h.counted_on IS NULL OR l.missed_on > h.counted_on THEN l.missed_on
+           -- what a headcount said before stands only where tonight's of that school is older
+           coalesce(l.missed_on, h.counted_on) AS counted_on,
+           CASE WHEN l.missed_on IS NOT NULL THEN l.missed_on
                 WHEN p.student_number IS NOT NULL AND coalesce(s.untold_on < h.counted_on, true) THEN h.counted_on END AS counted_without_on,
            CASE WHEN a.days IS NULL THEN coalesce(l.absent_to, l.missed_to)
                 WHEN a.ordinal_to = q.reported_ordinal AND coalesce(o.reported_ordinal <= a.ordinal_to, true) THEN a.day_to END AS missed_to,
@@ -40,7 +41,7 @@ FROM (
     LEFT JOIN status.headcounts h ON h.school_code = p.school_code
     LEFT JOIN status.standing_attendance l ON l.registry_row = p.registry_row AND l.person = p.person
     LEFT JOIN status.absence_streaks a ON a.registry_row = p.registry_row AND coalesce(greatest(l.absent_to, l.missed_to) <= a.day_to, true)
-    LEFT JOIN status.long_leaves g ON g.registry_row = p.registry_row AND coalesce(l.leave_from IS NULL OR l.leave_said_on <= g.absent_on, true)
+    LEFT JOIN status.long_leaves g ON g.registry_row = p.registry_row AND (l.leave_from IS NULL OR l.leave_said_on <= g.absent_on)
     LEFT JOIN status.school_reports q ON q.school_code = a.reported_by
     LEFT JOIN status.school_reports o ON o.school_code = p.school_code
     LEFT JOIN (

@@ -37,9 +37,9 @@ FROM (
            CASE
              -- 1 departed
              WHEN duplicate_of IS NOT NULL THEN 'duplicate_registration'
-             WHEN NOT is_live AND state = 'dead' THEN 'registered_dead'
-             WHEN NOT is_live AND state = 'emigrated' THEN 'registered_emigrated'
-             WHEN NOT is_live AND state = 'moved_out' THEN 'moved_out'
+             WHEN state = 'dead' THEN 'registered_dead'
+             WHEN state = 'emigrated' THEN 'registered_emigrated'
+             WHEN state = 'moved_out' THEN 'moved_out'
              -- whose 户籍 moved away and who lives here by 居住证 is counted as a resident
              WHEN struck_off_for_good_on IS NOT NULL OR struck_off_on IS NOT NULL AND NOT (is_live AND population_type = 'resident') THEN 'struck_off'
              WHEN live_rows = 0 AND dead_status IN ('出国', '13') THEN 'registry_abroad'

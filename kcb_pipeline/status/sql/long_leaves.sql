@@ -18,7 +18,7 @@ WITH leaves AS (
     SELECT registry_row, nth_leave, min(leave_from) AS leave_from, max(leave_to) AS leave_to, max(absent_on) AS absent_on
     FROM renewed
     GROUP BY registry_row, nth_leave
-    HAVING min(leave_from) <= $today AND max(leave_to) >= $today AND min(leave_from) + $long_leave_days <= max(leave_to) + 1
+    HAVING min(leave_from) + $long_leave_days <= max(leave_to) + 1
 )
 SELECT registry_row, leave_from, leave_to, absent_on, leave_row, reported_by
 FROM (

@@ -34,8 +34,7 @@ LEFT JOIN (
     FROM previous_evidence e LEFT JOIN status.school_reports r ON r.school_code = e.code
     WHERE e.kind = 'reported_by' GROUP BY e.child_id
 ) b ON b.child_id = e.child_id AND e.source = 'absences'
-WHERE e.source NOT IN (SELECT source FROM status.sources_tonight)
-   OR e.source = 'in_school' AND (h.counted_on IS NULL OR h.counted_on < e.last_said_of)
+WHERE e.source = 'in_school' AND (h.counted_on IS NULL OR h.counted_on < e.last_said_of)
    OR e.source = 'absences' AND (q.reported_on IS NULL OR q.reported_on < e.last_said_of)
                             AND (b.reported_on IS NULL OR b.reported_on < e.last_said_of)
 GROUP BY p.person, p.registry_row

@@ -5,11 +5,11 @@ LEFT JOIN status.attributed a ON a.source = 'deregistrations' AND a.row = d.row
 LEFT JOIN (
     SELECT r.kind, x.person, max(r.occurred_on) AS undone_on
     FROM landed.deregistrations r JOIN status.attributed x ON x.source = 'deregistrations' AND x.row = r.row
-    WHERE r.reversal_flag IS NOT NULL AND r.reversal_flag <> '0' GROUP BY r.kind, x.person
+    WHERE r.reversal_flag <> '0' GROUP BY r.kind, x.person
 ) p ON p.person = a.person AND p.kind = d.kind AND p.undone_on >= d.occurred_on
 LEFT JOIN (
     SELECT r.kind, r.id_number, max(r.occurred_on) AS undone_on
     FROM landed.deregistrations r
-    WHERE r.id_valid AND r.reversal_flag IS NOT NULL AND r.reversal_flag <> '0' GROUP BY r.kind, r.id_number
+    WHERE r.id_valid AND r.reversal_flag <> '0' GROUP BY r.kind, r.id_number
 ) n ON n.id_number = d.id_number AND n.kind = d.kind AND n.undone_on >= d.occurred_on
 WHERE (d.reversal_flag IS NULL OR d.reversal_flag = '0') AND p.person IS NULL AND n.id_number IS NULL

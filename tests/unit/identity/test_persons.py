@@ -231,7 +231,8 @@ def test_a_number_struck_off_for_another_is_a_second_key_of_who_bears_that(resol
 
 @pytest.mark.parametrize(
     "said",
-    [{"name": "吴欣妍"}, {"birth_date": "20140101"}, {"kind": "迁出"}, {"reversal_flag": "1"}, {"id_number": OLD[:-1] + "?"}, {"kept_id_number": ""}],
+    [{"name": "吴欣妍"}, {"birth_date": "20140101"}, {"kind": "迁出"}, {"reversal_flag": "1"}, {"reversal_flag": "1", "occurred_on": ""},
+     {"id_number": OLD[:-1] + "?"}, {"kept_id_number": ""}],
     ids=lambda said: next(iter(said)),
 )  # fmt: skip
 def test_it_is_none_where_name_or_birth_date_speak_against_it_or_it_does_not_hold(resolved, said):
@@ -321,11 +322,12 @@ YEAR_LATER = {"birth_date": "20160312", "id_number": made_up_number("20160312", 
         (GONE, YEAR_LATER | GONE, 2),
         (GONE, {"id_number": made_up_number(BORN, "004")} | GONE, 2),
         ({}, {"id_number": made_up_number(BORN, "004")} | GONE, 1),
+        ({"household_id": "H2"} | GONE, {"id_number": made_up_number(BORN, "004")}, 1),
         ({}, {"id_number": made_up_number(BORN, "004"), "household_id": "H2"}, 1),
         ({}, {"id_number": made_up_number(BORN, "004"), "household_id": "H2", "sex": "1"}, 2),
     ],
     ids=[
-        "what was corrected", "two live children", "two of whom one has no number", "of another sex", "neither is live", "nor are these of one day", "its earlier number",
+        "what was corrected", "two live children", "two of whom one has no number", "of another sex", "neither is live", "nor are these of one day", "its earlier number", "in another household",
         "registered twice", "twins of one name",
     ],
 )  # fmt: skip
@@ -341,6 +343,7 @@ def test_rows_of_one_name_in_one_family_are_one_person_where_one_is_live_and_not
     ("earlier", "people"),
     [
         ({"record_flag": "0"}, 1),
+        ({"record_flag": "0", "id_number": ""}, 1),
         ({"record_flag": "0", "birth_date": "20160312"}, 2),
         ({"record_flag": "0", "sex": "1"}, 2),
         ({"record_flag": "0", "name": "韦莉莉"}, 2),
@@ -376,6 +379,29 @@ def test_an_earlier_row_whose_number_another_bears_is_that_ones(resolved):
         (int(OWN[:17]), None),
         (int(OLD[:17]), None),
     ]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "pupils_"),
+    [
+        ({}, {}, 1),
+        ({}, {"student_number": ""}, 1),
+        ({"student_number": ""}, {}, 1),
+        ({}, {"id_type": "1", "id_number": made_up_number(BORN, "004")}, 1),
+        ({}, {"birth_date": "20150313"}, 2),
+        ({}, {"sex": "1"}, 2),
+        ({}, {"name": "韦莉"}, 2),
+        ({}, {"guardian1_name": "韦二山", "guardian1_id_number": made_up_number("19860102", "001")}, 2),
+    ],
+    ids=["the same", "without a number", "the other without one", "under another number", "of another day", "of another sex", "of another name", "of another family"],
+)  # fmt: skip
+def test_records_of_one_name_in_one_family_are_one_pupil_where_nothing_speaks_against_it(
+    resolved, first, second, pupils_
+):
+    father = {"guardian1_name": "韦大山", "guardian1_id_number": made_up_number("19860101", "001")}
+    rows = [record("韦丽", OWN, 1, **father) | first, record("韦丽", "", 2, **father, id_type="Z") | second]
+
+    assert pupils(resolved(student_registry=rows)) == pupils_
 
 
 # -- 双重户籍 ----------------------------------------------------------------------------------------------------------

@@ -40,7 +40,7 @@ def facts(working):
         for table, rows in before.items():
             working.put(f"previous_{table}", *rows)
         found = frame(working.connection, statement(PACKAGE, "cases_to_advance")).to_dicts()
-        assert [one["child_id"] for one in found] == sorted(one["child_id"] for one in found)
+        assert [one["child_id"] for one in found] == sorted({one["child_id"] for one in found})
         return {one["child_id"]: one for one in found}
 
     return make
@@ -55,6 +55,7 @@ def test_who_is_out_of_school_or_has_a_case_may_move(facts, status, moves):
 
     assert set(facts(said)) == ({"C1"} if moves else set())
     assert set(facts(said, cases=["C1"])) == {"C1"}
+    assert set(facts({"child_id": "C3", "status": "suspected"}, said, cases=["C2", "C1"])) == {"C1", "C2", "C3"}
 
 
 def test_a_case_whose_child_is_counted_no_more_is_told_with_its_birth_date(facts, working):
@@ -66,6 +67,14 @@ def test_a_case_whose_child_is_counted_no_more_is_told_with_its_birth_date(facts
     working.put("standard.persons", {"person": 10, "row": 5, "population_type": "registered", "birth_date": corrected})
     found = facts(cases=["C1"], child_facts=[{"child_id": "C1", "birth_date": born}])["C1"]
     assert (found["birth_date"], found["present_population_row"]) == (corrected, 5)
+
+
+@pytest.mark.parametrize("row", [{"row": 5, "population_type": "resident"}, {"row": -1}])
+def test_of_a_resident_and_of_who_stands_in_for_itself_no_row_of_the_population_register_is_told(facts, working, row):
+    working.put("standard.children", {"child_id": "C1", "person": 10})
+    working.put("standard.persons", {"person": 10, "population_type": "registered", **row})
+
+    assert facts(cases=["C1"])["C1"]["present_population_row"] is None
 
 
 SUSPECTED = {"child_id": "C1", "status": "suspected"}
@@ -81,6 +90,7 @@ SUSPECTED = {"child_id": "C1", "status": "suspected"}
         ),  # the last day of an absence
         ([("long_leave", ON - 9 * DAY, ON)], [("opened", ON)], ON - 9 * DAY),  # the first of a leave
         ([("not_in_headcount", ON - 7 * DAY, None)], [], ON - 7 * DAY),
+        ([("not_in_headcount", ON - 7 * DAY, None), ("absent", ON - 9 * DAY, ON - 8 * DAY)], [], ON - 7 * DAY),
         (
             [("present", ON, None), ("approval", ON, ON)],
             [("opened", ON - 8 * DAY)],
@@ -116,6 +126,7 @@ def test_since_when_a_child_is_doubted(facts, evidence, events, doubted):
         (2, "S1", [], False),
         (2, "S2", [("S1", "S2")], False),
         (2, "S2", [("S2", "S1")], False),
+        (2, "S2", [("S2", "S2")], False),
         (2, "S2", [("S1", "S3")], True),
         (2, None, [], False),
     ],
@@ -127,7 +138,8 @@ def test_a_record_at_a_school_where_nobody_knew_of_one_is_new(facts, live_rows, 
         cases=["C1"],
         child_facts=[{"child_id": "C1", "school_code": "S1"}],
         duplicate_enrolments=[
-            {"child_id": "C1", "school_code": kept, "duplicate_school_code": other} for kept, other in known
+            {"child_id": child, "school_code": kept, "duplicate_school_code": other}
+            for child, kept, other in [("C2", "S1", "S2"), *(("C1", *schools) for schools in known)]
         ],
     )
 

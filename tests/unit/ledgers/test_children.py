@@ -13,7 +13,7 @@ BORN = dt.date(2016, 3, 12)
 STATUS = "child_id population_type population_row:i is_live:b birth_date:d sex status reason method probability:f registry_row:i is_disabled:i is_poor:i"
 ROW = {
     "row": 5, "id_number": "N1", "name": "王小明", "ethnicity": "01", "division_code": "533123", "township_code": "533123101", "township_name": "甲镇",
-    "guardian_phone": "138",
+    "village_code": "533123101201", "household_id": "H1", "guardian_phone": "138",
 }  # fmt: skip
 
 
@@ -94,7 +94,8 @@ def test_a_resident_is_told_by_its_own_row(child):
 
 BEFORE = {
     "name": "原名", "id_number": "N0", "guardian_name": "原监护人", "township_name": "原镇", "guardian_phone": "137", "status": "enrolled",
-    "status_reason": "live_enrolment", "status_since": ON - dt.timedelta(days=9),
+    "status_reason": "live_enrolment", "status_since": ON - dt.timedelta(days=9), "ethnicity": "05", "division_code": "533124",
+    "township_code": "533124101", "village_code": "533124101201", "household_id": "H0",
 }  # fmt: skip
 
 
@@ -105,8 +106,8 @@ def test_a_child_whose_row_is_gone_keeps_what_was_said_of_it(child):
         before=BEFORE,
     )
 
-    kept = ("name", "id_number", "guardian_name", "township_name", "guardian_phone")
-    assert {name: found[name] for name in kept} == {name: BEFORE[name] for name in kept}
+    kept = {name: value for name, value in BEFORE.items() if not name.startswith("status")}
+    assert {name: found[name] for name in kept} == kept
 
 
 def test_one_that_is_no_longer_live_is_told_by_the_row_that_says_so(child):
@@ -162,6 +163,8 @@ def test_a_link_is_told_where_there_is_a_record(child):
         ({"disability_type": "1"}, {}, False, False, True, False),
         ({"disability_type": "肢体残疾"}, {}, False, False, True, False),
         ({"disability_type": "无残疾"}, {}, False, False, False, False),
+        ({"disability_type": "非残疾"}, {}, False, False, False, False),
+        ({"disability_type": "否"}, {}, False, False, False, False),
         ({"disability_type": "无残疾"}, {"is_disabled": 1}, False, False, True, False),
         ({"grade": 5}, {"is_disabled": 1}, False, False, True, False),
         ({"grade": 5}, {"is_disabled": 0, "is_poor": 0}, False, False, False, False),

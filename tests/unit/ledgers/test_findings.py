@@ -111,6 +111,10 @@ def test_a_pupil_who_is_nobodys_child_here_may_be_enrolled_twice(step, working):
 )
 def test_one_who_is_somebodys_is_told_with_that_child_alone(step, working, table, cells):
     records(working, {"group": True}, {"of": 1})
+    working.put("matched.links", {"person": 1, "student": 1, "decision": "rejected"})
+    assert len(step("duplicate_enrolments")) == 1
+
+    working.put("matched.links")
     working.put(table, {"person": 1, "student": 1, **cells})
 
     assert step("duplicate_enrolments") == []
@@ -152,13 +156,13 @@ def test_a_further_record_of_a_child_is_not_without_one(step, working):
 # -- 双重户籍 --------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("row", "is_told"), [(5, True), (-1, False)])
-def test_two_rows_of_a_child_of_school_age_are_told_where_both_came_tonight(step, working, row, is_told):
+@pytest.mark.parametrize(("kept", "row", "is_told"), [(1, 5, True), (1, -1, False), (-1, 5, False)])
+def test_two_rows_of_a_child_of_school_age_are_told_where_both_came_tonight(step, working, kept, row, is_told):
     working.put("standard.children", {"person": 1, "child_id": "C1"}, {"person": 2, "child_id": "C2"})
     working.put("status.child_statuses", {"child_id": "C1"})
     pair = {
         "population_type": "registered",
-        "population_row": 1,
+        "population_row": kept,
         "duplicate_population_type": "resident",
         "reason": "same_id_number",
     }
@@ -205,11 +209,20 @@ def test_one_that_is_live_again_was_split_off(step, working):
     assert lineage(step("child_lineage")) == {("C1", "C2", "merged", 3), ("C2", "C1", "split", None)}
 
 
+def test_who_came_apart_once_does_not_come_apart_again(step, working):
+    working.put("status.child_statuses", {"child_id": "C1", "is_live": True})
+    working.put("previous_child_lineage", {"child_id": "C2", "former_child_id": "C1", "reason": "split", "version": 3})
+
+    assert lineage(step("child_lineage")) == {("C2", "C1", "split", 3)}
+
+
 @pytest.mark.parametrize(("how", "is_split"), [("new", True), ("number", False)])
-def test_a_new_child_under_the_number_of_anothers_second_row_was_split_off_from_it(step, working, how, is_split):
+@pytest.mark.parametrize("side", ["population", "residents"])
+def test_a_new_child_under_the_number_of_anothers_second_row_was_split_off_from_it(step, working, how, is_split, side):
     working.put("standard.children", {"person": 10, "child_id": "C5", "how": how})
-    working.put("standard.persons", {"person": 10, "ref": 10})
-    working.put("landed.population", {"row": 5, "id_number": "N5"})
+    working.put("standard.persons", {"person": 10, "ref": 10 if side == "population" else 11})
+    working.put(f"landed.{side}", {"row": 5, "id_number": "N5"})
+    working.put("landed.residents" if side == "population" else "landed.population", {"row": 5, "id_number": "N6"})
     working.put(
         "previous_duplicate_persons",
         {"child_id": "C1", "duplicate_id_number": "N5"},
@@ -217,3 +230,71 @@ def test_a_new_child_under_the_number_of_anothers_second_row_was_split_off_from_
     )
 
     assert lineage(step("child_lineage")) == ({("C5", "C1", "split", None)} if is_split else set())
+
+
+# -- 待补正 ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def to_mend(step, working):
+    """`to_mend(refused, issues, quarantined)`: the cells to mend of form a.xlsx, whose data row n stands in line n + 6."""
+    cell = "source file row:i column rule"
+    for table, columns in (
+        ("landed.form_rows", "source row:i line:i"), ("landed.form_columns", "source file column letter"), ("landed.cell_issues", cell),
+        ("landed.quarantined_rows", cell), ("draft.refused_verifications", "file source_row:i column rule"),
+    ):  # fmt: skip
+        working.schemas[table] = working.schema(columns)
+
+    def find(*, refused=(), issues=(), quarantined=()):
+        said = {"source": "verifications", "file": "a.xlsx", "row": 1, "column": "until", "rule": "unknown_code"}
+        lines = [("verifications", row, row + 6) for row in (1, 2)] + [("absences", 1, 99)]
+        working.put("landed.form_rows", *({"source": source, "row": row, "line": line} for source, row, line in lines))
+        letters = [("verifications", "a.xlsx", "until", "H"), ("verifications", "a.xlsx", "result", "C"), ("verifications", "b.xlsx", "until", "X"),
+                   ("absences", "a.xlsx", "until", "Y")]  # fmt: skip
+        named = ("source", "file", "column", "letter")
+        working.put("landed.form_columns", *(dict(zip(named, letter, strict=True)) for letter in letters))
+        working.put("landed.verifications", {"row": 1, "case_id": "A1"})
+        working.put("landed.cell_issues", *(said | issue for issue in issues))
+        working.put("landed.quarantined_rows", *(said | row for row in quarantined))
+        no_source = {"file": "a.xlsx", "source_row": 1, "column": "until", "rule": "until_not_after"}
+        working.put("draft.refused_verifications", *(no_source | answer for answer in refused))
+        found = [(row["cell"], row["rule"], row["case_id"]) for row in step("answers_to_mend")]
+        assert len(found) == len(set(found))
+        return set(found)
+
+    return find
+
+
+def test_a_cell_to_mend_is_named_as_the_office_sees_it_with_its_case(to_mend):
+    assert to_mend(refused=[{}]) == {("a.xlsx!H7", "until_not_after", "A1")}
+    assert to_mend(issues=[{}]) == {("a.xlsx!H7", "unknown_code", "A1")}
+    assert to_mend(quarantined=[{"row": 2, "column": "result", "rule": "cell_missing"}]) == {
+        ("a.xlsx!C8", "cell_missing", None)
+    }
+
+
+def test_of_a_column_that_a_form_has_not_the_line_is_named(to_mend):
+    assert to_mend(refused=[{"column": "evidence"}]) == {("a.xlsx!7", "until_not_after", "A1")}
+
+
+@pytest.mark.parametrize("other", [{"source": "absences"}, {"rule": "control_characters"}])
+def test_what_is_no_answer_and_what_was_only_cleaned_need_no_mending(to_mend, other):
+    assert to_mend(issues=[other]) == set()
+
+
+@pytest.mark.parametrize(
+    ("issue", "is_named_again"),
+    [({}, False), ({"rule": "control_characters"}, True), ({"row": 2}, True), ({"column": "result"}, True), ({"source": "absences"}, True)],
+)  # fmt: skip
+def test_a_cell_that_could_not_be_understood_is_not_named_again_as_missing(to_mend, issue, is_named_again):
+    found = to_mend(issues=[issue], quarantined=[{"rule": "cell_missing"}])
+
+    assert (("a.xlsx!H7", "cell_missing", "A1") in found) is is_named_again
+
+
+def test_a_row_of_another_source_that_left_is_none_of_theirs_and_what_is_said_twice_is_said_once(to_mend):
+    assert to_mend(quarantined=[{"source": "absences"}]) == set()
+    assert to_mend(refused=[{}, {}], issues=[{"rule": "until_not_after"}, {}, {}]) == {
+        ("a.xlsx!H7", "until_not_after", "A1"),
+        ("a.xlsx!H7", "unknown_code", "A1"),
+    }

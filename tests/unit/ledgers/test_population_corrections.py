@@ -36,7 +36,17 @@ def told():
     with connect(None, Limits(memory="500MB", threads=1)) as connection:
         connection.execute("CREATE SCHEMA landed; CREATE SCHEMA draft")
 
-        def find(own=None, pupil=None, *, method="id_number", status="enrolled", decisions=(), others=(), pairs=()):
+        def find(
+            own=None,
+            pupil=None,
+            *,
+            method="id_number",
+            status="enrolled",
+            decisions=(),
+            others=(),
+            residents=(),
+            pairs=(),
+        ):
             me = {
                 "row": 1,
                 "id_number": number(),
@@ -46,7 +56,7 @@ def told():
                 "birth_date": BORN,
             } | (own or {})
             create(connection, "landed.population", pl.DataFrame([me, *others], schema=SIDE))
-            create(connection, "landed.residents", pl.DataFrame([], schema=SIDE))
+            create(connection, "landed.residents", pl.DataFrame(list(residents), schema=SIDE))
             record = {
                 "row": 5,
                 "id_number": number(),
@@ -97,6 +107,10 @@ def test_what_agrees_is_no_finding(findings):
         ({"sex": "2"}, {"sex": "2"}, "id_number", {"number_sex_mismatch": ("2", "1")}),
         ({}, {"birth_date": dt.date(2016, 3, 21)}, "probabilistic", {"birth_date_differs": ("2016-03-12", "2016-03-21")}),
         ({}, {"sex": "2"}, "reviewed", {"sex_differs": ("1", "2")}),
+        # the school has the number of another of its pupils' birth date and the register's own, or its own
+        ({}, {"id_number": number(nth="003"), "birth_date": dt.date(2016, 3, 21)}, "id_number", {"id_number_differs": (number(), number(nth="003"))}),
+        ({}, {"id_number": number("20160321"), "birth_date": dt.date(2016, 3, 21)}, "id_number", {"id_number_differs": (number(), number("20160321"))}),
+        ({}, {"id_number": number(nth="003"), "id_type": None}, "probabilistic", {"id_number_differs": (number(), number(nth="003"))}),
     ],
 )  # fmt: skip
 def test_each_finding(findings, own, pupil, method, found):
@@ -111,6 +125,7 @@ def test_each_finding(findings, own, pupil, method, found):
         ({"id_number": number(nth="003"), "id_valid": False}, "probabilistic"),
         ({"birth_date": dt.date(2016, 3, 21)}, "id_number"),
         ({"sex": "2"}, "id_number"),
+        ({"sex": "9"}, "reviewed"),
     ],
     ids=[
         "a guardian's number",
@@ -118,10 +133,17 @@ def test_each_finding(findings, own, pupil, method, found):
         "a number that is none",
         "the number says who is right",
         "so for sex",
+        "no sex",
     ],
 )
 def test_a_schools_own_mistake_is_none_of_the_police(findings, pupil, method):
     assert findings({}, pupil, method=method) == {}
+
+
+def test_a_child_without_number_or_birth_date_is_not_held_to_them(findings):
+    assert findings({"id_number": None, "id_valid": False, "birth_date": None}, {"id_valid": False}) == {}
+    assert findings({"birth_date": None}) == {}
+    assert findings({"sex": None}) == {}
 
 
 def test_a_child_that_is_gone_is_corrected_no_more(findings):
@@ -133,6 +155,51 @@ def test_what_a_verification_found_is_told_with_its_evidence(findings):
 
     assert findings(decisions=[decision | {"decision": 1, "result": "空挂户"}]) == {"verified": (number(), None)}
     assert findings(decisions=[decision | {"decision": 1, "result": "失联"}]) == {}
+
+
+@pytest.mark.parametrize("in_turn", [1, -1])
+def test_of_several_the_last_is_told_in_words(told, in_turn):
+    said = {"child_id": "C1", "result": "空挂户", "verified_on": dt.date(2026, 11, 1)}
+    decisions = [
+        said | {"decision": 2, "verified_by": "张三"},
+        said | {"decision": 1, "evidence": "走访记录"},
+        said | {"decision": 3, "verified_on": dt.date(2026, 10, 1)},
+    ][::in_turn]
+
+    [(_, _, _, words)] = told(decisions=decisions)
+    assert words == "核查结果：空挂户（核查日期 2026-11-01，核查人 张三）"
+
+    [(_, _, _, words)] = told(decisions=[said | {"decision": 1, "evidence": "走访记录"}])
+    assert words == "核查结果：空挂户（核查日期 2026-11-01）；佐证：走访记录"
+
+
+RESIDENT = {"row": 2, "name": "王小明", "sex": "1", "birth_date": BORN}
+BESIDE = {"child_id": "C1", "population_type": "registered", "population_row": 1, "duplicate_population_type": "resident",
+          "duplicate_population_row": 2, "reason": "same_name_birth_and_guardian"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("own", "theirs", "is_told"),
+    [
+        (number(), number(), False),  # a 居住证 beside a 户籍 elsewhere is how people live
+        (number(), number(nth="005"), True),
+        (number(), None, True),
+        (None, number(), True),
+    ],
+)
+def test_a_resident_of_the_same_number_is_no_second_registration(findings, own, theirs, is_told):
+    me = {"id_number": own, "id_valid": own is not None}
+    resident = RESIDENT | {"id_number": theirs, "id_valid": theirs is not None}
+    stranger = RESIDENT | {"id_number": number(nth="007"), "name": "李小红"}
+
+    found = findings(me, {"id_valid": False}, others=[stranger], residents=[resident], pairs=[BESIDE])
+
+    assert found.get("duplicate_person") == ((own, theirs) if is_told else None)
+
+
+def test_a_second_registration_is_described_by_register_and_place(told):
+    [(*_, words)] = told(residents=[RESIDENT | {"id_number": number(nth="005")}], pairs=[BESIDE])
+    assert words == "另有一条有效的流动人口记录：王小明，2016-03-12，行政区划 不详；姓名、出生日期和监护人相同"
 
 
 def test_a_second_registration_is_told_with_its_number(findings):

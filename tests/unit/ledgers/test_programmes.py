@@ -100,15 +100,20 @@ def test_a_child_leaves_by_its_exit_after_having_passed_and_is_followed_after(of
     assert office.ask("follow_up_until") == [(None,), (ON + 87 * DAY,)]
 
 
+def test_who_was_assessed_on_the_day_of_its_exit_has_passed(office):
+    assert office.night({"child": 1, "left_on": ON, "assessed_on": ON, "assessment": "合格"}) == {"C1": ("left", None)}
+
+
 @pytest.mark.parametrize(
     "how",
     [
         {"left_on": ON},
+        {"left_on": ON, "assessed_on": ON - DAY},
         {"left_on": ON, "assessed_on": ON - DAY, "assessment": "不合格"},
         {"left_on": ON - 3 * DAY, "assessed_on": ON, "assessment": "合格"},
         {"left_on": ON, "assessment": "合格"},
     ],
-    ids=["not assessed", "failed", "assessed afterwards", "assessed on no day"],
+    ids=["not assessed", "with what result nobody says", "failed", "assessed afterwards", "assessed on no day"],
 )
 def test_who_left_without_having_passed_is_a_finding(office, how):
     assert office.night({"child": 1, **how}) == {"C1": ("left", "left_unassessed")}
@@ -123,6 +128,37 @@ def test_an_entry_that_is_no_longer_listed_stays_in_and_says_so(office):
 
     assert office.night({"child": 2}, on=ON + DAY) == {"C1": ("in", "no_longer_listed"), "C2": ("in", None)}
     assert office.night({"child": 1}, {"child": 2}, on=ON + 2 * DAY) == {"C1": ("in", None), "C2": ("in", None)}
+
+
+@pytest.mark.parametrize(
+    ("left", "finding"), [(ON + DAY, None), (ON + 2 * DAY, "no_longer_listed"), (None, "no_longer_listed")]
+)
+def test_one_that_has_left_need_not_be_listed_any_more(office, left, finding):
+    office.night({"child": 1, "assessed_on": ON, "assessment": "合格", "left_on": left}, {"child": 2})
+
+    assert office.night({"child": 2}, on=ON + DAY)["C1"][1] == finding
+
+
+def test_each_entry_is_listed_by_itself(office):
+    again = {"child": 1, "entered_on": ON - DAY}
+    other = {"child": 1, "programme": "控辍保学"}
+    office.night({"child": 1}, again, other)
+    office.night({"child": 1}, on=ON + DAY)
+
+    assert office.ask("programme, entered_on, finding") == [
+        ("失管关爱", ENTERED, None), ("失管关爱", ON - DAY, "no_longer_listed"), ("控辍保学", ENTERED, "no_longer_listed"),
+    ]  # fmt: skip
+
+
+def test_an_entry_into_nothing_or_on_no_day_is_none(office):
+    assert office.night({"child": 1, "programme": None}, {"child": 2, "entered_on": None}) == {}
+
+
+@pytest.mark.parametrize("level", [None, "甚重"])
+def test_of_a_level_that_nobody_answers_for_no_office_is_told(office, level):
+    office.night({"child": 1, "level": level})
+
+    assert office.ask("responsible_office") == [(None,)]
 
 
 def test_a_source_that_did_not_come_changes_nothing(office):
@@ -142,8 +178,28 @@ def test_a_child_enters_again_and_in_several_programmes(office):
     ]  # fmt: skip
 
 
-def test_an_entry_listed_twice_is_one_and_its_exit_counts(office):
-    assert office.night({"child": 1}, {"child": 1, **PASSED}) == {"C1": ("left", None)}
+@pytest.mark.parametrize("in_turn", [1, -1])
+def test_an_entry_listed_twice_is_one_and_its_exit_counts(office, in_turn):
+    assert office.night(*[{"child": 1}, {"child": 1, **PASSED}][::in_turn]) == {"C1": ("left", None)}
+
+
+@pytest.mark.parametrize("in_turn", [1, -1])
+@pytest.mark.parametrize(
+    ("told", "other"),
+    [
+        ({"left_on": ON}, {"left_on": ON - DAY}),
+        ({"assessed_on": ON}, {"assessed_on": ON - DAY}),
+        ({"assessed_on": ON, "assessment": "不合格"}, {"assessed_on": ON, "assessment": "合格"}),
+        ({"level": "较轻"}, {"level": "较重"}),
+    ],
+)
+def test_of_two_that_differ_the_latest_exit_counts_then_the_latest_assessment_then_what_stands_in_them(
+    office, told, other, in_turn
+):
+    office.night(*[{"child": 1, **told}, {"child": 1, **other}][::in_turn])
+
+    [column] = list(told)[-1:]
+    assert office.ask(column) == [(told[column],)]
 
 
 # -- 残疾儿童 ------------------------------------------------------------------------------------------------------
@@ -165,6 +221,28 @@ def test_the_federations_word_of_a_child_holds_until_its_next_one(office):
     assert night(1, 2, 2) == {"C1", "C2"}
     assert night(came=False) == {"C1", "C2"}
     assert night(2) == {"C2"}
+
+
+@pytest.mark.parametrize("in_turn", [1, -1])
+@pytest.mark.parametrize(
+    ("column", "told", "other"),
+    [
+        ("level", "1", "2"),
+        ("certificate_number", "1", None),
+        ("kind", "肢体", "视力"),
+        ("placement", "特教班", "送教上门"),
+    ],
+)
+def test_of_two_entries_the_severest_is_told_then_what_stands_in_them(office, column, told, other, in_turn):
+    entries = [{column: value} for value in (told, other)][::in_turn]
+    schema = {"row": pl.Int64} | dict.fromkeys(("certificate_number", "kind", "level", "placement"), pl.String)
+    rows_ = [{"row": n, **dict.fromkeys(schema.keys() - {"row"}), **entry} for n, entry in enumerate(entries, start=1)]
+    create(office.connection, "landed.disability_register", pl.DataFrame(rows_, schema=schema))
+    office.sent("disability_register", 1, 1)
+    office.connection.execute("INSERT INTO status.attributed VALUES ('approvals', 1, 2)")
+    run_step(office.connection, "kcb_pipeline.ledgers", "disabilities", "draft.disabilities")
+
+    assert rows(office.connection, f"SELECT child_id, {column} FROM draft.disabilities") == [("C1", told)]
 
 
 # -- 季节性流失 ----------------------------------------------------------------------------------------------------
@@ -224,3 +302,40 @@ def test_in_the_season_who_misses_school_often_is_watched(office, days, kind, se
         "SELECT child_id, school_code, missed_days, first_missed_on, last_missed_on FROM draft.seasonal_watch",
     )
     assert found == ([("C1", "S1", days, missed[0], missed[-1])] if listed else [])
+
+
+@pytest.fixture
+def watch(working):
+    """`watch(missed, before, ...)`: the watch list of a night on which C1, person 1, missed those days: {child: (days, last, leave to)}."""
+    create(working.connection, "status.school_days", school_days(dt.date(2026, 3, 1), ON, Calendar()))
+    working.put("standard.children", {"person": 1, "child_id": "C1"})
+    working.put("status.pupil_rows", {"person": 1, "registry_row": 1, "is_live": True, "school_code": "S1"})
+
+    def make(*missed, before=(), sent=("absences",), season_from=ON - 2 * DAY):
+        working.put("status.sources_tonight", *({"source": source} for source in sent))
+        working.put("status.missed_days", *({"registry_row": 1, "kind": "事假", **day} for day in missed))
+        working.put("previous_seasonal_watch", *before)
+        watched = {"today": ON, "season_from": season_from, "harvest_days": 2}
+        run_step(working.connection, "kcb_pipeline.ledgers", "seasonal_watch", "draft.seasonal_watch", watched)
+        found = working.all("SELECT * FROM draft.seasonal_watch")
+        return {one["child_id"]: (one["missed_days"], one["last_missed_on"], one["leave_to"]) for one in found}
+
+    return make
+
+
+def test_a_day_is_missed_once_whatever_its_reason_and_the_furthest_leave_is_told(watch):
+    """From the first day of the season on."""
+    first, second = {"absent_on": ON - 2 * DAY, "leave_to": ON + 9 * DAY}, {"absent_on": ON, "kind": None}
+
+    assert watch(first, first | {"leave_to": ON}) == {}
+    assert watch(first, first | {"leave_to": ON}, second) == {"C1": (2, ON, ON + 9 * DAY)}
+
+
+@pytest.mark.parametrize(
+    ("sent", "last", "stays"),
+    [((), ON - 2 * DAY, True), ((), ON - 3 * DAY, False), (("absences",), ON - 2 * DAY, False)],
+)
+def test_the_list_of_before_stays_while_no_absences_come_and_the_season_lasts(watch, sent, last, stays):
+    before = {"child_id": "C2", "school_code": "S2", "missed_days": 5, "last_missed_on": last}
+
+    assert watch(before=[before], sent=sent) == ({"C2": (5, last, None)} if stays else {})

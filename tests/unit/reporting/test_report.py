@@ -18,10 +18,10 @@ from kcb_pipeline.reporting.bulletin import STANDINGS
 from kcb_pipeline.reporting.bulletin_paper import bulletin
 from kcb_pipeline.reporting.report import charts, words
 from kcb_pipeline.reporting.report.charts import Interval
-from kcb_pipeline.reporting.report.counts import FLAGGED, STAGES, count
+from kcb_pipeline.reporting.report.counts import STAGES, count
 from kcb_pipeline.reporting.report.page import report
 from kcb_pipeline.reporting.statistics import compute_statistics
-from kcb_pipeline.status.reasons import REASONS, STATUSES
+from kcb_pipeline.status.reasons import OUT_OF_SCHOOL, REASONS, STATUSES
 from tests.unit.reporting.conftest import DAY, Ledgers
 
 SMALLEST = 5
@@ -90,7 +90,7 @@ def fill(ledgers, table):
         pl.lit(1).alias("valid_from_version"), pl.format("C{}", number).alias("child_id"), pl.format("孩{}号", number).alias("name"),
         pl.format("53290120160312{}", number).alias("id_number"), pl.format("父{}氏", number).alias("guardian_name"),
     )  # fmt: skip
-    flagged = children.filter(pl.col("status").is_in(FLAGGED))
+    flagged = children.filter(pl.col("status").is_in(OUT_OF_SCHOOL))
     cases = flagged.select(
         "child_id", "valid_from_version", pl.format("A{}", pl.col("child_id")).alias("case_id"), pl.lit("suspected").alias("state"),
         pl.lit(0).alias("reopened"), pl.lit(DAY).alias("opened_on"), pl.lit(DAY + dt.timedelta(days=9)).alias("due_on"),
@@ -301,9 +301,9 @@ def everything_told(found):
             yield (lambda t, s, g, n=number, names=names: t == n and s in names), shown
     for grade in found.grades or ():
         yield (lambda t, s, g, n=grade.grade: g == n), grade.children
-        yield (lambda t, s, g, n=grade.grade: g == n and s in FLAGGED), grade.flagged
+        yield (lambda t, s, g, n=grade.grade: g == n and s in OUT_OF_SCHOOL), grade.flagged
     yield (lambda t, s, g: True), found.children
-    yield (lambda t, s, g: s in FLAGGED), found.cases.open
+    yield (lambda t, s, g: s in OUT_OF_SCHOOL), found.cases.open
     at_school = ("enrolled", "enrolled_elsewhere", "special_provision", "completed")
     counted = {
         "primary_enrolment_rate": (at_school, range(1, 7)),
@@ -326,9 +326,9 @@ def secrets():
         for township in (1, 2, 3):
             yield f"{name} {township}", lambda t, s, g, n=township, names=names: t == n and s in names
     for grade in range(1, 10):
-        yield f"flagged in {grade}", lambda t, s, g, n=grade: g == n and s in FLAGGED
+        yield f"flagged in {grade}", lambda t, s, g, n=grade: g == n and s in OUT_OF_SCHOOL
     for stage, grades in STAGES.items():
-        yield f"flagged in {stage}", lambda t, s, g, grades=grades: g in grades and s in FLAGGED
+        yield f"flagged in {stage}", lambda t, s, g, grades=grades: g in grades and s in OUT_OF_SCHOOL
         quiet = ("deferred", "needs_review", "on_leave")
         yield f"neither in {stage}", lambda t, s, g, grades=grades, quiet=quiet: g in grades and s in quiet
 

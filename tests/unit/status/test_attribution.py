@@ -25,6 +25,7 @@ class Register:
     def __init__(self, working):
         self.working = working
         self.people, self.records, self.gone, self.rows = [], [], [], {}
+        self.grown_up = set()
 
     def child(self, name, nth=None, *, born=BORN, sex="1", former=None, pupil=None):
         """A child; `pupil`: what the registry says of it. Its person."""
@@ -53,6 +54,10 @@ class Register:
                 }
             )
         return 2 * row
+
+    def grown(self, name, nth):
+        """A grown-up of the population side, who is no pupil."""
+        self.grown_up.add(self.child(name, nth, born=dt.date(1950, 1, 1)) // 2)
 
     def left(self, name, nth, *, born=BORN, sex="1"):
         """A child of the version before whom no row of the population side is any more."""
@@ -85,7 +90,7 @@ class Register:
         keys = self._keys(people)
         ours = ("id_key", "name_key", "folded", "pinyin", "former_folded", "sex", "birth_date")
         put("standard.population_keys", *({"ref": 2 * p["row"], "row": p["row"], "is_live": True, **{n: k[n] for n in ours}} for p, k in zip(people, keys, strict=True)))  # fmt: skip
-        put("standard.persons", *({"person": 2 * p["row"], "ref": 2 * p["row"], "row": p["row"], "is_live": True, **{n: k[n] for n in ours if n != "former_folded"}} for p, k in zip(people, keys, strict=True)))  # fmt: skip
+        put("standard.persons", *({"person": 2 * p["row"], "ref": 2 * p["row"], "row": p["row"], "is_live": True, **{n: k[n] for n in ours if n != "former_folded"}} for p, k in zip(people, keys, strict=True) if p["row"] not in self.grown_up))  # fmt: skip
         records = [{**record, "id_valid": record["id_number"] is not None} for record in self.records]
         keys = self._keys([{name: r.get(name) for name in ("row", "id_number", "id_valid", "name", "former_name", "sex", "birth_date")} for r in records])  # fmt: skip
         put("standard.registry_keys", *({"row": r["row"], "is_live": True, "student_number": r.get("student_number"), **{n: k[n] for n in ("id_key", "name_key", "folded", "former_folded")}} for r, k in zip(records, keys, strict=True)))  # fmt: skip
@@ -163,6 +168,15 @@ def test_so_does_the_number_that_a_child_bore_before(register):
     assert register.night() == {("approvals", 1): who}
 
 
+def test_and_before_a_student_number(register):
+    who = register.child("王小明", 1)
+    register.child("王晓明", 2, pupil={"student_number": "L2"})
+    register.working.put("standard.numbers_before", {"person": who, "former_key": int(number(7)[:17])})
+    register.say(nth=7, student_number="L2", name="王小明")
+
+    assert register.night() == {("approvals", 1): who}
+
+
 @pytest.mark.parametrize("cells", [{"nth": 1}, {"birth_date": BORN}, {"birth_date": BORN, "name": "欧阳椿花"}])
 def test_so_does_a_name_that_a_child_bore_before(register, cells):
     """As the number does, and with the birth date, for offices that go on under it: the population register need not say 曾用名."""
@@ -170,6 +184,14 @@ def test_so_does_a_name_that_a_child_bore_before(register, cells):
     register.known_before(who, "欧阳春花")
     register.say("approvals", **{"name": "欧阳春花"} | cells)
     register.say("approvals", nth=1, name="司马大强")
+
+    assert register.night() == {("approvals", 1): who}
+
+
+def test_also_where_the_register_has_the_child_under_another_birth_date_than_its_number(register):
+    who = register.child("王小明", 1, born=dt.date(2016, 3, 13))
+    register.known_before(who, "欧阳春花")
+    register.say(nth=1, name="欧阳春花")
 
     assert register.night() == {("approvals", 1): who}
 
@@ -207,6 +229,22 @@ def test_nor_beside_a_valid_number_that_is_nobodys_here(register, name):
     assert register.night() == {}
 
 
+def test_nor_where_the_registry_has_another_pupil_under_that_number(register):
+    register.child("王小明", 1, pupil={"id_number": number(8)})
+    register.child("李小红", 2, pupil={"id_number": number(7)})
+    register.say("deregistrations", nth=7, name="王小明", birth_date=BORN)
+
+    assert register.night() == {}
+
+
+def test_nor_beside_the_student_number_of_another_pupil(register):
+    register.child("王小明", 1)
+    register.child("李小红", 2, born=dt.date(2016, 3, 13), pupil={"student_number": "L2"})
+    register.say(nth=7, student_number="L2", name="王小明", birth_date=BORN)
+
+    assert register.night() == {}
+
+
 def test_unless_the_child_bears_none_or_the_registry_has_it_under_that_one(register):
     nameless = register.child("李小红")
     corrected = register.child("王小明", 1, pupil={"id_number": number(7)})
@@ -225,10 +263,12 @@ def test_but_not_one_of_them_alone(register, cells):
     assert register.night() == {}
 
 
-@pytest.mark.parametrize(("sex", "speaks"), [("1", True), (None, True), ("2", False)])
+@pytest.mark.parametrize(
+    ("sex", "theirs", "speaks"), [("1", "1", True), (None, "1", True), ("1", None, True), ("2", "1", False)]
+)
 @pytest.mark.parametrize("name", ["王小明", "王晓明"])
-def test_nor_of_another_sex(register, sex, speaks, name):
-    who = register.child("王小明", 1)
+def test_nor_of_another_sex(register, sex, theirs, speaks, name):
+    who = register.child("王小明", 1, sex=theirs)
     register.say("exit_entry", name=name, birth_date=BORN, sex=sex)
 
     assert register.night() == ({("exit_entry", 1): who} if speaks else {})
@@ -239,10 +279,63 @@ def test_a_row_that_two_could_be_meant_by_speaks_of_nobody_and_is_counted(regist
     register.child("王小明", 2)
     register.say(name="王小明", birth_date=BORN)
     register.say(name="谁", birth_date=BORN)
+    third = register.child("张三丰", 3)
+    register.say(name="张三丰", birth_date=BORN)
+
+    assert register.night() == {("approvals", 3): third}
+    told = register.counted["approvals"]
+    assert (told.rows, told.attributed, told.ambiguous) == (3, 1, 1)
+
+
+def test_whom_a_surer_way_leaves_open_no_other_way_decides(register):
+    register.child("王小明", 1)
+    register.child("王小明", 1)
+    register.child("王小明", 3, pupil={"student_number": "L3"})
+    register.say(nth=1, student_number="L3", name="王小明")
 
     assert register.night() == {}
-    told = register.counted["approvals"]
-    assert (told.rows, told.attributed, told.ambiguous) == (2, 0, 1)
+    assert register.counted["approvals"].ambiguous == 1
+
+
+def test_a_row_about_a_grown_up_speaks_of_no_child_and_is_not_counted_as_one_that_two_are_meant_by(register):
+    register.grown("王小明", 1)
+    register.child("王小明", 2)
+    register.say("deregistrations", nth=1, name="王小明", birth_date=BORN)
+
+    assert register.night() == {}
+    told = register.counted["deregistrations"]
+    assert (told.rows, told.attributed, told.ambiguous) == (1, 0, 0)
+
+
+def test_what_one_source_says_in_a_row_says_nothing_of_that_row_of_another(register):
+    first = register.child("王小明", 1, pupil={})
+    second = register.child("王晓明", 2, pupil={"student_number": "L2"})
+    third = register.child("张三丰", 3)
+    register.child("李小红", 4)
+    register.child("李小红", 5)
+    register.known_before(first, "司马大强")
+    for one, other in (
+        ({"nth": 1, "student_number": "L2", "name": "王小明"}, {"student_number": "L2", "name": "王晓明"}),
+        ({"name": "李小红", "birth_date": BORN}, {"name": "张三丰", "birth_date": BORN}),
+        ({"nth": 9, "name": "张三丰", "birth_date": BORN}, {"nth": 1, "name": "王小明"}),
+        ({"nth": 1, "name": "欧阳春花"}, {"name": "王小明"}),
+        ({"nth": 1, "name": "欧阳春花"}, {"name": "司马大强"}),
+    ):
+        register.say("approvals", **one)
+        register.say("elsewhere", **other)
+
+    assert register.night() == {
+        ("approvals", 1): first, ("elsewhere", 1): second, ("elsewhere", 2): third, ("elsewhere", 3): first,
+    }  # fmt: skip
+
+
+def test_a_number_on_another_row_of_a_person_speaks_of_that_person(register):
+    who, other = register.child("王小明", 1), register.child("王小明", 2)
+    register.working.put("standard.person_groups", {"person": who, "ref": who}, {"person": who, "ref": other})
+    register.say(nth=2, name="王小明")
+    register.say(student_number="G" + number(2), name="王小明")
+
+    assert register.night() == {("approvals", 1): who, ("approvals", 2): who}
 
 
 @pytest.mark.parametrize("name", ["欧阳春花", "欧阳椿花"])

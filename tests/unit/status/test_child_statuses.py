@@ -11,7 +11,7 @@ from kcb_pipeline.status.reasons import REASONS, reasons_frame
 
 ON = dt.date(2026, 11, 20)
 DAY = dt.timedelta(days=1)
-YEAR_END = dt.date(2027, 8, 31)
+YEAR_START, YEAR_END = dt.date(2026, 9, 1), dt.date(2027, 8, 31)
 
 PERSON = "child_id person:i population_type population_row:i is_live:b state birth_date:d sex duplicate_of"
 ENROLMENT = (
@@ -64,7 +64,7 @@ def said(working):
     ):  # fmt: skip
         working.schemas[table] = working.schema(columns)
     create(working.connection, "status.reasons", reasons_frame())
-    working.put("status.school_years", {"school_year_start": dt.date(2026, 9, 1), "school_year_end": YEAR_END})
+    working.put("status.school_years", {"school_year_start": YEAR_START, "school_year_end": YEAR_END})
 
     def say(*facts, approvals_never_sent=False):
         known = {}
@@ -194,6 +194,8 @@ def test_every_reason_has_its_rule_and_they_are_listed_in_its_order():
         ("candidates", [dead("11"), CANDIDATES]),
         ("registry_says_dead", [dead("11"), evidence(deferred_until=ON)]),
         ("candidates", [CANDIDATES, evidence(deferred_until=ON)]),
+        ("candidates", [CANDIDATES, verdict("休学", until=ON)]),
+        ("candidates", [CANDIDATES, verdict("省内就读无学籍")]),
         ("deferral_approved", [evidence(deferred_until=ON, elsewhere_on=ON)]),
         ("deferral_verified", [verdict("延缓入学", until=ON), evidence(elsewhere_on=ON)]),
         ("elsewhere_evidence", [evidence(elsewhere_on=ON), dead("10")]),
@@ -217,7 +219,10 @@ def test_of_two_rules_that_hold_the_earlier_is_the_status(said, earlier, facts):
         ("no_record", [evidence(struck_off_on=ON), person(population_type="resident")]),
         ("struck_off", [evidence(struck_off_on=ON, struck_off_for_good_on=ON), person(population_type="resident")]),
         ("struck_off", [evidence(struck_off_on=ON), person(population_type="resident", state="gone", is_live=False)]),
+        ("verified_departed", [verdict("户籍死亡")]),
+        ("verified_departed", [verdict("双重户籍")]),
         # who was verified to be abroad is until it is seen to come back
+        ("verified_departed", [verdict("出国(境)")]),
         ("verified_departed", [verdict("出国(境)"), evidence(came_back_on=ON - 10 * DAY)]),
         ("no_record", [verdict("出国(境)"), evidence(came_back_on=ON - 9 * DAY)]),
         ("verified_departed", [verdict("空挂户"), evidence(came_back_on=ON - 9 * DAY)]),
@@ -244,6 +249,11 @@ def test_of_two_rules_that_hold_the_earlier_is_the_status(said, earlier, facts):
         ("live_enrolment", [record(resumed_rows=1), evidence(leave_until=ON)]),
         ("leave_verified", [record(resumed_rows=1, resumed_on=ON - 10 * DAY), verdict("休学", until=ON)]),
         ("live_enrolment", [record(resumed_rows=1, resumed_on=ON - 9 * DAY), verdict("休学", until=ON)]),
+        # who has no live record is on no leave, and is missed by no school: what was said before its record ended is over with it
+        ("no_record", [evidence(leave_until=ON)]),
+        ("registry_says_left", [dead("03"), evidence(absent_to=ON, long_leave_from=ON, missed_headcount_on=ON, leave_ended_on=ON - DAY)]),
+        # a term of something else is no leave
+        ("live_enrolment", [record(), verdict("延缓入学", until=ON)]),
         # a term that a person gave holds up to its day
         ("leave_not_approved", [record(suspended_rows=1), verdict("休学", until=ON - DAY)]),
         ("leave_verified", [verdict("休学", until=ON)]),
@@ -275,14 +285,19 @@ def test_of_two_rules_that_hold_the_earlier_is_the_status(said, earlier, facts):
         ("verified_elsewhere", [record(**UNATTENDED), verdict("省内就读无学籍", ON), evidence(missed_headcount_on=ON)]),
         ("not_in_headcount", [record(**UNATTENDED), verdict("省内就读无学籍", ON, until=ON - DAY), evidence(missed_headcount_on=ON)]),
         ("verified_elsewhere", [record(suspended_rows=1, suspended_on=ON - DAY), verdict("省内就读无学籍", ON)]),
+        ("verified_elsewhere", [record(**UNATTENDED), verdict("省内就读无学籍", ON, until=ON), evidence(missed_headcount_on=ON)]),
+        # a leave that has ended speaks against nobody whom the registry has not suspended
+        ("live_enrolment", [record(**UNATTENDED), verdict("随班就读", ON - 2 * DAY), evidence(absent_to=ON - 2 * DAY, leave_ended_on=ON - DAY)]),
         ("live_enrolment", [record(), verdict("省外就读无学籍", ON)]),
         # elsewhere: to the end of that school year, or of the term that was given
         ("verified_elsewhere", [verdict("在校已有学籍")]),
-        ("no_record", [verdict("省内就读无学籍", ON - 365 * DAY)]),
+        ("verified_elsewhere", [verdict("省内就读无学籍", YEAR_START)]),
+        ("no_record", [verdict("省内就读无学籍", YEAR_START - DAY)]),
         ("no_record", [verdict("省内就读无学籍", until=ON - DAY)]),
         ("verified_elsewhere", [verdict("省内就读无学籍", ON - 365 * DAY, until=ON)]),
         # dead records
         ("registry_says_left", [dead("07", 5)]),
+        ("registry_says_left", [dead("03", 6)]),
         ("registry_abroad", [dead("出国")]),
     ],
 )  # fmt: skip
@@ -300,3 +315,10 @@ def test_where_no_approvals_were_ever_sent_the_registry_is_believed_of_a_leave(s
         == "leave_in_registry"
     )
     assert said(suspended, CANDIDATES, approvals_never_sent=True)[1] == "leave_in_registry"
+
+
+@pytest.mark.parametrize(
+    ("reason", "facts"), [("absent", [record(**UNATTENDED), evidence(absent_to=ON)]), ("no_record", [])]
+)
+def test_and_of_nothing_else(said, reason, facts):
+    assert said(*facts, approvals_never_sent=True)[1] == reason

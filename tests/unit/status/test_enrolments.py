@@ -90,9 +90,17 @@ def test_the_last_day_at_school_is_told_with_its_own_row(enrolment, days):
     assert (found["present_on"], found["present_row"]) == (ON - DAY, 10 * (days.index(1) + 1))
 
 
+@pytest.mark.parametrize("rows", [(10, 20), (20, 10)])
+def test_and_with_the_first_of_that_day(enrolment, rows):
+    seen = {nth: {"present_on": ON, "present_row": row} for nth, row in enumerate(rows, start=1)}
+
+    assert enrolment({}, {}, attended=seen)["present_row"] == 10
+
+
 def test_since_when_it_is_suspended_is_told_by_its_live_records(enrolment):
     suspended = {"registry_status": "02"}
     found = enrolment(
+        suspended | {"status_date": ON - 2 * DAY},
         suspended | {"status_date": ON - DAY},
         suspended,
         {"status_date": ON},
@@ -113,10 +121,11 @@ def test_who_has_finished_the_ninth_grade_has_graduated(enrolment, status, grade
 
 def test_when_the_registry_took_a_pupil_back_is_told_by_any_of_its_records(enrolment):
     found = enrolment(
-        {"registry_status": "05", "status_date": ON - DAY}, {"status_date": ON}, DEAD | {"registry_status": "05"}
-    )
+        {"registry_status": "05", "status_date": ON - 2 * DAY}, {"registry_status": "05", "status_date": ON - DAY},
+        {"status_date": ON}, DEAD | {"registry_status": "05"},
+    )  # fmt: skip
 
-    assert (found["resumed_rows"], found["resumed_on"]) == (2, ON - DAY)
+    assert (found["resumed_rows"], found["resumed_on"]) == (3, ON - DAY)
 
 
 @pytest.mark.parametrize(
@@ -153,6 +162,7 @@ def test_a_live_record_changed_when_its_status_did_or_its_pupil_came(enrolment, 
         ({"status_date": ON - DAY}, {"status_date": ON}, 2),
         ({}, {"status_date": ON}, 2),
         ({"registry_status": "11"}, {"registry_status": "13"}, 2),  # then by the order of the contract's rules
+        ({"registry_status": "11"}, {"registry_status": "出国"}, 2),
         ({"registry_status": "07"}, {"registry_status": "11"}, 2),
         ({"registry_status": "10"}, {"registry_status": "07"}, 2),
         ({"registry_status": "03"}, {"registry_status": "10"}, 2),
@@ -160,6 +170,7 @@ def test_a_live_record_changed_when_its_status_did_or_its_pupil_came(enrolment, 
         ({"grade": 6}, {"grade": 5}, 2),
         ({"student_number": "G2"}, {"student_number": "G1"}, 2),
         ({"school_code": "S2"}, {"school_code": "S1"}, 2),
+        ({}, {}, 1),
     ],
 )
 def test_of_dead_records_the_latest_speaks(enrolment, first, second, latest):

@@ -9,7 +9,7 @@ from kcb_pipeline.status.evidence import gather_evidence
 
 ON = dt.date(2026, 11, 20)
 DAY = dt.timedelta(days=1)
-YEAR_END = dt.date(2027, 8, 31)
+YEAR_START, YEAR_END = dt.date(2026, 9, 1), dt.date(2027, 8, 31)
 
 
 class Desk:
@@ -18,16 +18,22 @@ class Desk:
     def __init__(self, working):
         self.working = working
         self.rows, self.before, self.attendance = {}, [], {}
+        self.strangers = set()
         self.sent = set()
         working.put("standard.children", {"person": 2, "child_id": "C1"})
         working.put("standard.persons", {"person": 2, "id_key": 11})
-        working.put("status.school_years", {"school_year_start": dt.date(2026, 9, 1), "school_year_end": YEAR_END})
+        working.put("status.school_years", {"school_year_start": YEAR_START, "school_year_end": YEAR_END})
 
     def say(self, source, **cells):
         """A row of a source about the child."""
         self.sent.add(source)
         rows = self.rows.setdefault(source, [])
         rows.append({"row": len(rows) + 1, **cells})
+
+    def say_of_a_stranger(self, source, **cells):
+        """A row of a source about nobody here."""
+        self.say(source, **cells)
+        self.strangers.add((source, len(self.rows[source])))
 
     def said(self, kind, source, *, code=None, first=None, last=None):
         """What a source said of the child before."""
@@ -55,6 +61,7 @@ class Desk:
                 {"source": source, "row": row["row"], "person": 2, "rank": 1}
                 for source, rows in self.rows.items()
                 for row in rows
+                if (source, row["row"]) not in self.strangers
             ),
         )
         put("status.sources_tonight", *({"source": source} for source in sorted(self.sent)))
@@ -91,6 +98,7 @@ def test_who_is_struck_off_is_so_from_that_day(desk):
 def test_a_reversal_of_that_day_or_later_undoes_it(desk, undone, stands):
     struck_off(desk)
     struck_off(desk, on=undone, reversal="1")
+    struck_off(desk, on=ON - 30 * DAY, reversal="1")
 
     assert (desk.night().get("struck_off_on") is not None) is stands
 
@@ -105,6 +113,7 @@ def test_a_reversal_of_another_kind_does_not(desk):
 @pytest.mark.parametrize("missing", [{"kind": None}, {"on": None}])
 def test_one_without_kind_or_day_says_nothing(desk, missing):
     struck_off(desk, **missing)
+    desk.working.put("standard.evidence_keys", {"source": "deregistrations", "row": 1, "id_key": 11})
 
     assert desk.night() == {}
 
@@ -128,9 +137,15 @@ def test_but_not_where_the_kept_number_is_somebodys_here(desk):
 
 
 def test_nor_where_the_number_is_another_than_the_childs(desk):
+    """Whose name and birth date the row tells, and who is the other's double under that number."""
     double(desk, bearer=12)
-
+    own = [{"source": source, "row": row, "id_key": 11} for source, row in (("approvals", 1), ("deregistrations", 2))]
+    desk.working.put("standard.evidence_keys", {"source": "deregistrations", "row": 1, "id_key": 12}, *own)
+    desk.working.put("standard.persons", {"person": 2, "id_key": 11}, {"person": 4, "id_key": 12})
     assert desk.night() == {}
+
+    struck_off(desk, kind="重户", kept_id_number="K", on=ON - 20 * DAY)
+    assert desk.night()["struck_off_row"] == 2
 
 
 @pytest.mark.parametrize(("is_live", "stands"), [(True, False), (False, True)])
@@ -148,8 +163,9 @@ def test_nor_where_the_child_has_a_live_row_under_another_number(desk, is_live, 
 
 def test_what_struck_off_a_child_that_has_left_the_register_is_its_evidence(desk):
     desk.working.put("standard.children")
+    desk.working.put("standard.persons")
     desk.working.put("standard.gone_children", {"person": 2, "child_id": "C1", "id_key": 11})
-    struck_off(desk)
+    double(desk)
 
     assert desk.night()["struck_off_row"] == 1
 
@@ -190,6 +206,30 @@ def test_a_crossing_lasts_until_a_later_one_also_where_only_the_new_ones_come(de
         crossing(desk, "2" if kind == "abroad" else "1", crossed)
 
     assert (desk.night()[column] == ON - 20 * DAY) is stands
+
+
+def test_what_only_crosses_without_a_direction_ends_nothing_and_of_several_the_last_does(desk):
+    desk.said("abroad", "exit_entry", first=ON - 20 * DAY)
+    desk.sent = {"exit_entry"}
+    crossing(desk, None, ON)
+    assert desk.night()["abroad_since"] == ON - 20 * DAY
+
+    crossing(desk, "2", ON - 30 * DAY)
+    crossing(desk, "2", ON - 10 * DAY)
+    assert desk.night()["abroad_since"] is None
+
+
+@pytest.mark.parametrize("in_turn", [1, -1])
+def test_of_crossings_of_one_day_one_is_told_in_whatever_order_they_came(desk, in_turn):
+    places = ["乙地", "丙地", "丙地"][::in_turn]
+    for place in places:
+        crossing(desk, "1", ON - 10 * DAY, destination=place)
+
+    desk.night()
+
+    assert desk.working.all("SELECT code, source_row FROM status.evidence") == [
+        {"code": "丙地", "source_row": places.index("丙地") + 1}
+    ]
 
 
 def test_who_moved_away_is_not_struck_off_for_good(desk):
@@ -233,6 +273,36 @@ def test_an_approval_covers_its_days_the_first_and_the_last_among_them(desk, kin
     assert found["leave_from"] == (first if covers and kind == "休学" else None)
     if kind in ENDED:
         assert found[ENDED[kind]] == (last if last < ON else None)
+    assert found["deferral_ended_row"] == (1 if last < ON and kind == "延缓入学" else None)
+
+
+def test_what_says_neither_what_nor_when_is_no_evidence(desk):
+    desk.say("approvals", kind=None, to_date=ON)
+    desk.say("support_programmes", programme=None, entered_on=ON)
+    desk.say("elsewhere", confirmed_on=None)
+
+    desk.night()
+
+    assert desk.working.all("SELECT * FROM status.evidence") == []
+
+
+def test_what_a_source_says_of_a_stranger_is_not_said_of_the_child_whom_another_names_in_that_row(desk):
+    desk.said("abroad", "exit_entry", first=ON - 20 * DAY)
+    desk.say("approvals", kind="免学", to_date=ON)
+    struck_off(desk, on=ON - DAY)
+    desk.say_of_a_stranger("deregistrations", kind="死亡", occurred_on=ON, reversal_flag="1")
+    desk.say("approvals", kind="免学", to_date=ON)
+    for source, cells in (
+        ("exit_entry", {"direction": "2", "crossed_on": ON}), ("poverty_register", {"household_kind": "低保"}),
+        ("support_programmes", {"programme": "专门教育"}), ("elsewhere", {"confirmed_on": ON}), ("disability_register", {"placement": "特教班"}),
+    ):  # fmt: skip
+        desk.say_of_a_stranger(source, **cells)
+
+    desk.night()
+
+    assert {row["kind"] for row in desk.working.all("SELECT kind FROM status.evidence")} == {
+        "approval", "abroad", "struck_off",
+    }  # fmt: skip
 
 
 def test_the_approval_that_runs_longest_is_told(desk):
@@ -245,11 +315,11 @@ def test_the_approval_that_runs_longest_is_told(desk):
 
 
 def test_a_school_elsewhere_is_believed_to_the_end_of_its_school_year(desk):
-    desk.say("elsewhere", confirmed_on=ON - 9 * DAY)
-    assert desk.night()["elsewhere_on"] == ON - 9 * DAY
+    desk.say("elsewhere", confirmed_on=YEAR_START)
+    assert desk.night()["elsewhere_on"] == YEAR_START
     assert desk.working.all("SELECT to_date FROM status.evidence") == [{"to_date": YEAR_END}]
 
-    desk.working.put("status.school_years", {"school_year_start": dt.date(2025, 9, 1), "school_year_end": ON - DAY})
+    desk.working.put("status.school_years", {"school_year_start": YEAR_START, "school_year_end": ON - DAY})
     found = desk.night()
     assert (found["elsewhere_on"], found["elsewhere_row"]) == (None, None)
 
@@ -296,7 +366,7 @@ def test_a_household_is_poor_by_its_kind(desk, kind, is_poor):
 
 @pytest.mark.parametrize("in_turn", [1, -1])
 def test_day_kind_and_row_are_of_one_row_in_whatever_order_they_came(desk, in_turn):
-    spoken = [("死亡", ON - 2 * DAY), ("删除", ON - 900 * DAY), ("迁出", ON - DAY)][::in_turn]
+    spoken = [("删除", ON - 2 * DAY), ("死亡", ON - 900 * DAY), ("迁出", ON - DAY)][::in_turn]
     for kind, day in spoken:
         struck_off(desk, kind, day)
     approved = [(ON - 30 * DAY, ON + 9 * DAY), (ON - DAY, ON + DAY)][::in_turn]
@@ -311,13 +381,42 @@ def test_day_kind_and_row_are_of_one_row_in_whatever_order_they_came(desk, in_tu
 
     found = desk.night()
 
-    row = [name for name, _ in spoken].index("死亡") + 1
+    row = [name for name, _ in spoken].index("删除") + 1
     told = (found["struck_off_on"], found["struck_off_kind"], found["struck_off_row"], found["struck_off_for_good_on"])
-    assert told == (ON - 2 * DAY, "死亡", row, ON - 2 * DAY)
+    assert told == (ON - 2 * DAY, "删除", row, ON - 2 * DAY)
     row = approved.index((ON - 30 * DAY, ON + 9 * DAY)) + 1
     assert (found["leave_from"], found["leave_until"], found["leave_row"]) == (ON - 30 * DAY, ON + 9 * DAY, row)
     assert (found["elsewhere_on"], found["elsewhere_row"]) == (ON - DAY, confirmed.index(ON - DAY) + 1)
     assert (found["disability_placement"], found["disability_row"]) == ("送教上门", places.index("送教上门") + 1)
+
+
+@pytest.mark.parametrize("in_turn", [1, -1])
+def test_of_approvals_to_one_day_the_later_one_is_told_and_of_equal_ones_the_first(desk, in_turn):
+    begun = [ON - 30 * DAY, ON - DAY, ON - DAY][::in_turn]
+    for day in begun:
+        desk.say("approvals", kind="休学", from_date=day, to_date=ON + DAY)
+    for kind in ("死亡", "删除")[::in_turn]:
+        struck_off(desk, kind)
+
+    found = desk.night()
+
+    assert (found["leave_from"], found["leave_row"]) == (ON - DAY, begun.index(ON - DAY) + 1)
+    assert (found["struck_off_kind"], found["struck_off_row"]) == ("删除", 2 if in_turn == 1 else 1)
+
+
+def test_of_two_records_absences_the_one_that_lasted_longer_is_told(desk):
+    desk.said("absent", "absences", first=ON - 9 * DAY, last=ON - DAY)
+    desk.said("absent", "absences", first=ON - 5 * DAY, last=ON - 3 * DAY)
+    found = desk.night()
+
+    assert (found["absent_from"], found["absent_to"]) == (ON - 9 * DAY, ON - DAY)
+
+
+def test_what_is_said_of_a_child_says_nothing_of_another(desk):
+    desk.said("struck_off", "deregistrations", code="死亡", first=ON - 10 * DAY)
+    desk.before.append(desk.before[0] | {"child_id": "C2", "from_date": ON})
+
+    assert desk.night()["struck_off_on"] == ON - 10 * DAY
 
 
 # -- attendance, and what lasts --------------------------------------------------------------------------------------------
@@ -341,14 +440,48 @@ def test_what_attendance_found_is_evidence_where_its_source_came(desk):
     ]
 
 
-def test_it_is_not_said_anew_where_its_source_did_not_come(desk):
+@pytest.mark.parametrize(
+    ("sent", "kinds"),
+    [(set(), set()), ({"in_school"}, {"present", "not_in_headcount"}), ({"absences"}, {"absent", "long_leave", "leave_reported", "reported_by"})],
+)  # fmt: skip
+def test_it_is_not_said_anew_where_its_source_did_not_come(desk, sent, kinds):
+    desk.sent = sent
     desk.attendance = {
         "is_absent": True, "absent_to": ON, "is_on_long_leave": True, "leave_to": ON, "is_not_in_headcount": True, "counted_on": ON, "present_on": ON,
-        "missed_to": ON,
+        "missed_to": ON, "reported_by": "S9",
     }  # fmt: skip
 
-    assert desk.night() == {}
-    assert desk.working.all("SELECT * FROM status.evidence") == []
+    desk.night()
+
+    assert {row["kind"] for row in desk.working.all("SELECT kind FROM status.evidence")} == kinds
+
+
+@pytest.mark.parametrize(
+    ("attendance", "said"),
+    [
+        ({"is_absent": True, "missed_to": ON - DAY, "absent_to": ON - DAY, "leave_said_on": ON}, ON - DAY),
+        ({"missed_to": ON - DAY, "absent_to": ON - DAY}, ON - DAY),
+        ({"is_on_long_leave": True, "leave_to": ON, "leave_said_on": ON - 3 * DAY}, ON - 3 * DAY),
+        ({"missed_to": ON, "absent_to": ON, "school_code": None}, ON),
+        ({"missed_to": ON, "absent_to": ON, "school_code": "S9"}, None),
+        ({"absent_to": ON}, None),
+    ],
+    ids=["absent", "some days missed", "on leave", "at a school of no code", "by the registry's own", "neither"],
+)
+def test_by_which_school_it_was_said_is_kept_where_that_is_not_the_registrys(desk, attendance, said):
+    desk.sent = {"absences"}
+    desk.attendance = {
+        "school_code": "S1",
+        "reported_by": "S9",
+        "is_absent": False,
+        "is_on_long_leave": False,
+    } | attendance
+
+    desk.night()
+
+    assert desk.working.all("SELECT code, from_date FROM status.evidence WHERE kind = 'reported_by'") == (
+        [{"code": "S9", "from_date": said}] if said else []
+    )
 
 
 @pytest.mark.parametrize(("is_absent", "kind"), [(True, "absent"), (False, "days_missed")])
@@ -368,8 +501,10 @@ def test_days_missed_that_are_no_absence_yet_are_kept_for_the_nights_to_come(des
 
 
 def test_a_presence_is_kept_for_the_nights_to_come_and_says_nothing_of_its_own(desk):
-    desk.sent = {"in_school"}
-    desk.attendance = {"present_on": ON, "present_row": 3, "record_code": "S1"}
+    desk.sent = {"in_school", "absences"}
+    desk.attendance = {
+        "present_on": ON, "present_row": 3, "record_code": "S1", "is_absent": False, "is_on_long_leave": False, "is_not_in_headcount": False,
+    }  # fmt: skip
 
     assert desk.night() == {}
     assert desk.working.all("SELECT kind, code FROM status.evidence") == [{"kind": "present", "code": "S1"}]
@@ -432,6 +567,28 @@ def test_and_no_longer_than_its_own_term(desk, kind, source, code, first, last, 
 
     desk.before[0] |= {"to_date": last + DAY} if last else {"from_date": first + DAY}
     assert desk.night()[column] is not None
+
+
+def test_what_was_said_of_a_child_before_it_was_of_school_age_stands(desk):
+    waiting = {
+        "source": "approvals",
+        "row": -1,
+        "kind": "approval",
+        "code": "休学",
+        "to_date": ON,
+        "said_on": ON - 90 * DAY,
+    }
+    others = [
+        waiting | {"row": -2, "to_date": ON + DAY},
+        waiting | {"source": "elsewhere", "kind": "elsewhere", "from_date": ON},
+    ]
+    desk.working.put("standard.waiting_before", waiting, *others)
+    desk.rows["approvals"] = [{"row": -1, "kind": None}]
+
+    assert desk.night()["leave_until"] == ON
+    assert desk.working.all("SELECT kind, said_on FROM status.evidence") == [
+        {"kind": "approval", "said_on": ON - 90 * DAY}
+    ]
 
 
 def test_evidence_is_numbered_by_what_it_says(desk):

@@ -70,6 +70,17 @@ def test_a_child_that_is_live_no_more_is_counted_once_with_its_state_and_a_stran
     }
 
 
+def test_its_row_is_told_where_it_came_tonight_and_of_which_register_it_is(counted, working):
+    before = [{"child_id": child} for child in ("C2", "C3", "C9")]
+    expired = {"is_live": False, "population_type": "resident"}
+    counted(persons=[{"person": 2, "row": 7, **expired}, {"person": 3, "row": -1, **expired}], before=before)
+
+    told = working.all("SELECT child_id, population_type, population_row FROM status.school_age_persons ORDER BY 1")
+    assert [tuple(one.values()) for one in told] == [
+        ("C2", "resident", 7), ("C3", "resident", None), ("C9", "registered", None),
+    ]  # fmt: skip
+
+
 def test_a_child_of_the_version_before_that_is_live_is_counted_once(counted):
     assert counted(persons=[{"person": 2}], before=[{"child_id": "C2"}]) == {"C2": (True, "live", None)}
 
@@ -85,6 +96,7 @@ ONE_OF_TWO_ROWS = {"ref": 6, "id_key": 9, "birth_date": BORN, "folded": 7, "piny
     [
         ({}, "C2"),
         ({"folded": 8}, "C2"),  # it sounds the same
+        ({"pinyin": 88}, "C2"),
         ({"folded": 8, "pinyin": 88, "former_folded": 7}, "C2"),
         ({"folded": 8, "pinyin": 88}, None),
         ({"birth_date": BORN + DAY}, None),
@@ -146,6 +158,33 @@ def test_a_number_struck_off_for_one_that_is_kept_makes_a_child_that_is_gone_the
     assert found["C9"] == (False, "gone", other)
 
 
+def test_whoever_the_kept_number_stands_for_is_the_other(counted):
+    """The number stands on one of the rows of that person, and not on the one that its number is after."""
+    found = counted(
+        persons=[{"person": 6}],
+        before=[{"child_id": "C9", "id_number": "N9"}],
+        population=[KEPT],
+        deregistrations=[double()],
+        person_groups=[{"person": 6, "ref": 6}, {"person": 6, "ref": 2}],
+    )
+
+    assert found["C9"] == (False, "gone", "C6")
+
+
+@pytest.mark.parametrize(("person", "other"), [(6, "C6"), (4, None)], ids=["another", "itself"])
+def test_so_it_is_where_the_row_under_the_number_struck_off_is_still_there_and_nobody_is_the_other_of_itself(
+    counted, person, other
+):
+    found = counted(
+        persons=[{"person": 4}, {"person": 6}],
+        population=[KEPT, {"row": 2, "id_number": "N9", "id_valid": True}],
+        deregistrations=[double()],
+        person_groups=[{"person": person, "ref": 2}],
+    )
+
+    assert found["C4"] == (True, "live", other)
+
+
 UNDONE = dt.date(2026, 5, 1)
 
 
@@ -157,6 +196,8 @@ UNDONE = dt.date(2026, 5, 1)
         ({"kind": "迁出"}, False),
         ({"id_number": "N8"}, False),
         ({"reversal_flag": "0"}, False),
+        ({"occurred_on": UNDONE - DAY}, True),
+        ({"id_valid": False}, False),
     ],
 )
 @pytest.mark.parametrize("is_there", [True, False], ids=["its row is there", "its row is gone"])
