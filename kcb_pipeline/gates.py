@@ -130,7 +130,7 @@ CROSS JOIN (
     LEFT JOIN standard.student_groups g ON g.row = k.row
     LEFT JOIN matched.links m ON m.decision = 'linked' AND m.student = coalesce(g.student, k.row)
 ) r
-CROSS JOIN (SELECT count(match_method) / nullif(count(CASE WHEN status <> 'departed' THEN 1 END), 0) AS match_rate FROM previous_child_facts) b
+CROSS JOIN (SELECT count(match_method) / nullif(count(*), 0) AS match_rate FROM previous_child_facts WHERE status <> 'departed') b
 """
 _KNOWN = ", ".join(f"'{status}'" for status in STATUSES)
 _SUSPECTED = ", ".join(f"'{status}'" for status in SUSPECTED_STATUSES)

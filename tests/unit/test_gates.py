@@ -196,6 +196,16 @@ def test_only_live_persons_of_school_age_are_asked_after(asked, working):
     assert (found["eligible"], found["match_rate"]) == (1, 0.0)
 
 
+def test_who_has_departed_with_a_record_is_none_of_the_children_who_had_one(asked, working):
+    """They add up from night to night, and are not asked after tonight: counted, the rate of before went above one, and every night fell short of it."""
+    eligible(working, 400, 390)
+    before(working, 400, 400, departed=40)
+    assert asked("matching")["links"]["match_rate_before"] == 1.0
+
+    before(working, 400, 180, departed=40)
+    assert asked("matching")["links"]["match_rate_before"] == 0.5
+
+
 def test_a_rate_that_rose_has_not_fallen_and_a_first_night_compares_with_nothing(asked, working):
     eligible(working, 10, 10)
     found = asked("matching")["links"]
