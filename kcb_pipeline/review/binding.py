@@ -101,13 +101,14 @@ _VERIFIED = """
 SELECT DISTINCT c.person, s.student, p.name_key, s.name_key AS record_name_key, coalesce(p.birth_date = s.birth_date, false) AS same_birth
 FROM status.verdicts v
 JOIN standard.children c ON c.child_id = v.child_id
-JOIN standard.persons p ON p.person = c.person
+JOIN standard.persons p ON p.person = c.person AND p.is_live
 JOIN standard.registry_keys k ON k.student_number = v.student_number
 LEFT JOIN standard.student_groups g ON g.row = k.row
 JOIN standard.students s ON s.student = coalesce(g.student, k.row)
 WHERE v.result = '在校已有学籍'
 """
-"""The child of each case that was found enrolled, and the pupils that bear the number which the answer named."""
+"""The child of each case that was found enrolled, and the pupils that bear the number which the answer named. Who has left the register, as the
+second of two rows of one child does, keeps no record from the first."""
 
 
 def _verified(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:

@@ -34,8 +34,8 @@ def night(tmp_path):
             CREATE TABLE standard.student_groups AS SELECT * FROM (VALUES (1::BIGINT, 1::BIGINT), (6, 1)) t(row, student);
             CREATE TABLE standard.students AS SELECT row AS student, row <> 1 AS is_live, 'S' || row AS name_key, DATE '2016-03-12' AS birth_date
                 FROM range(1, 6) t(row);
-            CREATE TABLE standard.persons AS SELECT * FROM (VALUES (10::BIGINT, '王小明', DATE '2016-03-12'), (20, '李四', DATE '2015-01-01'),
-                   (30, '张三', DATE '2014-01-01')) t(person, name_key, birth_date);
+            CREATE TABLE standard.persons AS SELECT * FROM (VALUES (10::BIGINT, '王小明', DATE '2016-03-12', true), (20, '李四', DATE '2015-01-01', true),
+                   (30, '张三', DATE '2014-01-01', true)) t(person, name_key, birth_date, is_live);
             CREATE TABLE status.verdicts (child_id VARCHAR, result VARCHAR, student_number VARCHAR)
             """
         )
@@ -127,6 +127,13 @@ def test_of_several_pupils_under_the_number_that_was_verified_the_child_is_the_o
     verify(night, "A", "G4")
 
     assert [student for _, student, *_ in bound(night)[1]] == meant
+
+
+def test_a_child_that_has_left_the_register_keeps_no_record_by_a_verification(night):
+    verify(night, "A", "G2")
+    night.execute("UPDATE standard.persons SET is_live = false WHERE person = 10")
+
+    assert bound(night)[1] == []
 
 
 def test_a_verification_alone_binds_as_before(night):
