@@ -417,22 +417,31 @@ class Night:
 
 
 _CARRIED_RESIDENTS = """
-SELECT -row_number() OVER (ORDER BY f.child_id) AS row, f.id_number, f.name, f.sex, f.birth_date, f.ethnicity, NULL::VARCHAR AS household_division_code,
-       CASE WHEN f.population_type = 'resident' THEN f.division_code END AS division_code,
-       CASE WHEN f.population_type = 'resident' THEN f.township_code END AS township_code,
-       CASE WHEN f.population_type = 'resident' THEN f.township_name ELSE e.township_name END AS township_name, NULL::VARCHAR AS address,
-       NULL::VARCHAR AS permit_number, NULL::DATE AS arrived_on, NULL::DATE AS cancelled_on, NULL::VARCHAR AS permit_state,
-       f.guardian_name, f.guardian_phone, f.population_type
-FROM previous_child_facts f
-LEFT JOIN (SELECT child_id, min(code) AS township_name, true AS lives_here FROM previous_evidence WHERE kind = 'residence' GROUP BY child_id) e
-  ON e.child_id = f.child_id
-WHERE CASE WHEN f.population_type = 'resident' THEN f.status <> 'departed' OR e.lives_here
-      ELSE e.lives_here AND NOT EXISTS (SELECT 1 FROM landed.population p WHERE p.name = f.name AND p.birth_date = f.birth_date
-                                                                            AND p.id_number IS DISTINCT FROM f.id_number) END
-ORDER BY f.child_id
+SELECT -row_number() OVER (ORDER BY known) AS row, id_number, name, sex, birth_date, ethnicity, household_division_code, division_code, township_code,
+       township_name, NULL::VARCHAR AS address, NULL::VARCHAR AS permit_number, NULL::DATE AS arrived_on, NULL::DATE AS cancelled_on,
+       NULL::VARCHAR AS permit_state, guardian_name, guardian_phone, population_type
+FROM (
+    SELECT f.child_id AS known, f.id_number, f.name, f.sex, f.birth_date, f.ethnicity, NULL::VARCHAR AS household_division_code,
+           CASE WHEN f.population_type = 'resident' THEN f.division_code END AS division_code,
+           CASE WHEN f.population_type = 'resident' THEN f.township_code END AS township_code,
+           CASE WHEN f.population_type = 'resident' THEN f.township_name ELSE e.township_name END AS township_name,
+           f.guardian_name, f.guardian_phone, f.population_type
+    FROM previous_child_facts f
+    LEFT JOIN (SELECT child_id, min(code) AS township_name, true AS lives_here FROM previous_evidence WHERE kind = 'residence' GROUP BY child_id) e
+      ON e.child_id = f.child_id
+    WHERE CASE WHEN f.population_type = 'resident' THEN f.status <> 'departed' OR e.lives_here
+          ELSE e.lives_here AND NOT EXISTS (SELECT 1 FROM landed.population p WHERE p.name = f.name AND p.birth_date = f.birth_date
+                                                                                AND p.id_number IS DISTINCT FROM f.id_number) END
+    UNION ALL
+    SELECT waiting, id_number, name, sex, birth_date, ethnicity, household_division_code, division_code, township_code, township_name,
+           guardian_name, guardian_phone, 'resident'
+    FROM previous_waiting_residents
+) carried
+ORDER BY known
 """
 """Who lived here by 居住证 in the version before, as rows with negative numbers: they have no row in tonight's extracts. One whom it counted by 户籍
-is told by its number alone, so it needs a valid one, and comes with no other number tonight; where it is still registered, that row wins."""
+is told by its number alone, so it needs a valid one, and comes with no other number tonight; where it is still registered, that row wins. Those who
+were not of school age then may be now."""
 
 
 def metadata_of(result: object) -> dict[str, Any]:

@@ -135,10 +135,17 @@ class Rules:
             return
         verdict.refuse_where(pc.is_null(values["name"]), "name", NAME_MISSING)
         nobody = pc.invert(values["id_valid"])
-        for name in ("birth_date", "student_number"):
-            if name in values:
-                nobody = pc.and_(nobody, pc.is_null(values[name]))
+        if "birth_date" in values:
+            nobody = pc.and_(nobody, pc.is_null(values["birth_date"]))
+        if "student_number" in values and pc.any(nobody).as_py():
+            nobody = pc.and_(nobody, self._has_no_student_number(values["student_number"]))
         verdict.refuse_where(nobody, None, UNIDENTIFIABLE)
+
+    def _has_no_student_number(self, numbers: pa.Array) -> pa.Array:
+        """Which cells hold none: files that were joined have a header line in their middle, whose cell says what the column is called."""
+        called = [key for key, column in self._source.headers.items() if column.name == "student_number"]
+        said = pc.utf8_rtrim(pc.utf8_upper(numbers), characters="*★＊")
+        return pc.or_(pc.is_null(numbers), pc.is_in(said, value_set=pa.array(called)))
 
 
 class _RowVerdict:

@@ -1,4 +1,4 @@
-"""Numbers that public security struck off because their bearer stands under another (重户), with the number that is kept.
+"""Numbers that public security struck off because their bearer stands under another (重户, or 删除 with 保留的公民身份号码), with the one that is kept.
 
 Schools go on under the old number for years: where name and birth date do not speak against it, it is a second key of who bears the kept one.
 """
@@ -34,8 +34,12 @@ class FormerNumbers:
 
 @dataclass(frozen=True, slots=True)
 class StruckOff:
-    """What public security said of numbers struck off for others, and the population-side rows that bear either."""
+    """What public security said of numbers struck off for others, and the population-side rows that bear either.
 
+    rows: `row` of what strikes off a number and not who bears it, valid or not.
+    """
+
+    rows: pl.DataFrame
     said: pl.DataFrame
     bearers: pl.DataFrame
 
@@ -51,7 +55,9 @@ class StruckOff:
             .unique(maintain_order=True)
         )
         wanted = pl.concat([said["former_key"], said["kept_key"]]).unique().sort().alias("id_key").to_frame()
-        return cls(said, query(connection, _BEARERS, beside={"wanted": wanted}).sort("ref"))
+        return cls(
+            rows.select("row").sort("row"), said, query(connection, _BEARERS, beside={"wanted": wanted}).sort("ref")
+        )
 
     def former_numbers(self, shared: NDArray[np.int64]) -> FormerNumbers:
         """Who bore which number before. shared: rows whose number is that of different people, which tells nothing.

@@ -1,7 +1,7 @@
 """Which rows of one side are one person: 双重户籍 on the population side, 重复学籍 and earlier records in the registry.
 
 Rows that share a valid number are one person, or people with a shared number (kept, no key), by the rule of `shared_numbers`. Rows under a
-number that was struck off for another (重户) are the other's, by that of `former_numbers`. Rows with the same name, birth date and sex are one
+number that was struck off for another that is kept are the other's, by that of `former_numbers`. Rows with the same name, birth date and sex are one
 person if their guardians agree too, or on the population side if one of them is an earlier row of the household. Everything else is left to the
 matching of the two sides.
 """
@@ -84,7 +84,9 @@ def born_from(on: dt.date) -> dt.date:
 
 
 def resolve_population(workspace: Workspace) -> Resolved:
-    """Fill `standard.persons`, `standard.person_groups`, `standard.shared_numbers`, `standard.former_numbers`, `standard.duplicate_persons`."""
+    """Fill `standard.persons`, `standard.person_groups`, `standard.shared_numbers`, `standard.former_numbers`, `standard.numbers_struck_off`,
+    `standard.duplicate_persons`.
+    """
     limit = {"born_from": born_from(workspace.comparison_date)}
     with workspace.connect() as connection:
         by_number = step_rows(connection, _PACKAGE, "population_number_groups").rename({"id_key": "group"})
@@ -106,6 +108,7 @@ def resolve_population(workspace: Workspace) -> Resolved:
         edges = np.concatenate([verdict.edges, _as_edges(of_one_family), former.edges])
         create(connection, "standard.shared_numbers", _as_column("ref", verdict.shared))
         create(connection, "standard.former_numbers", former.keys)
+        create(connection, "standard.numbers_struck_off", struck_off.rows)
         create(connection, "standard.person_groups", _groups(edges, "ref", "person"))
         run_step(connection, _PACKAGE, "kept_rows", "standard.kept_rows", limit)
         run_step(connection, _PACKAGE, "persons", "standard.persons")

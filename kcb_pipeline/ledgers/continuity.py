@@ -105,8 +105,8 @@ class Continuity:
 
 
 def recognise_children(connection: duckdb.DuckDBPyConnection, on: dt.date, school_age: Window) -> Continuity:
-    """Fill `standard.children`: person, child_id, how; `standard.numbers_before`: person, former_key; and `standard.names_before`: person and the
-    keys of a name. Wants the `previous_` views (`show_previous`).
+    """Fill `standard.children`: person, child_id, how; `standard.numbers_before`: person, former_key; and `standard.names_before`: person, name, is_last and
+    the keys of the name. Wants the `previous_` views (`show_previous`).
 
     Every child of the previous version that is still on the population side, and every live person of school age.
 
@@ -219,25 +219,46 @@ def _numbers_before(connection: duckdb.DuckDBPyConnection, on: dt.date) -> pl.Da
 
 
 _NAMES_BEFORE = f"""
-SELECT DISTINCT c.person, n.name
-FROM standard.children c
-JOIN (
-    SELECT child_id, name FROM previous_identities
+SELECT b.person, p.name_key AS called, b.name, bool_or(b.in_last_version) AS in_last_version, max(b.until_version) AS until_version,
+       max(b.updated_at) AS updated_at
+FROM (
+    SELECT c.person, n.name, n.until_version, n.until_version IS NULL AS in_last_version, NULL::TIMESTAMP AS updated_at
+    FROM standard.children c
+    JOIN (
+        SELECT child_id, name, until_version FROM previous_identities
+        UNION ALL
+        SELECT f.child_id, f.name, NULL FROM previous_child_facts f JOIN unnamed u ON u.child_id = f.child_id
+        UNION ALL
+        SELECT f.child_id, f.name, NULL
+        FROM previous_child_facts f JOIN standard.children k ON k.child_id = f.child_id AND k.how <> '{_BY_NUMBER}'
+    ) n ON n.child_id = c.child_id
     UNION ALL
-    SELECT f.child_id, f.name FROM previous_child_facts f JOIN unnamed u ON u.child_id = f.child_id
-    UNION ALL
-    SELECT f.child_id, f.name
-    FROM previous_child_facts f JOIN standard.children k ON k.child_id = f.child_id AND k.how <> '{_BY_NUMBER}'
-) n ON n.child_id = c.child_id
-WHERE n.name IS NOT NULL
+    SELECT c.person, e.name, NULL, false, e.updated_at
+    FROM standard.person_groups g
+    JOIN standard.children c ON c.person = g.person
+    JOIN standard.population_keys k ON k.ref = g.ref AND NOT k.is_live
+    JOIN landed.population e ON 2 * e.row = g.ref
+) b
+JOIN standard.persons p ON p.person = b.person
+WHERE b.name IS NOT NULL
+GROUP BY b.person, p.name_key, b.name
 """
-"""`unnamed`: those told by the number alone, whose name is another one tonight."""
+"""Those of the versions before, and of the register's own earlier rows of the child. `unnamed`: those told by the number alone, whose name is
+another one tonight."""
 
 
 def _names_before(connection: duckdb.DuckDBPyConnection, unnamed: pl.DataFrame) -> pl.DataFrame:
-    """The keys of every name that a child whose name or number has changed was known by."""
-    borne = query(connection, _NAMES_BEFORE, beside={"unnamed": unnamed.select("child_id")}).sort("person", "name")
-    return borne.select("person", *name_keys(borne["name"]))
+    """The names that a child whose name or number has changed was known by, with their keys, and which is the last before tonight's."""
+    borne = query(connection, _NAMES_BEFORE, beside={"unnamed": unnamed.select("child_id")})
+    borne = borne.with_columns(name_keys(borne["name"])).with_columns(
+        (pl.col("name_key") == pl.col("called")).fill_null(value=False).alias("is_borne_now")
+    )
+    falling = {"is_borne_now": False, "in_last_version": True, "until_version": True, "updated_at": True, "name": False}
+    borne = borne.sort("person", *falling, descending=[False, *falling.values()], nulls_last=True)
+    is_last = (pl.int_range(pl.len()).over("person") == 0) & ~pl.col("is_borne_now")
+    return borne.select("person", "name", is_last.alias("is_last"), "name_key", "folded", "pinyin").sort(
+        "person", "name"
+    )
 
 
 def _unmistakable(pairs: pl.DataFrame) -> pl.DataFrame:

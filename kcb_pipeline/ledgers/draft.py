@@ -24,7 +24,7 @@ from kcb_pipeline.ledgers.responsibility import Places, responsible_for
 from kcb_pipeline.ledgers.schema import CASE_FIELDS, CHILD_FIELDS, polars_schema, table
 from kcb_pipeline.ledgers.verifications import RESULTS, Answer
 from kcb_pipeline.status.reasons import LEDGERS
-from kcb_pipeline.status.school_age import Window, window
+from kcb_pipeline.status.school_age import Window, school_year_end, window
 from kcb_pipeline.status.school_days import harvest_season
 from kcb_pipeline.status.wording import evidence_of, proof_of, term_of
 
@@ -141,6 +141,9 @@ def draft_ledgers(connection: duckdb.DuckDBPyConnection, on: dt.date, config: Co
     age = window(on, config.school_age)
     ages = {"today": on, "born_from": age.born_from, "born_to": age.born_to}
     run_step(connection, PACKAGE, "waiting_evidence", "draft.waiting_evidence", ages)
+    next_age = window(school_year_end(on) + dt.timedelta(days=1), config.school_age)
+    cohort = {"born_to": age.born_to, "next_born_to": next_age.born_to}
+    run_step(connection, PACKAGE, "waiting_residents", "draft.waiting_residents", cohort)
     last_sent = pl.DataFrame(
         {"source": list(sent), "last_sent_on": [on] * len(sent)}, schema={"source": pl.String, "last_sent_on": pl.Date}
     )

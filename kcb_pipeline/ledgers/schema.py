@@ -239,6 +239,23 @@ TABLES: Final = (
         """),
     ),
     Table(
+        "waiting_residents", "下一学年到龄的流动儿童", "history", ("waiting",),
+        _fields("""
+            waiting VARCHAR 标识：下列各项的摘要
+            id_number VARCHAR 证件号码
+            name VARCHAR 姓名
+            sex VARCHAR 性别
+            birth_date DATE 出生日期
+            ethnicity VARCHAR 民族
+            household_division_code VARCHAR 户籍地区划
+            division_code VARCHAR 居住地区划
+            township_code VARCHAR 居住地乡镇街道代码
+            township_name VARCHAR 居住地乡镇街道
+            guardian_name VARCHAR 监护人姓名
+            guardian_phone VARCHAR 联系电话
+        """),
+    ),
+    Table(
         "sources", "各来源最近到达日期", "history", ("source",),
         _fields("""
             source VARCHAR 来源

@@ -4,7 +4,7 @@ An answer that is believed becomes a *decision*: kept for ever, numbered within 
 answer sent again changes nothing. What each result needs and means is in `RESULTS`, and nowhere else.
 
 在校已有学籍 names an enrolment to be linked, so it must be one that the day's registry has: a number that it has not, well formed or not,
-goes back. A child that studies where no registry of ours reaches is 省内 or 省外就读无学籍, with evidence.
+goes back, and so does one of a record that is another child's by name and ID number: it would take that child's enrolment. A child that studies where no registry of ours reaches is 省内 or 省外就读无学籍, with evidence.
 """
 
 from __future__ import annotations
@@ -90,6 +90,7 @@ REFUSALS: Final = {
     "evidence_missing": "该核查结果需要填写此列",
     "until_not_after": "期限应晚于核查日期",
     "unknown_student_number": "该学籍号不在当日学籍数据中：请核对号码；确在外地就读而学籍不在本地的，填省内或省外就读无学籍并附佐证",
+    "number_of_another": "该学籍号是另一儿童的（姓名、证件号码均与其一致）：请核对号码",
     "case_closed": "该案已销号",
     "step_skipped": "跳过了前面的劝返步骤，须在佐证材料中写明理由",
 }
@@ -120,15 +121,29 @@ SAID: Final = tuple(field.name for field in fields(Answer) if field.name != "sou
 _SAID_OF_A_CASE: Final = ("case_id", *SAID)
 
 _ANSWERS = """
-SELECT v.row AS source_row, f.file, v.*, c.child_id, c.opened_on, c.state, c.measure AS step_reached, n.name AS child_name,
-       EXISTS (SELECT 1 FROM landed.student_registry s WHERE s.student_number = v.student_number) AS student_number_known
-FROM (
+WITH answers AS (
     SELECT * REPLACE (coalesce(student_number, nullif(regexp_extract(evidence, '[GJL][0-9]{17}[0-9X]'), '')) AS student_number)
     FROM landed.verifications
-) v
+), named AS (
+    SELECT student_number, name_key, id_key, folded FROM standard.registry_keys
+    WHERE student_number IN (SELECT student_number FROM answers WHERE result = '在校已有学籍')
+), bearers AS (
+    -- whose own record each number is, by ID number and name: where several pupils bear it their names decide whom an answer means (`binding`)
+    SELECT k.student_number, min(k.name_key) AS bearer_name
+    FROM named k
+    LEFT JOIN (
+        SELECT ref, id_key, folded FROM standard.population_keys WHERE is_live AND id_key IN (SELECT id_key FROM named)
+    ) p ON p.id_key = k.id_key AND p.folded = k.folded
+    GROUP BY k.student_number
+    HAVING count(DISTINCT k.name_key) = 1 AND count(p.ref) > 0
+)
+SELECT v.row AS source_row, f.file, v.*, c.child_id, c.opened_on, c.state, c.measure AS step_reached, n.name AS child_name, b.bearer_name,
+       EXISTS (SELECT 1 FROM landed.student_registry s WHERE s.student_number = v.student_number) AS student_number_known
+FROM answers v
 JOIN landed.files f ON f.source = 'verifications' AND v.row BETWEEN f.first_row AND f.first_row + f.read - 1
 LEFT JOIN previous_cases c ON c.case_id = v.case_id
 LEFT JOIN previous_child_facts n ON n.child_id = c.child_id
+LEFT JOIN bearers b ON b.student_number = v.student_number
 WHERE v.result IS NOT NULL
 """
 
@@ -195,7 +210,10 @@ GROUP BY case_id
 
 def _judge(answers: pl.DataFrame, earlier: pl.DataFrame, on: dt.date) -> pl.DataFrame:
     """Each answer with the first rule it breaks and the column to mend, or none."""
-    answers = answers.with_columns(_names_disagree(answers).alias("disagrees"))
+    answers = answers.with_columns(
+        _names_disagree(answers["name"], answers["child_name"]).alias("disagrees"),
+        _names_disagree(answers["bearer_name"], answers["child_name"]).alias("is_of_another"),
+    )
     needs = pl.col("result").replace_strict(
         {name: r.needs for name, r in RESULTS.items()}, default=None, return_dtype=pl.String
     )
@@ -221,6 +239,7 @@ def _judge(answers: pl.DataFrame, earlier: pl.DataFrame, on: dt.date) -> pl.Data
             pl.lit("student_number"),
             (needs == "student_number") & ~pl.col("student_number_known"),
         ),
+        ("number_of_another", pl.lit("student_number"), (needs == "student_number") & pl.col("is_of_another")),
         ("case_closed", pl.lit("case_id"), ~is_open & ~reopens),
     ]
     rule, column = pl.lit(None, dtype=pl.String), pl.lit(None, dtype=pl.String)
@@ -250,8 +269,8 @@ def _without_skipped_steps(judged: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _names_disagree(answers: pl.DataFrame) -> pl.Series:
-    given, known = plain_key(answers["name"]), plain_key(answers["child_name"])
+def _names_disagree(names: pl.Series, others: pl.Series) -> pl.Series:
+    given, known = plain_key(names), plain_key(others)
     level = name_levels(given.fill_null(""), known.fill_null(""))
     said = given.is_not_null() & known.is_not_null()
     return said & pl.Series(level > LOST_OR_ADDED)

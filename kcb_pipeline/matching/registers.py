@@ -43,7 +43,8 @@ from kcb_pipeline.progress import SILENT, Progress
 
 PERSONS = """
 SELECT p.person, p.population_type, p.row AS population_row, p.id_key, coalesce(p.other_key, b.former_key) AS other_key, b.former_key AS number_before,
-       CASE WHEN NOT p.number_is_shared THEN l.id_number END AS id_number, cast(NULL AS STRING) AS student_number, l.name, l.former_name, p.sex, p.birth_date, year(p.birth_date) AS birth_year,
+       CASE WHEN NOT p.number_is_shared THEN l.id_number END AS id_number, cast(NULL AS STRING) AS student_number, l.name, coalesce(l.former_name, w.name) AS former_name,
+       p.sex, p.birth_date, year(p.birth_date) AS birth_year,
        l.hukou_division, l.other_division, l.township_code, l.ethnicity,
        l.father_id_number AS guardian_id_a, l.mother_id_number AS guardian_id_b, l.guardian_id_number AS guardian_id_c,
        l.guardian_phone AS guardian_phone_a, cast(NULL AS STRING) AS guardian_phone_b,
@@ -59,7 +60,9 @@ JOIN (
     FROM landed.residents
 ) l ON l.ref = p.ref
 LEFT JOIN standard.numbers_before b ON b.person = p.person
+LEFT JOIN standard.names_before w ON w.person = p.person AND w.is_last
 """
+"""The name of before is that which stands in the register, and where none does, the one that a version before knew the child by."""
 STUDENTS = """
 SELECT s.student, s.row AS registry_row, s.id_key, s.second_key AS other_key,
        CASE WHEN NOT s.number_is_shared THEN l.id_number END AS id_number,

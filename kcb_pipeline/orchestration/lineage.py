@@ -64,7 +64,7 @@ _LINEAGE = {
           is_back_since_approval~registry_status,status_date is_back_since_verdict~registry_status,status_date
         attendance: unattended_rows~is_absent,is_on_long_leave,is_not_in_headcount present_on present_row absent_from absent_to absent_row
           long_leave_from=leave_from long_leave_to=leave_to long_leave_row=leave_row missed_headcount_on=counted_on
-        landed_deregistrations: struck_off_on=occurred_on struck_off_kind=kind struck_off_row=row struck_off_for_good_on~occurred_on,kind
+        landed_deregistrations: struck_off_on=occurred_on struck_off_kind=kind struck_off_row=row
         landed_exit_entry: abroad_since=crossed_on abroad_row=row came_back_on=crossed_on
         landed_approvals: leave_until=to_date leave_row=row leave_ended_on=to_date deferred_until=to_date deferral_row=row
           deferral_ended_on=to_date deferral_ended_row=row exemption_row=row

@@ -17,6 +17,7 @@ import polars as pl
 
 from kcb_pipeline.engines.embedded import create, frame
 from kcb_pipeline.errors import KcbError
+from kcb_pipeline.matching.chinese import LOST_OR_ADDED, name_levels
 from kcb_pipeline.review.answers import Answer, Verdict, weigh
 from kcb_pipeline.review.pairs import locate
 
@@ -63,7 +64,7 @@ def bind_reviews(connection: duckdb.DuckDBPyConnection, answers_needed: int) -> 
         )
     decided = _decided(weigh([_answer(row) for row in answers.iter_rows(named=True)], answers_needed))
     tonight = locate(connection, decided) if decided.height else _unlocated(decided)
-    verified = frame(connection, _VERIFIED).unique().sort("person", "student")
+    verified = _verified(connection)
     tonight = tonight.with_columns(_effect(tonight, verified).alias("effect"))
     create(
         connection,
@@ -97,14 +98,27 @@ def _unlocated(decided: pl.DataFrame) -> pl.DataFrame:
 
 
 _VERIFIED = """
-SELECT c.person, coalesce(g.student, k.row) AS student
+SELECT DISTINCT c.person, s.student, p.name_key, s.name_key AS record_name_key, coalesce(p.birth_date = s.birth_date, false) AS same_birth
 FROM status.verdicts v
 JOIN standard.children c ON c.child_id = v.child_id
+JOIN standard.persons p ON p.person = c.person AND p.is_live
 JOIN standard.registry_keys k ON k.student_number = v.student_number
 LEFT JOIN standard.student_groups g ON g.row = k.row
+JOIN standard.students s ON s.student = coalesce(g.student, k.row)
 WHERE v.result = '在校已有学籍'
 """
-"""The child of each case that was found enrolled, and the enrolment that the answer named."""
+"""The child of each case that was found enrolled, and the pupils that bear the number which the answer named. Who has left the register, as the
+second of two rows of one child does, keeps no record from the first."""
+
+
+def _verified(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """`person`, `student`: the enrolment that each answer means. Of several pupils under its number those with the child's name, else those
+    with its birth date; where all are strangers it means nobody's."""
+    named = frame(connection, _VERIFIED).sort("person", "student")
+    level = pl.Series(name_levels(named["name_key"].fill_null(""), named["record_name_key"].fill_null("")))
+    named = named.with_columns((level <= LOST_OR_ADDED).alias("same_name"))
+    meant = pl.when(pl.col("same_name").any().over("person")).then("same_name").otherwise("same_birth")
+    return named.filter((pl.len().over("person") == 1) | meant).select("person", "student")
 
 
 def _effect(tonight: pl.DataFrame, verified: pl.DataFrame) -> pl.Expr:

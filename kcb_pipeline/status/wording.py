@@ -78,9 +78,8 @@ def proof_of(facts: Facts, *, case_reason: str, sent: frozenset[str]) -> tuple[s
         case "live_enrolment":
             return _attendance_proof(facts, case_reason=case_reason, sent=sent)
         case "struck_off":
-            return f"{words}：{facts['struck_off_kind']}，{facts['struck_off_on']}", _source(
-                "deregistrations", facts["struck_off_row"]
-            )
+            said = f"{words}：{facts['struck_off_kind']}，{facts['struck_off_on'] or '日期不详'}"
+            return said, _source("deregistrations", facts["struck_off_row"])
         case "registered_dead" | "registered_emigrated" | "moved_out" | "no_longer_live":
             row = facts["population_row"]
             return None if row is None else (words, _source(_register(facts["population_type"]), row))

@@ -620,3 +620,30 @@ def test_what_was_said_of_a_child_before_it_was_of_age_holds_when_it_is(tmp_path
     assert {name: said for name, said in statuses(tmp_path).items() if name in STARTERS} == STARTERS
     assert query(tmp_path, "SELECT DISTINCT said_on FROM evidence") == [(AUGUST,)]
     assert query(tmp_path, "SELECT name FROM waiting_evidence") == []
+
+
+def test_a_resident_who_comes_of_age_while_residents_do_not_come_is_counted_and_no_younger_one_is_kept(tmp_path):
+    for date in (AUGUST, LATER, SEPTEMBER):
+        c = County(date)
+        for name, born in (("随迁新生", "20200820"), ("随迁幼儿", "20210820"), ("随迁在校", "20150820")):
+            who = c.person(name, born=born)
+            c.rows["population"].pop()
+            if date == AUGUST:
+                cells = {cell: who[cell] for cell in ("id_number", "name", "sex", "birth_date")}
+                c.add("residents", **cells, household_division_code="510104", division_code=COUNTY, township_name="和平镇", guardian_phone="13900000000", permit_state="有效")  # fmt: skip
+        c.pupil(c.person("在校生"))
+        c.write(tmp_path)
+        run_night(tmp_path, date, gates=ASKED)
+        if date == LATER:
+            kept = "SELECT name, township_name, guardian_phone, valid_from_version FROM waiting_residents_history"
+            assert query(tmp_path, kept) == [("随迁新生", "和平镇", "13900000000", 1)]
+            assert "随迁新生" not in statuses(tmp_path)
+
+    assert statuses(tmp_path) == {
+        "在校生": "enrolled live_enrolment",
+        "随迁在校": "unenrolled no_record",
+        "随迁新生": "unenrolled no_record",
+    }
+    told = "SELECT population_type, population_row, division_code, township_name FROM school_age_children WHERE name = '随迁新生'"
+    assert query(tmp_path, told) == [("resident", None, COUNTY, "和平镇")]
+    assert query(tmp_path, "SELECT name FROM waiting_residents") == []

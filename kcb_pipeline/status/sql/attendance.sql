@@ -1,5 +1,5 @@
 -- Comparison ②, 学籍 × 在校: every live record of a linked person, and what says that the pupil is not there: current, and not
--- undone by later evidence (a headcount that shows the pupil later, a record dated later). A pupil suspended in the
+-- undone by later evidence (a headcount that shows the pupil later, a record dated later, but for one that says 停学). A pupil suspended in the
 -- registry (02) is not expected there: the approval decides. A pupil without a student number cannot be counted by it: that no headcount
 -- shows it says nothing, and no more where one shows a pupil of several who share a number without telling whom. `record_code` is the student
 -- number, or the school where the number is not there or that of several of the pupil's records; `reported_by` the school whose report of absences says it,
@@ -7,17 +7,18 @@
 SELECT f.person, f.registry_row, f.student_number, f.school_code, f.registry_status, f.status_date, f.is_primary,
        f.record_code, f.present_on, f.present_row, f.counted_on,
        CASE WHEN f.is_expected AND f.missed_to IS NOT NULL AND f.are_enough_days AND (f.present_on IS NULL OR f.present_on <= f.missed_to)
-                 AND (f.status_date IS NULL OR f.status_date <= f.missed_to) THEN true ELSE false END AS is_absent,
+                 AND (f.taken_back_on IS NULL OR f.taken_back_on <= f.missed_to) THEN true ELSE false END AS is_absent,
        f.absent_days, f.absent_from, f.absent_to, f.absent_row, f.missed_to,
        CASE WHEN f.is_expected AND f.leave_from IS NOT NULL AND (f.present_on IS NULL OR f.present_on <= f.leave_said_on)
-                 AND (f.status_date IS NULL OR f.status_date <= f.leave_said_on) THEN true ELSE false END AS is_on_long_leave,
+                 AND (f.taken_back_on IS NULL OR f.taken_back_on <= f.leave_said_on) THEN true ELSE false END AS is_on_long_leave,
        f.leave_from, f.leave_to, f.leave_said_on, f.leave_row, f.reported_by,
        CASE WHEN f.is_expected AND f.counted_without_on + $headcount_days >= $today
                  AND (f.present_on IS NULL OR f.present_on < f.counted_without_on)
-                 AND (f.status_date IS NULL OR f.status_date <= f.counted_without_on)
+                 AND (f.taken_back_on IS NULL OR f.taken_back_on <= f.counted_without_on)
                  AND (f.enrolled_month IS NULL OR f.enrolled_month <= f.counted_without_on) THEN true ELSE false END AS is_not_in_headcount
 FROM (
     SELECT p.person, p.registry_row, p.student_number, p.school_code, p.registry_status, p.status_date, p.enrolled_month, p.is_primary,
+           CASE WHEN coalesce(p.registry_status, '') <> '04' THEN p.status_date END AS taken_back_on,
            CASE WHEN b.person IS NULL THEN coalesce(p.student_number, p.school_code) ELSE coalesce(p.school_code, p.student_number) END AS record_code,
            coalesce(p.registry_status, '') <> '02' AS is_expected,
            CASE WHEN l.present_on > coalesce(s.present_on, n.present_on) THEN l.present_on

@@ -4,7 +4,6 @@ SELECT e.child_id,
        max(CASE WHEN e.topic = 'struck_off' THEN e.from_date END) AS struck_off_on,
        max(CASE WHEN e.topic = 'struck_off' THEN e.code END) AS struck_off_kind,
        max(CASE WHEN e.topic = 'struck_off' THEN e.source_row END) AS struck_off_row,
-       max(CASE WHEN e.topic = 'struck_off' AND e.code <> '迁出' THEN e.from_date END) AS struck_off_for_good_on,
        max(CASE WHEN e.topic = 'abroad' THEN e.from_date END) AS abroad_since,
        max(CASE WHEN e.topic = 'abroad' THEN e.source_row END) AS abroad_row,
        max(CASE WHEN e.topic = 'come_back' THEN e.from_date END) AS came_back_on,
@@ -47,7 +46,9 @@ FROM (
             SELECT e.child_id, e.kind, e.code, e.from_date, e.to_date, e.source_row,
                    CASE
                      WHEN e.kind IN ('struck_off', 'abroad', 'come_back', 'absent') THEN e.kind
-                     WHEN e.kind = 'approval' AND coalesce(e.from_date, $today) <= $today AND e.to_date >= $today
+                     -- 免学 without an end holds until the office sends another word; a leave or deferral without one has no term to be within
+                     WHEN e.kind = 'approval' AND coalesce(e.from_date, $today) <= $today
+                          AND (e.to_date >= $today OR e.to_date IS NULL AND e.code = '免学')
                        THEN CASE e.code WHEN '休学' THEN 'leave' WHEN '延缓入学' THEN 'deferral' WHEN '免学' THEN 'exemption' END
                      WHEN e.kind = 'approval' AND e.to_date < $today
                        THEN CASE e.code WHEN '休学' THEN 'leave_ended' WHEN '延缓入学' THEN 'deferral_ended' END

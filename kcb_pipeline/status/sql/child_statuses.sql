@@ -7,7 +7,7 @@ WITH facts AS (
            coalesce(n.unattended_rows, 0) AS unattended_rows, coalesce(n.suspended_rows, 0) AS suspended_rows,
            coalesce(n.unknown_rows, 0) AS unknown_rows, n.graduated_row, n.home_teaching_row, n.special_row, n.special_placement_code,
            n.present_on, n.present_row, n.latest_live_change, n.dead_row, n.dead_status, n.dead_grade, n.dead_on,
-           e.struck_off_on, e.struck_off_kind, e.struck_off_row, e.struck_off_for_good_on, e.abroad_since, e.abroad_row, e.came_back_on, e.leave_until, e.leave_row, e.leave_ended_on,
+           e.struck_off_on, e.struck_off_kind, e.struck_off_row, e.abroad_since, e.abroad_row, e.came_back_on, e.leave_until, e.leave_row, e.leave_ended_on,
            e.deferred_until, e.deferral_row, e.deferral_ended_on, e.deferral_ended_row, e.exemption_row, e.elsewhere_on, e.elsewhere_row,
            e.specialised_row, e.is_disabled, e.disability_placement, e.disability_row, e.is_poor,
            e.absent_from, e.absent_to, e.absent_row, e.long_leave_from, e.long_leave_to, e.long_leave_row, e.missed_headcount_on,
@@ -41,7 +41,7 @@ FROM (
              WHEN state = 'emigrated' THEN 'registered_emigrated'
              WHEN state = 'moved_out' THEN 'moved_out'
              -- whose 户籍 moved away and who lives here by 居住证 is counted as a resident
-             WHEN struck_off_for_good_on IS NOT NULL OR struck_off_on IS NOT NULL AND NOT (is_live AND population_type = 'resident') THEN 'struck_off'
+             WHEN struck_off_kind IS NOT NULL AND NOT (struck_off_kind = '迁出' AND is_live AND population_type = 'resident') THEN 'struck_off'
              WHEN live_rows = 0 AND dead_status IN ('出国', '13') THEN 'registry_abroad'
              WHEN live_rows = 0 AND abroad_since + $abroad_days <= $today AND coalesce(abroad_since > came_back_on, true) THEN 'abroad'
              WHEN verdict IN ('户籍死亡', '空挂户', '双重户籍') AND NOT is_enrolled_since THEN 'verified_departed'

@@ -22,7 +22,9 @@ JOIN (
            max(CASE WHEN p.is_live AND (p.attendance_mode = '送教上门' OR p.special_placement = '送教上门') THEN p.registry_row END) AS home_teaching_row,
            max(CASE WHEN p.is_live AND p.special_placement NOT IN ('普通学校随班就读', '送教上门') THEN p.registry_row END) AS special_row,
            max(CASE WHEN p.is_live AND p.special_placement NOT IN ('普通学校随班就读', '送教上门') THEN p.special_placement END) AS special_placement,
-           max(CASE WHEN p.is_live THEN greatest(p.status_date, p.enrolled_month) END) AS latest_live_change
+           -- the day of 停学 is none on which a pupil came back
+           max(CASE WHEN p.is_live AND p.registry_status = '04' THEN p.enrolled_month
+                    WHEN p.is_live THEN greatest(p.status_date, p.enrolled_month) END) AS latest_live_change
     FROM status.pupil_rows p LEFT JOIN status.attendance t ON t.registry_row = p.registry_row AND t.person = p.person
     GROUP BY p.person
 ) n ON n.person = r.person

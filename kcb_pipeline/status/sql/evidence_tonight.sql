@@ -4,7 +4,8 @@ FROM (SELECT 'deregistrations' AS source, * FROM landed.deregistrations) d
 JOIN status.attributed a ON a.source = 'deregistrations' AND a.row = d.row
 JOIN status.standing_strikings_off t ON t.row = d.row
 LEFT JOIN (
-    -- 重户 strikes off a number, and a child where that is its own, it bears no other one, and the kept one is nobody's here
+    -- What strikes off a number (重户, or another number is kept) strikes off a child where that is its own, it bears no other one, and the kept
+    -- one is nobody's here
     SELECT e.row, s.person
     FROM standard.evidence_keys e
     JOIN (SELECT person, id_key FROM standard.persons UNION ALL SELECT person, id_key FROM standard.gone_children) s ON s.id_key = e.id_key
@@ -16,7 +17,8 @@ LEFT JOIN (
     ) o ON o.person = s.person AND o.id_key <> e.id_key
     WHERE e.source = 'deregistrations' AND k.row IS NULL AND o.person IS NULL
 ) w ON w.row = d.row AND w.person = a.person
-WHERE d.kind IS NOT NULL AND (d.kind <> '重户' OR w.person IS NOT NULL) AND d.occurred_on IS NOT NULL
+WHERE d.kind IS NOT NULL
+  AND (d.kind <> '重户' AND d.row NOT IN (SELECT row FROM standard.numbers_struck_off) OR w.person IS NOT NULL)
 UNION ALL
 SELECT person, CASE direction WHEN '1' THEN 'abroad' ELSE 'come_back' END, 'exit_entry', destination, crossed_on, NULL, row
 FROM (

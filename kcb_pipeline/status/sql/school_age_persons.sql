@@ -4,7 +4,7 @@ SELECT c.child_id, c.person, p.population_type, p.row AS population_row, true AS
 FROM standard.children c
 JOIN standard.persons p ON p.person = c.person
 LEFT JOIN (
-    -- 重户: struck off under one number and kept under another, and the row under the first is still there
+    -- struck off under one number and kept under another, and the row under the first is still there
     SELECT a.person, min(o.child_id) AS child_id
     FROM landed.deregistrations v
     JOIN status.standing_strikings_off f ON f.row = v.row
@@ -14,7 +14,7 @@ LEFT JOIN (
     LEFT JOIN standard.person_groups g ON g.ref = 2 * k.row
     JOIN standard.persons t ON t.person = coalesce(g.person, 2 * k.row) AND t.is_live AND t.birth_date = s.birth_date
     JOIN standard.children o ON o.person = t.person
-    WHERE v.kind = '重户' AND v.id_number <> v.kept_id_number AND t.person <> s.person
+    WHERE v.row IN (SELECT row FROM standard.numbers_struck_off) AND t.person <> s.person
     GROUP BY a.person
 ) w ON w.person = c.person
 WHERE p.is_live AND p.birth_date BETWEEN $born_from AND $born_to
@@ -37,14 +37,14 @@ LEFT JOIN (
     WHERE s.ref IS NULL GROUP BY x.child_id
 ) d ON d.former_child_id = f.child_id
 LEFT JOIN (
-    -- 重户: struck off under one number, kept under another
+    -- struck off under one number, kept under another
     SELECT v.id_number, min(c.child_id) AS child_id
     FROM landed.deregistrations v
     JOIN status.standing_strikings_off t ON t.row = v.row
     JOIN landed.population k ON k.id_number = v.kept_id_number AND k.id_valid
     LEFT JOIN standard.person_groups g ON g.ref = 2 * k.row
     JOIN standard.children c ON c.person = coalesce(g.person, 2 * k.row)
-    WHERE v.kind = '重户'
+    WHERE v.row IN (SELECT row FROM standard.numbers_struck_off)
     GROUP BY v.id_number
 ) m ON m.id_number = f.id_number AND m.child_id <> f.child_id
 WHERE (p.person IS NULL OR NOT p.is_live) AND f.birth_date BETWEEN $born_from AND $born_to

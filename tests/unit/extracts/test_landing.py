@@ -252,13 +252,15 @@ def test_a_row_about_nobody_leaves_and_any_sign_of_somebody_keeps_it(desk, citiz
         "a number": (nobody | {"id_number": number}, None),
         "a birth date": (nobody | {"birth_date": "20150312"}, None),
         "a student number": (nobody | {"student_number": "L1"}, None),
+        "a header": (nobody | {"name": "姓名", "student_number": "全国学籍号★"}, "unidentifiable"),
+        "a header in other words": (nobody | {"name": "XM", "student_number": "grbsm"}, "unidentifiable"),
     }
     has = {column.name for column in sources()[source].columns}
     cases = {
         name: case
         for name, case in cases.items()
         if not (name == "a birth date" and "birth_date" not in has)
-        and not (name == "a student number" and "student_number" not in has)
+        and not (name in ("a student number", "a header", "a header in other words") and "student_number" not in has)
     }
     lines = [full_row(source, **cells) for cells, _ in cases.values()]
     desk.put(f"{source}.csv", [lines[0][0], *(line for _, line in lines)])

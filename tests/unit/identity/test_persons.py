@@ -221,7 +221,9 @@ def second_keys(query):
 
 
 @pytest.mark.parametrize(
-    "said", [{}, {"name": "韦莉"}, {"birth_date": ""}], ids=["the same", "another spelling", "no birth date"]
+    "said",
+    [{}, {"name": "韦莉"}, {"birth_date": ""}, {"kind": "删除"}, {"occurred_on": "2026年13月"}],
+    ids=["the same", "another spelling", "no birth date", "of another kind", "a day that cannot be read"],
 )
 def test_a_number_struck_off_for_another_is_a_second_key_of_who_bears_that(resolved, said):
     query = resolved(population=[child("韦丽", id_number=OWN)], deregistrations=[struck_off(**said)])
@@ -254,9 +256,10 @@ def test_a_striking_off_that_was_undone_since_gives_no_key(resolved):
     [
         ({"occurred_on": "20260801"}, True),
         ({"occurred_on": "20260731"}, False),  # an earlier one: it was struck off again since
+        ({"occurred_on": "2026年13月"}, True),  # which came last nobody can say
         ({"kind": "迁出"}, False),
     ],
-    ids=["on that day", "before", "of another kind"],
+    ids=["on that day", "before", "of no known day", "of another kind"],
 )
 def test_it_is_undone_by_what_says_so_of_that_kind_and_not_before(resolved, other, undoes):
     undone = struck_off(reversal_flag="1", occurred_on="20260901") | other

@@ -27,7 +27,7 @@ def recognised(working):
 
     def tell(persons, before=(), groups=(), residents=(), identities=(), shared=()):
         rows = [{"row": n, "id_valid": True, **person} for n, person in enumerate(persons, start=1)]
-        cells = ("row", "id_valid", "former_name", "township_code", "township_name", "address", *CHILD)
+        cells = ("row", "id_valid", "former_name", "updated_at", "township_code", "township_name", "address", *CHILD)
         working.put("landed.population", *({name: row[name] for name in cells if name in row} for row in rows))
         working.put("landed.residents", *residents)
         working.put(
@@ -35,13 +35,18 @@ def recognised(working):
             *(
                 {
                     "person": 2 * row["row"], "ref": 2 * row["row"], "population_type": "registered", "is_live": row.get("is_live", True),
-                    "id_key": 1 if row.get("has_key", True) and row["id_number"] else None, "birth_date": row["birth_date"], "sex": row["sex"],
+                    "id_key": 1 if row.get("has_key", True) and row["id_number"] else None, "birth_date": row["birth_date"], "sex": row["sex"], "name_key": row["name"],
                 }
                 for row in rows if row.get("is_a_person", True)
             ),
         )  # fmt: skip
         working.put(
-            "standard.population_keys", *({"ref": 2 * row["row"], "id_key": row["key"]} for row in rows if "key" in row)
+            "standard.population_keys",
+            *(
+                {"ref": 2 * row["row"], "id_key": row["key"], "is_live": row.get("is_live", True)}
+                for row in rows
+                if "key" in row
+            ),
         )
         working.put("previous_identities", *identities)
         working.put("standard.shared_numbers", *({"ref": ref} for ref in shared))
@@ -329,6 +334,36 @@ def test_the_names_that_a_child_bore_are_kept_beside_it(recognised):
     assert recognised.names == {(1, "王小明")}
     recognised([renamed], [renamed], identities=[{"child_id": "C1", "name": name} for name in ("王小明", "王二")])
     assert recognised.names == {(1, "王小明"), (1, "王二")}
+
+
+def test_of_the_names_of_before_the_last_that_is_not_tonights_is_told(recognised, working):
+    def last():
+        return [row["name"] for row in working.all("SELECT name FROM standard.names_before WHERE is_last")]
+
+    was = [
+        {"child_id": "C1", "name": name, "until_version": n} for n, name in ((4, "王二"), (6, "王大亮"), (5, "王三"))
+    ]
+    renamed = CHILD | {"name": "王大亮"}
+
+    recognised([renamed], [renamed], identities=was)
+    assert last() == ["王三"]
+    recognised([renamed], [CHILD], identities=was)
+    assert last() == ["王小明"]
+    recognised([CHILD | {"id_number": "N2"}], [CHILD])
+    assert last() == []
+
+
+def test_an_earlier_row_of_the_register_tells_a_name_of_before_where_no_version_does(recognised, working):
+    named = (("王二", "2024"), ("王三", "2025"))
+    earlier = [
+        CHILD | {"name": name, "updated_at": on, "key": 1, "is_live": False, "is_a_person": False} for name, on in named
+    ]
+    renamed = CHILD | {"name": "王大亮"}
+    groups = [(2, ref) for ref in (2, 4, 6)]
+
+    recognised([renamed, *earlier], [renamed], groups=groups)
+    assert recognised.names == {(1, "王二"), (1, "王三")}
+    assert [row["name"] for row in working.all("SELECT name FROM standard.names_before WHERE is_last")] == ["王三"]
 
 
 def test_that_of_the_night_before_is_later_than_any_version_says(recognised):

@@ -56,12 +56,13 @@ class Office:
 
     def __init__(self, connection):
         self.connection = connection
-        for schema in ("landed", "status", "draft"):
+        for schema in ("landed", "standard", "status", "draft"):
             connection.execute(f"CREATE SCHEMA {schema}")
         for name in ("cases", "child_facts", "decisions", "case_events"):
             columns = ", ".join(f'"{field.name}" {field.type}' for field in table(name).fields)
             connection.execute(f"CREATE TEMP TABLE previous_{name} ({columns})")
         create(connection, "landed.student_registry", pl.DataFrame({"student_number": [NUMBER, None, "L1"]}))
+        self.record("王大明", id_key=1)
         for child, name, state in (
             ("1", "王小明", "suspected"),
             ("2", "买买提·艾力", "confirmed"),
@@ -73,6 +74,16 @@ class Office:
                 [f"A{child}", f"C{child}", state, OPENED],
             )
             connection.execute("INSERT INTO previous_child_facts (child_id, name) VALUES (?, ?)", [f"C{child}", name])
+
+    def record(self, *names, id_key, called=None, is_live=True):
+        """The names and ID number of the record that NUMBER names, and who bears that ID number on the population side."""
+        keys = [
+            {"student_number": NUMBER, "name_key": name, "folded": sum(map(ord, name)), "id_key": id_key}
+            for name in names
+        ]
+        create(self.connection, "standard.registry_keys", pl.DataFrame(keys))
+        bearer = {"ref": 2, "id_key": 1, "folded": sum(map(ord, called or "谁")), "is_live": is_live}
+        create(self.connection, "standard.population_keys", pl.DataFrame([bearer]))
 
     def believe(self, *answers, on=ON):
         """A night with those answers, one row each."""
@@ -270,6 +281,24 @@ def test_a_student_number_that_is_not_in_the_registry_goes_back(office, number):
 
     assert office.refused() == {1: ("student_number", "unknown_student_number")}
     assert office.decisions("case_id") == [("A2",)]
+
+
+@pytest.mark.parametrize(
+    ("names", "bearer", "goes_back"),
+    [
+        (["赵小刚"], {"called": "赵小刚"}, True),
+        (["赵小刚"], {"called": "赵小刚", "is_live": False}, False),
+        (["赵小刚"], {"called": "钱二"}, False),  # under another's number: the child's own, it may be
+        (["王晓明"], {"called": "王晓明"}, False),  # the child under its other 户籍
+        (["赵小刚", "王小明"], {"called": "赵小刚"}, False),  # a number that was borrowed: the names tell them apart
+    ],
+)
+def test_the_number_of_another_childs_own_record_goes_back(office, names, bearer, goes_back):
+    office.record(*names, id_key=1, **bearer)
+
+    office.believe(answer("在校已有学籍"))
+
+    assert office.refused() == ({1: ("student_number", "number_of_another")} if goes_back else {})
 
 
 def test_an_answer_to_no_case_goes_back(office):

@@ -281,6 +281,12 @@ def registers(working):
     )
     working.put("standard.numbers_before", {"person": 1, "former_key": 55}, {"person": 2, "former_key": 65})
     working.put(
+        "standard.names_before",
+        {"person": 1, "name": "甲甲", "is_last": True},
+        {"person": 2, "name": "乙一", "is_last": True},
+        {"person": 2, "name": "乙二", "is_last": False},
+    )
+    working.put(
         "landed.student_registry",
         *(
             {
@@ -322,7 +328,7 @@ def test_persons_are_stood_for_by_the_row_of_their_register_and_a_shared_number_
     }  # fmt: skip
     assert two == dict.fromkeys(one) | {
         "person": 2, "population_type": "resident", "population_row": 5, "id_key": 6, "other_key": 66, "number_before": 65, "id_number": "I6",
-        "name": "乙", "sex": "1", "birth_date": BORN, "birth_year": 2015, "hukou_division": "510104", "other_division": "533123",
+        "name": "乙", "former_name": "乙一", "sex": "1", "birth_date": BORN, "birth_year": 2015, "hukou_division": "510104", "other_division": "533123",
         "guardian_phone_a": "Q", "guardian_name_c": "监",
     }  # fmt: skip
     assert {name: value for name, value in three.items() if value is not None} == {

@@ -32,7 +32,10 @@ def night(tmp_path):
             CREATE TABLE standard.registry_keys AS SELECT * FROM
                 (VALUES (1::BIGINT, 'G1'), (2, 'G2'), (3, NULL), (4, 'G4'), (5, 'G4'), (6, 'G6')) t(row, student_number);
             CREATE TABLE standard.student_groups AS SELECT * FROM (VALUES (1::BIGINT, 1::BIGINT), (6, 1)) t(row, student);
-            CREATE TABLE standard.students AS SELECT row AS student, row <> 1 AS is_live FROM range(1, 6) t(row);
+            CREATE TABLE standard.students AS SELECT row AS student, row <> 1 AS is_live, 'S' || row AS name_key, DATE '2016-03-12' AS birth_date
+                FROM range(1, 6) t(row);
+            CREATE TABLE standard.persons AS SELECT * FROM (VALUES (10::BIGINT, '王小明', DATE '2016-03-12', true), (20, '李四', DATE '2015-01-01', true),
+                   (30, '张三', DATE '2014-01-01', true)) t(person, name_key, birth_date, is_live);
             CREATE TABLE status.verdicts (child_id VARCHAR, result VARCHAR, student_number VARCHAR)
             """
         )
@@ -104,6 +107,33 @@ def test_who_saw_the_child_overrules_who_saw_the_records(night):
 
     assert set(effects.values()) == {"verified_otherwise"}
     assert pairs == [(10, 1, True, False)]
+
+
+@pytest.mark.parametrize(
+    ("four", "five", "meant"),
+    [
+        (("王晓明", "2016-03-12"), ("赵六", "2016-03-12"), [4]),  # by the name, though both were born on that day
+        (("赵六", "2016-03-12"), ("钱七", "2014-01-01"), [4]),
+        (("王小明", "2014-01-01"), ("王小明", "2014-01-01"), [4, 5]),
+        (("赵六", "2014-01-01"), ("钱七", "2014-01-01"), []),
+    ],
+)
+def test_of_several_pupils_under_the_number_that_was_verified_the_child_is_the_one_like_it(night, four, five, meant):
+    """Another's number was borrowed: the answer names it, and must not take the enrolment of the child whose own it is."""
+    for student, (name, born) in ((4, four), (5, five)):
+        night.execute(
+            "UPDATE standard.students SET name_key = ?, birth_date = ? WHERE student = ?", [name, born, student]
+        )
+    verify(night, "A", "G4")
+
+    assert [student for _, student, *_ in bound(night)[1]] == meant
+
+
+def test_a_child_that_has_left_the_register_keeps_no_record_by_a_verification(night):
+    verify(night, "A", "G2")
+    night.execute("UPDATE standard.persons SET is_live = false WHERE person = 10")
+
+    assert bound(night)[1] == []
 
 
 def test_a_verification_alone_binds_as_before(night):

@@ -235,6 +235,18 @@ def test_so_does_a_record_dated_later(school, changed, is_absent):
     assert school.night()["is_absent"] is is_absent
 
 
+def test_a_record_that_says_the_pupil_has_stopped_undoes_nothing(school):
+    """停学 (04) is a live status, and on its day nobody was seen at school."""
+    school.record(registry_status="04", status_date=day("1121"))
+    school.miss(*THREE)
+    school.miss(day("1119"), kind="事假", leave=(day("1101"), day("1130")))
+    school.count(day("1120"), number="G2")
+
+    found = school.night()
+
+    assert (found["is_absent"], found["is_on_long_leave"], found["is_not_in_headcount"]) == (True, True, True)
+
+
 # -- on leave too long -----------------------------------------------------------------------------------------------
 
 

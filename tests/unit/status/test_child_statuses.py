@@ -19,7 +19,7 @@ ENROLMENT = (
     "home_teaching_row:i special_row:i special_placement_code present_on:d present_row:i latest_live_change:d resumed_rows:i resumed_on:d dead_row:i dead_status dead_grade:i dead_on:d"
 )
 EVIDENCE = (
-    "struck_off_for_good_on:d came_back_on:d leave_from:d "
+    "came_back_on:d leave_from:d "
     "child_id struck_off_on:d struck_off_kind struck_off_row:i abroad_since:d abroad_row:i leave_until:d leave_row:i leave_ended_on:d deferred_until:d "
     "deferral_row:i deferral_ended_on:d deferral_ended_row:i exemption_row:i elsewhere_on:d elsewhere_row:i "
     "specialised_row:i is_disabled:i disability_placement disability_row:i is_poor:i absent_from:d absent_to:d absent_row:i long_leave_from:d "
@@ -107,7 +107,7 @@ RULES = [
     ("registered_dead", [person(state="dead", **GONE)]),
     ("registered_emigrated", [person(state="emigrated", **GONE)]),
     ("moved_out", [person(state="moved_out", **GONE)]),
-    ("struck_off", [evidence(struck_off_on=ON)]),
+    ("struck_off", [evidence(struck_off_kind="死亡")]),
     ("registry_abroad", [dead("13")]),
     ("abroad", [evidence(abroad_since=ON - 30 * DAY, came_back_on=ON - 31 * DAY)]),
     ("verified_departed", [verdict("空挂户")]),
@@ -164,10 +164,10 @@ def test_every_reason_has_its_rule_and_they_are_listed_in_its_order():
     ("earlier", "facts"),
     [
         ("duplicate_registration", [person(duplicate_of="C2", state="dead", **GONE)]),
-        ("registered_dead", [person(state="dead", **GONE), evidence(struck_off_on=ON)]),
+        ("registered_dead", [person(state="dead", **GONE), evidence(struck_off_kind="死亡")]),
         ("moved_out", [person(state="moved_out", **GONE), verdict("户籍死亡")]),
-        ("struck_off", [person(state="gone", **GONE), evidence(struck_off_on=ON)]),
-        ("struck_off", [evidence(struck_off_on=ON), record()]),
+        ("struck_off", [person(state="gone", **GONE), evidence(struck_off_kind="死亡")]),
+        ("struck_off", [evidence(struck_off_kind="迁出"), record()]),
         ("registry_abroad", [dead("出国"), evidence(abroad_since=ON - 60 * DAY)]),
         ("abroad", [evidence(abroad_since=ON - 30 * DAY), verdict("出国(境)")]),
         ("verified_departed", [person(state="gone", **GONE), verdict("户籍死亡")]),
@@ -216,9 +216,9 @@ def test_of_two_rules_that_hold_the_earlier_is_the_status(said, earlier, facts):
         ("live_enrolment", [record(dead_status="13", dead_row=9)]),
         ("no_record", [evidence(abroad_since=ON - 30 * DAY, came_back_on=ON - 30 * DAY)]),
         # whose 户籍 moved away and who lives here is a resident, unless struck off for good
-        ("no_record", [evidence(struck_off_on=ON), person(population_type="resident")]),
-        ("struck_off", [evidence(struck_off_on=ON, struck_off_for_good_on=ON), person(population_type="resident")]),
-        ("struck_off", [evidence(struck_off_on=ON), person(population_type="resident", state="gone", is_live=False)]),
+        ("no_record", [evidence(struck_off_kind="迁出"), person(population_type="resident")]),
+        ("struck_off", [evidence(struck_off_kind="删除"), person(population_type="resident")]),
+        ("struck_off", [evidence(struck_off_kind="迁出"), person(population_type="resident", state="gone", is_live=False)]),
         ("verified_departed", [verdict("户籍死亡")]),
         ("verified_departed", [verdict("双重户籍")]),
         # who was verified to be abroad is until it is seen to come back

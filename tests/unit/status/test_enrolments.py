@@ -147,6 +147,13 @@ def test_a_special_place_is_that_of_a_live_record(enrolment, cells, home, specia
     assert found["special_placement_code"] == (cells["special_placement"] if special else None)
 
 
+def test_the_day_of_a_stop_is_none_on_which_a_pupil_came(enrolment):
+    assert (
+        enrolment({"registry_status": "04", "status_date": ON, "enrolled_month": ON - DAY})["latest_live_change"]
+        == ON - DAY
+    )
+
+
 @pytest.mark.parametrize(
     ("changed", "enrolled", "latest"), [(ON, ON - DAY, ON), (ON - DAY, ON, ON), (None, ON, ON), (ON, None, ON), (None, None, None)]
 )  # fmt: skip

@@ -110,16 +110,31 @@ def test_a_reversal_of_another_kind_does_not(desk):
     assert desk.night()["struck_off_kind"] == "死亡"
 
 
-@pytest.mark.parametrize("missing", [{"kind": None}, {"on": None}])
-def test_one_without_kind_or_day_says_nothing(desk, missing):
-    struck_off(desk, **missing)
+def test_one_without_kind_says_nothing(desk):
+    struck_off(desk, kind=None)
     desk.working.put("standard.evidence_keys", {"source": "deregistrations", "row": 1, "id_key": 11})
 
     assert desk.night() == {}
 
 
-def double(desk, *, bearer=11):
-    struck_off(desk, kind="重户", kept_id_number="K")
+def test_one_whose_day_cannot_be_read_strikes_off_all_the_same(desk):
+    struck_off(desk, on=None)
+
+    found = desk.night()
+
+    assert (found["struck_off_on"], found["struck_off_kind"], found["struck_off_row"]) == (None, "死亡", 1)
+
+
+def test_and_is_undone_by_any_reversal(desk):
+    struck_off(desk, on=None)
+    struck_off(desk, on=ON - 900 * DAY, reversal="1")
+
+    assert desk.night() == {}
+
+
+def double(desk, *, bearer=11, kind="重户"):
+    struck_off(desk, kind=kind, kept_id_number="K")
+    desk.working.put("standard.numbers_struck_off", {"row": 1})
     desk.working.put("standard.evidence_keys", {"source": "deregistrations", "row": 1, "id_key": bearer})
 
 
@@ -129,8 +144,9 @@ def test_a_double_strikes_off_who_bears_that_number_and_no_other(desk):
     assert desk.night()["struck_off_kind"] == "重户"
 
 
-def test_but_not_where_the_kept_number_is_somebodys_here(desk):
-    double(desk)
+@pytest.mark.parametrize("kind", ["重户", "删除"])
+def test_but_not_where_the_kept_number_is_somebodys_here(desk, kind):
+    double(desk, kind=kind)
     desk.working.put("landed.population", {"row": 5, "id_number": "K"})
 
     assert desk.night() == {}
@@ -232,12 +248,12 @@ def test_of_crossings_of_one_day_one_is_told_in_whatever_order_they_came(desk, i
     ]
 
 
-def test_who_moved_away_is_not_struck_off_for_good(desk):
+def test_what_strikes_off_for_good_is_quoted_before_a_later_removal(desk):
     struck_off(desk, kind="迁出")
-    assert (desk.night()["struck_off_on"], desk.night()["struck_off_for_good_on"]) == (ON - 10 * DAY, None)
+    assert desk.night()["struck_off_kind"] == "迁出"
 
-    struck_off(desk, on=ON)
-    assert desk.night()["struck_off_for_good_on"] == ON
+    struck_off(desk, on=None)
+    assert desk.night()["struck_off_kind"] == "死亡"
 
 
 def test_a_crossing_without_day_or_direction_says_nothing(desk):
@@ -303,6 +319,13 @@ def test_what_a_source_says_of_a_stranger_is_not_said_of_the_child_whom_another_
     assert {row["kind"] for row in desk.working.all("SELECT kind FROM status.evidence")} == {
         "approval", "abroad", "struck_off",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ROWS)
+def test_only_an_exemption_needs_no_end(desk, kind):
+    desk.say("approvals", kind=kind, from_date=ON - 9 * DAY, to_date=None)
+
+    assert desk.night()[ROWS[kind]] == (1 if kind == "免学" else None)
 
 
 def test_the_approval_that_runs_longest_is_told(desk):
@@ -382,8 +405,8 @@ def test_day_kind_and_row_are_of_one_row_in_whatever_order_they_came(desk, in_tu
     found = desk.night()
 
     row = [name for name, _ in spoken].index("删除") + 1
-    told = (found["struck_off_on"], found["struck_off_kind"], found["struck_off_row"], found["struck_off_for_good_on"])
-    assert told == (ON - 2 * DAY, "删除", row, ON - 2 * DAY)
+    told = (found["struck_off_on"], found["struck_off_kind"], found["struck_off_row"])
+    assert told == (ON - 2 * DAY, "删除", row)
     row = approved.index((ON - 30 * DAY, ON + 9 * DAY)) + 1
     assert (found["leave_from"], found["leave_until"], found["leave_row"]) == (ON - 30 * DAY, ON + 9 * DAY, row)
     assert (found["elsewhere_on"], found["elsewhere_row"]) == (ON - DAY, confirmed.index(ON - DAY) + 1)

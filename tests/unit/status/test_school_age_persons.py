@@ -4,7 +4,8 @@ import datetime as dt
 
 import pytest
 
-from kcb_pipeline.engines.sql import run_step
+from kcb_pipeline.engines.embedded import create
+from kcb_pipeline.engines.sql import run_step, step_rows
 from kcb_pipeline.status.evidence import PACKAGE
 
 BORN = dt.date(2016, 3, 12)
@@ -37,6 +38,8 @@ def counted(working):
             "status.attributed",
             *({"source": "deregistrations", "row": d["row"], "person": d["row"], "rank": 1} for d in named),
         )
+        doubles = step_rows(working.connection, "kcb_pipeline.identity", "merged_doubles")
+        create(working.connection, "standard.numbers_struck_off", doubles.select("row"))
         run_step(working.connection, PACKAGE, "standing_strikings_off", "status.standing_strikings_off")
         run_step(
             working.connection,
@@ -141,6 +144,7 @@ KEPT = {"row": 1, "id_number": "N2", "id_valid": True}
     [
         ({}, {}, "C2"),
         ({"reversal_flag": None}, {}, "C2"),
+        ({"kind": "删除"}, {}, "C2"),
         ({"reversal_flag": "1"}, {}, None),
         ({"kind": "死亡"}, {}, None),
         ({}, {"id_valid": False}, None),
