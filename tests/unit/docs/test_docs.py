@@ -8,8 +8,9 @@ from pathlib import Path
 
 import click
 import pytest
+from pydantic import BaseModel
 
-from kcb_pipeline import cli, errors, faults
+from kcb_pipeline import cli, config, errors, faults
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -32,6 +33,15 @@ def generated():
 )
 def test_pages_made_from_the_code_are_up_to_date(page):
     assert (ROOT / "docs" / page).read_text(encoding="utf-8") == generated()[page](), "run python docs/generate.py"
+
+
+def test_the_page_of_settings_has_them_all_and_says_what_each_is():
+    page = generated()["configuration.md"]()
+    rows = [line.split("|") for line in page.splitlines() if line.startswith("| `")]
+    sections = [value for _, value in config.Config() if isinstance(value, BaseModel)]
+
+    assert len(rows) == sum(len(type(section).model_fields) for section in sections) + 1  # engine
+    assert [row[1] for row in rows if not row[3].strip()] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
