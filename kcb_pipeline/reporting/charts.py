@@ -344,7 +344,7 @@ def blocking_gains(rules: Sequence[Rule]) -> str:
                 text(
                     _WIDTH - _RIGHT,
                     y + row / 2 + 4,
-                    f"另有 {rule.capped:,} 对过大未比",
+                    f"分块过大未比 {rule.capped:,} 对",
                     size=11,
                     fill=RED,
                     anchor="end",

@@ -50,8 +50,8 @@ def linkage_summary(home: Home, on: dt.date, connection: duckdb.DuckDBPyConnecti
                     ("of them wrong 误认", f"{wrong:,.1f}", f"{wrong_low:,.1f} to {wrong_high:,.1f}"),
                     ("missed 漏认", f"{missed:,.1f}", f"{missed_low:,.1f} to {missed_high:,.1f}"),
                     ("never compared 未比", f"{unblocked:,.1f}", ""),
-                    ("precision 准确率", f"{precision:.3%}", ""),
-                    ("recall 召回率", f"{recall:.3%}", ""),
+                    ("precision 查准率", f"{precision:.3%}", ""),
+                    ("recall 查全率", f"{recall:.3%}", ""),
                 ],
             ),
             _table(
