@@ -16,6 +16,7 @@ from typing import BinaryIO, Final
 
 from kcb_pipeline.errors import KeyRefusedError, UsageError
 from kcb_pipeline.permissions import OTHERS
+from kcb_pipeline.whole import written_whole
 
 AGE: Final = ".age"
 SHORTEST_PASSWORD: Final = 12
@@ -57,7 +58,7 @@ class Recipients:
         import pyrage
 
         with path.open("rb") as source:
-            _write_whole(out, lambda target: pyrage.encrypt_io(source, target, self._recipients))
+            _write_new(out, lambda target: pyrage.encrypt_io(source, target, self._recipients))
 
 
 class Password:
@@ -84,7 +85,7 @@ class Password:
     def decrypt_file(self, path: Path, out: Path) -> None:
         """An encrypted workbook as it was, whole or not at all. Raises what `decrypt` raises."""
         plain = self.decrypt(path.read_bytes())
-        _write_whole(out, lambda target: target.write(plain))
+        _write_new(out, lambda target: target.write(plain))
 
     def decrypt(self, content: bytes) -> bytes:
         """The workbook. KeyRefusedError where the password is another."""
@@ -142,7 +143,7 @@ class Key:
 
         with path.open("rb") as source:
             try:
-                _write_whole(out, lambda target: pyrage.decrypt_io(source, target, self._identities))
+                _write_new(out, lambda target: pyrage.decrypt_io(source, target, self._identities))
             except (pyrage.DecryptError, OSError) as error:
                 if isinstance(error, OSError) and error.errno is not None:  # the disk's fault and not the file's
                     raise
@@ -178,16 +179,8 @@ def write_secret(path: Path, content: bytes) -> None:
         file.write(content)
 
 
-def _write_whole(out: Path, write: Callable[[BinaryIO], object]) -> None:
+def _write_new(out: Path, write: Callable[[BinaryIO], object]) -> None:
     if out.exists():
-        raise UsageError(f"{out.name} is there already")
-    aside = out.with_name(f".{out.name}.next")
-    aside.unlink(missing_ok=True)
-    try:
-        with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as target:
-            write(target)
-            target.flush()
-            os.fsync(target.fileno())
-        aside.replace(out)
-    finally:
-        aside.unlink(missing_ok=True)
+        raise UsageError(f"{out.name} is there already: nothing is written over; name another folder")
+    with written_whole(out) as target:
+        write(target)

@@ -126,7 +126,9 @@ def test_the_quality_of_the_linkage_has_one_word_for_one_thing(avoided):
     """查准率, 查全率, 误认 and 漏认 are the words of the published columns; 准确率 is accuracy."""
     texts = [*(ROOT / "kcb_pipeline").rglob("*.py"), *PAGES]
 
-    assert [path.name for path in texts if avoided in path.read_text(encoding="utf-8") and path.name != "CONTEXT.md"] == []
+    assert [
+        path.name for path in texts if avoided in path.read_text(encoding="utf-8") and path.name != "CONTEXT.md"
+    ] == []
 
 
 def test_no_file_names_a_registry_or_a_path_of_somebodys_machine():
