@@ -25,13 +25,10 @@ STATE_VARIABLE = "KCB_DAGSTER_STATE"
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a run ended: its id, and what stopped it, if anything did."""
+    """What stopped a run, if anything did: an error, or gates that did not pass."""
 
-    run_id: str
-    succeeded: bool
     error: KcbError | None
     failed_gates: bool
-    seconds: float
 
 
 def instance_of(home: Home) -> dg.DagsterInstance:
@@ -131,10 +128,8 @@ def run_night(home: Home, comparison_date: dt.date, *, start: str | None = None)
                 raise_on_error=False,
                 run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             )
-        run = instance.get_run_stats(result.run_id)
-        seconds = (run.end_time or 0) - (run.start_time or 0)
         error = None if result.success else _what_stopped(result)
-    return Outcome(result.run_id, result.success, error, error is None and not result.success, seconds)
+    return Outcome(error, failed_gates=error is None and not result.success)
 
 
 def _what_stopped(result: dg.ExecuteInProcessResult) -> KcbError | None:
