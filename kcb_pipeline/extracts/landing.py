@@ -19,17 +19,18 @@ import duckdb
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
+from xlsxwriter.utility import xl_col_to_name
 
 from kcb_pipeline import __version__
 from kcb_pipeline.engines.embedded import insert, scalar
 from kcb_pipeline.engines.embedded import rows as query
 from kcb_pipeline.engines.workspace import ParquetTable, Workspace
 from kcb_pipeline.errors import ContractError
-from kcb_pipeline.extracts.batches import MALFORMED_ROW, Reader
+from kcb_pipeline.extracts.batches import MALFORMED_ROW, TOO_LONG, Reader
 from kcb_pipeline.extracts.catalogue import Source
 from kcb_pipeline.extracts.cells import arrow_type
 from kcb_pipeline.extracts.delivery import Delivery, ExtractFile, find_columns
-from kcb_pipeline.extracts.rows import TOO_LONG, LandedRows, Rules
+from kcb_pipeline.extracts.rows import LandedRows, Rules
 from kcb_pipeline.progress import SILENT, Progress
 from kcb_pipeline.threads import pipelined
 
@@ -207,7 +208,7 @@ class _Lander:
             self._form_rows += [
                 (file.shown, row, whole.reader.line(row - first + 1)) for row in range(first, self.rows + 1)
             ]
-            self._form_columns += [(file.shown, name, column_letter(place)) for name, place in whole.positions.items()]
+            self._form_columns += [(file.shown, name, xl_col_to_name(place)) for name, place in whole.positions.items()]
         self._bytes_done += file.size
         self._begin_file()
 
@@ -221,11 +222,10 @@ class _Lander:
         for table, notes in (("quarantined_rows", quarantined), ("cell_issues", issues)):
             ordered = self._with_files(notes.sort("row", "column", "rule"))
             insert(connection, f"landed.{table}", ordered.with_columns(pl.lit(self._source.name).alias("source")))
-        for table, entries, last in (
-            ("form_rows", self._form_rows, "line"),
-            ("form_columns", self._form_columns, "letter"),
+        for table, names, entries in (
+            ("form_rows", ["file", "row", "line"], self._form_rows),
+            ("form_columns", ["file", "column", "letter"], self._form_columns),
         ):
-            names = ["file", "row" if last == "line" else "column", last]
             if entries:
                 data = pl.DataFrame(entries, schema=names, orient="row").sort(names)
                 insert(connection, f"landed.{table}", data.with_columns(pl.lit(self._source.name).alias("source")))
@@ -235,20 +235,6 @@ class _Lander:
         with_rows = [(first, file) for _, file, _, _, first, read, *_ in self._files if read]
         files = pl.DataFrame(with_rows, schema={"first": pl.Int64, "file": pl.String}, orient="row").set_sorted("first")
         return notes.join_asof(files, left_on="row", right_on="first", strategy="backward").drop("first")
-
-
-def column_letter(place: int) -> str:
-    """What a spreadsheet calls the column at a position from 0.
-
-    >>> column_letter(0), column_letter(25), column_letter(26), column_letter(702)
-    ('A', 'Z', 'AA', 'AAA')
-    """
-    letters = ""
-    place += 1
-    while place:
-        place, letter = divmod(place - 1, 26)
-        letters = chr(ord("A") + letter) + letters
-    return letters
 
 
 def _find_duplicate_rows(connection: duckdb.DuckDBPyConnection, source: Source) -> bool:

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from python_calamine import CalamineError, CalamineWorkbook
+from xlsxwriter.utility import xl_rowcol_to_cell
 
 from kcb_pipeline.errors import ContractError
-from kcb_pipeline.extracts.landing import column_letter
 from kcb_pipeline.extracts.packed import refuse_packed_bomb
 from kcb_pipeline.review.answers import WORDS, Answer, reviewer_name
 from kcb_pipeline.review.rounds import Round, known_pairs, up_to
@@ -75,11 +75,11 @@ def read_filled(path: Path, drawn: Sequence[Round], on: dt.date) -> Filled:
     empty = 0
     for place, cells in enumerate(rows[start + 1 :], start=start + 2):
         number, answer = _text(cells[number_at]), _text(cells[answer_at])
-        cell = f"{PAIRS}!{column_letter(answer_at)}{place}"
+        cell = f"{PAIRS}!{xl_rowcol_to_cell(place - 1, answer_at)}"
         if not number and not answer:
             continue
         if number not in pairs:
-            faults.append(Fault(f"{PAIRS}!{column_letter(number_at)}{place}", UNKNOWN_PAIR))
+            faults.append(Fault(f"{PAIRS}!{xl_rowcol_to_cell(place - 1, number_at)}", UNKNOWN_PAIR))
         elif not answer:
             empty += 1
         elif answer not in WORDS:
