@@ -61,6 +61,11 @@ def _within(name: str, column: str, limit: str, expected: str, advice: str, show
     )  # fmt: skip
 
 
+def _at_least(name: str, column: str, least: str, expected: str, advice: str) -> Gate:
+    """A number at least that which stands beside it."""
+    return _within(name, least, column, expected, advice)
+
+
 def _at_most(name: str, column: str, limit: float, expected: str, advice: str, severity: Severity = "error") -> Gate:
     return Gate(
         name,
@@ -130,8 +135,8 @@ def gates_of(suite: str, config: Config) -> list[Gate]:
                 _zero("pairs_have_reasons", "pairs_without_reason", "every decided pair has its reason", "report it: a fault of the program"),
                 _zero("decisions_are_known", "unknown_decisions", "every pair is linked, in review or rejected", "report it: a fault of the program"),
                 _equal("registry_rows_add_up", "registry_rows", "registry_rows_accounted", "every registry row is a pupil's, or a named further record of one", "report it: a fault of the program"),
-                _within(
-                    "match_rate_is_possible", "match_rate_least", "match_rate",
+                _at_least(
+                    "match_rate_is_possible", "match_rate", "match_rate_least",
                     f"at least {limits.least_match_rate:.0%} of the children have a student record (gates.least_match_rate)",
                     "the two registers may be of different counties, or the ID numbers of one of them unusable",
                 ),

@@ -44,7 +44,7 @@ class Recipients:
             except pyrage.RecipientError:
                 raise UsageError(f"{path.name}, line {number}: no public key of age (age1…)") from None
         if not found:
-            raise UsageError(f"{path.name}: nobody to encrypt for")
+            raise UsageError(f"{path.name}: nobody to encrypt for; a public key of age (age1…) is wanted on each line")
         return cls(found)
 
     def encrypt(self, content: bytes) -> bytes:
@@ -84,11 +84,11 @@ class Password:
 
     def decrypt_file(self, path: Path, out: Path) -> None:
         """An encrypted workbook as it was, whole or not at all. Raises what `decrypt` raises."""
-        plain = self.decrypt(path.read_bytes())
+        plain = self.decrypt(path.read_bytes(), path.name)
         _write_new(out, lambda target: target.write(plain))
 
-    def decrypt(self, content: bytes) -> bytes:
-        """The workbook. KeyRefusedError where the password is another."""
+    def decrypt(self, content: bytes, name: str = "the workbook") -> bytes:
+        """The workbook. KeyRefusedError where the password is another, UsageError where it is none that was encrypted; both say its name."""
         from msoffcrypto.exceptions import DecryptionError, FileFormatError, InvalidKeyError
         from msoffcrypto.format.ooxml import OOXMLFile
 
@@ -97,9 +97,9 @@ class Password:
             workbook.load_key(password=self._password, verify_password=True)
             workbook.decrypt(plain := io.BytesIO(), verify_integrity=True)
         except InvalidKeyError:
-            raise KeyRefusedError("the password does not open the workbook, or the workbook was changed") from None
+            raise KeyRefusedError(f"{name}: the password does not open it, or it was changed") from None
         except (DecryptionError, FileFormatError, OSError):
-            raise UsageError("no encrypted workbook") from None
+            raise UsageError(f"{name}: no encrypted workbook") from None
         return plain.getvalue()
 
 

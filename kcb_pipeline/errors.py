@@ -36,7 +36,7 @@ class GateError(KcbError):
 
 
 class StaleDraftError(KcbError):
-    """The version a draft was built on is no longer the one it must follow: the night has to be advanced again."""
+    """The version a draft was built on is no longer the one it must follow: the date has to be run again from its base."""
 
     exit_code = 5
 

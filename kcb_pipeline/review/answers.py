@@ -146,7 +146,9 @@ def read_answers(folder: Path) -> list[Answer]:
                 }
             )
         except (ValueError, TypeError, KeyError):
-            raise KcbError(f"{path.name}, line {number}: not an answer as it was written") from None
+            raise KcbError(
+                f"{path.name}, line {number}: not an answer as it was written; restore the file from a backup"
+            ) from None
         answers.append(answer)
     return answers
 
