@@ -14,6 +14,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import duckdb
 import polars as pl
@@ -144,7 +145,7 @@ class _Lander:
     def __init__(self, source: Source, comparison_date: dt.date) -> None:
         self._source = source
         self._rules = Rules(source, comparison_date)
-        self._files: list[list[object]] = []
+        self._files: list[dict[str, Any]] = []
         self._quarantined: list[tuple[int, str | None, str]] = []
         self._issues: list[pl.DataFrame] = []
         self._form_rows: list[tuple[str, int, int]] = []
@@ -199,11 +200,11 @@ class _Lander:
         """Note that all stretches of a file have been."""
         file, first = whole.file, self.rows - self._file_rows + 1
         ends_open = whole.reader.ends_open
-        self._files.append([
-            self._source.name, file.shown, whole.reader.form, file.sha256, first,
-            self._file_rows, self._file_kept, self._file_rows - self._file_kept, list(whole.unknown),
-            ends_open, ends_open and self._ends_malformed,
-        ])  # fmt: skip
+        self._files.append({
+            "source": self._source.name, "file": file.shown, "form": whole.reader.form, "sha256": file.sha256, "first_row": first,
+            "read": self._file_rows, "landed": self._file_kept, "quarantined": self._file_rows - self._file_kept, "duplicate_rows": 0,
+            "unanswered": 0, "unknown_columns": list(whole.unknown), "ends_open": ends_open, "breaks_off": ends_open and self._ends_malformed,
+        })  # fmt: skip
         if self._source.form is not None:
             self._form_rows += [
                 (file.shown, row, whole.reader.line(row - first + 1)) for row in range(first, self.rows + 1)
@@ -214,8 +215,9 @@ class _Lander:
 
     def write_account(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Write the account of each file, the quarantined rows and the cell issues."""
-        for entry in self._files:
-            connection.execute("INSERT INTO landed.files VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?, ?)", entry)
+        if self._files:
+            of_files = pl.DataFrame(self._files, schema_overrides={"unknown_columns": pl.List(pl.String)})
+            insert(connection, "landed.files", of_files)
         schema = {"row": pl.Int64, "column": pl.String, "rule": pl.String}
         quarantined = pl.DataFrame(self._quarantined, schema=schema, orient="row")
         issues = pl.concat([pl.DataFrame(schema=schema), *self._issues])
@@ -232,7 +234,7 @@ class _Lander:
 
     def _with_files(self, notes: pl.DataFrame) -> pl.DataFrame:
         """Notes on rows, in their order, each with the file that the row stands in."""
-        with_rows = [(first, file) for _, file, _, _, first, read, *_ in self._files if read]
+        with_rows = [(entry["first_row"], entry["file"]) for entry in self._files if entry["read"]]
         files = pl.DataFrame(with_rows, schema={"first": pl.Int64, "file": pl.String}, orient="row").set_sorted("first")
         return notes.join_asof(files, left_on="row", right_on="first", strategy="backward").drop("first")
 
