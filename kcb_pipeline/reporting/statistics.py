@@ -44,7 +44,7 @@ _BACK_AT_SCHOOL = "closing_reason IN ('live_enrolment', 'special_school', 'speci
 INDICATORS: Final = (
     Indicator(
         "primary_enrolment_rate", "小学入学率", "children",
-        f"expected_grade <= 6 AND {_AT_SCHOOL}", f"小学学龄儿童中{_AT_SCHOOL_WORDS}的人数（休学、延缓入学、待人工核对的不计）",
+        f"expected_grade <= 6 AND {_AT_SCHOOL}", f"小学学龄儿童中{_AT_SCHOOL_WORDS}的人数（休学、延缓入学、待核对不计）",
         f"expected_grade <= 6 AND {_LIVE}", "小学学龄儿童（应在一至六年级）总数，不含死亡、出国(境)、注销",
         "已入学小学学龄儿童 ÷ 校内外小学学龄儿童总数；目标 99.5%：南政办发〔2024〕6号 二",
     ),
