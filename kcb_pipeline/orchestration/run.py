@@ -1,7 +1,6 @@
 """Running a night as a Dagster job in this process, recorded in the instance that the UI shows."""
 
 import datetime as dt
-import importlib
 import os
 from dataclasses import dataclass
 from importlib import resources
@@ -56,7 +55,7 @@ def configuration_folder() -> Path:
 
 def stages() -> list[str]:
     """The stages of a night, in an order in which they can run."""
-    importlib.import_module("kcb_pipeline.orchestration.definitions")  # with it the asset modules, which fill the order
+    from kcb_pipeline.orchestration import definitions  # noqa: F401  # with it the asset modules, which fill the order
     from kcb_pipeline.orchestration.stage import ORDER
 
     return list(ORDER)
