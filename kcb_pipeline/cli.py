@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
 import click
 
 from kcb_pipeline import __version__
-from kcb_pipeline.errors import KcbError, MachineError, UsageError, VerificationError
-from kcb_pipeline.faults import INTENDED, InternalError, machine_condition, only_python_is_heard, trace, where
+from kcb_pipeline.errors import InternalError, KcbError, MachineError, UsageError, VerificationError
+from kcb_pipeline.faults import INTENDED, machine_condition, only_python_is_heard, trace, where
 from kcb_pipeline.log import is_json, log
 from kcb_pipeline.permissions import owner_only
 
@@ -300,17 +300,8 @@ def ledgers(home: Path) -> None:
             "FROM ledger_versions ORDER BY version",
         )
     headings = (
-        "version",
-        "date",
-        "published (UTC)",
-        "built on",
-        "of school age",
-        "enrolled",
-        "suspected",
-        "dropouts",
-        "review",
-        "content",
-    )
+        "version", "date", "published (UTC)", "built on", "of school age", "enrolled", "suspected", "dropouts", "review", "content",
+    )  # fmt: skip
     console.print(rows_table(headings, entries))
     _say_stale(stale_dates(_versions(place)))
 

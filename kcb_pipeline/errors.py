@@ -71,6 +71,12 @@ class KeyRefusedError(KcbError):
     exit_code = 9
 
 
+class InternalError(KcbError):
+    """The program failed where it should not have: its kind and its place are all that is said of it (`kcb_pipeline.faults`)."""
+
+    exit_code = 70
+
+
 class MachineError(KcbError):
     """The machine failed, not the program: a full disk, no memory, a folder that cannot be written, a damaged file."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from kcb_pipeline import errors, faults
+from kcb_pipeline import errors
 from kcb_pipeline.claim import claimed
 from kcb_pipeline.errors import KcbError, UsageError
 from kcb_pipeline.gates import STANDS_AT
@@ -140,9 +140,7 @@ def _what_stopped(result: dg.ExecuteInProcessResult) -> KcbError | None:
             found = found.cause
         if found is None or found.cls_name == "DagsterAssetCheckFailedError":
             return None
-        kinds = {
-            kind.__name__: kind for kind in (*vars(errors).values(), faults.InternalError) if isinstance(kind, type)
-        }
+        kinds = {kind.__name__: kind for kind in vars(errors).values() if isinstance(kind, type)}
         kind = kinds.get(found.cls_name or "", KcbError)
         message = found.message.strip().removeprefix(f"{kind.__module__}.").removeprefix(f"{kind.__name__}: ")
         raised: KcbError = KcbError.__new__(kind)
