@@ -36,7 +36,7 @@ WHY: Final = {
     REASON_BETTER: "the child has a better record",
     REASON_WEAK: "the evidence is too weak",
 }
-"""Why a pair was decided as it was."""
+"""Why a pair was decided as it was. A reason of another version of this program is shown as it is."""
 
 
 def explain_child(home: Home, child_id: str, *, identity: bool) -> Iterator[str | Text | Table]:
@@ -85,7 +85,7 @@ def _links(connection: duckdb.DuckDBPyConnection, child: dict[str, Any]) -> Iter
         table.add_column(heading, justify="left" if heading in ("  registry row", "decision", "why") else "right")
     for pair in pairs:
         table.add_row(
-            f"  {pair['registry_row']}", pair["decision"], WHY[pair["reason"]], f"{pair['match_weight']:.1f}",
+            f"  {pair['registry_row']}", pair["decision"], WHY.get(pair["reason"], pair["reason"]), f"{pair['match_weight']:.1f}",
             *(f"{pair[name]:+.1f}" for name in weights), f"{pair['probability']:.4f}",
         )  # fmt: skip
     yield "  candidates (weights are log2 of how much likelier one person is than two; they add up with the prior):"
