@@ -10,7 +10,7 @@ import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import polars as pl
 
@@ -34,7 +34,11 @@ class Gate:
     severity: Severity = "error"
 
 
-def _zero(name: str, column: str, expected: str, advice: str, shown: tuple[str, ...] = ()) -> Gate:
+_FAULT: Final = "report it: a fault of the program"
+"""What to do where the pipeline contradicts itself, and no extract or setting can be the reason."""
+
+
+def _zero(name: str, column: str, expected: str, advice: str = _FAULT, shown: tuple[str, ...] = ()) -> Gate:
     return Gate(
         name,
         expected,
@@ -44,7 +48,7 @@ def _zero(name: str, column: str, expected: str, advice: str, shown: tuple[str, 
     )
 
 
-def _equal(name: str, left: str, right: str, expected: str, advice: str) -> Gate:
+def _equal(name: str, left: str, right: str, expected: str, advice: str = _FAULT) -> Gate:
     return Gate(
         name, expected, advice, (left, right),
         lambda gxe: gxe.ExpectColumnPairValuesToBeEqual(column_A=left, column_B=right, ignore_row_if="either_value_is_missing"),
@@ -59,6 +63,11 @@ def _within(name: str, column: str, limit: str, expected: str, advice: str, show
             column_A=limit, column_B=column, or_equal=True, ignore_row_if="either_value_is_missing"
         ),
     )  # fmt: skip
+
+
+def _at_least(name: str, column: str, least: str, expected: str, advice: str) -> Gate:
+    """A number at least that which stands beside it."""
+    return _within(name, least, column, expected, advice)
 
 
 def _at_most(name: str, column: str, limit: float, expected: str, advice: str, severity: Severity = "error") -> Gate:
@@ -118,20 +127,20 @@ def gates_of(suite: str, config: Config) -> list[Gate]:
             ]  # fmt: skip
         case "identity":
             return [
-                _zero("persons_are_unique", "repeated", "every person and every pupil stands once", "report it: a fault of the program"),
-                _zero("sexes_are_known_codes", "unknown_sexes", "sex is 1, 2 or missing", "report it: a fault of the program"),
-                _zero("births_are_possible", "impossible_births", "no birth date lies after the comparison date or before 1900", "report it: a fault of the program"),
-                _zero("keys_name_one_person", "keys_of_two", "no ID number used as a key belongs to two live persons", "report it: a fault of the program"),
+                _zero("persons_are_unique", "repeated", "every person and every pupil stands once"),
+                _zero("sexes_are_known_codes", "unknown_sexes", "sex is 1, 2 or missing"),
+                _zero("births_are_possible", "impossible_births", "no birth date lies after the comparison date or before 1900"),
+                _zero("keys_name_one_person", "keys_of_two", "no ID number used as a key belongs to two live persons"),
             ]  # fmt: skip
         case "matching":
             return [
-                _zero("persons_linked_once", "persons_linked_twice", "a child is linked to at most one pupil", "report it: a fault of the program"),
-                _zero("students_linked_once", "students_linked_twice", "a pupil is linked to at most one child", "report it: a fault of the program"),
-                _zero("pairs_have_reasons", "pairs_without_reason", "every decided pair has its reason", "report it: a fault of the program"),
-                _zero("decisions_are_known", "unknown_decisions", "every pair is linked, in review or rejected", "report it: a fault of the program"),
-                _equal("registry_rows_add_up", "registry_rows", "registry_rows_accounted", "every registry row is a pupil's, or a named further record of one", "report it: a fault of the program"),
-                _within(
-                    "match_rate_is_possible", "match_rate_least", "match_rate",
+                _zero("persons_linked_once", "persons_linked_twice", "a child is linked to at most one pupil"),
+                _zero("students_linked_once", "students_linked_twice", "a pupil is linked to at most one child"),
+                _zero("pairs_have_reasons", "pairs_without_reason", "every decided pair has its reason"),
+                _zero("decisions_are_known", "unknown_decisions", "every pair is linked, in review or rejected"),
+                _equal("registry_rows_add_up", "registry_rows", "registry_rows_accounted", "every registry row is a pupil's, or a named further record of one"),
+                _at_least(
+                    "match_rate_is_possible", "match_rate", "match_rate_least",
                     f"at least {limits.least_match_rate:.0%} of the children have a student record (gates.least_match_rate)",
                     "the two registers may be of different counties, or the ID numbers of one of them unusable",
                 ),
@@ -154,10 +163,10 @@ def gates_of(suite: str, config: Config) -> list[Gate]:
             ]  # fmt: skip
         case "status":
             return [
-                _equal("one_status_each", "eligible", "statuses", "every child of school age has a status", "report it: a fault of the program"),
-                _equal("children_are_unique", "children", "distinct_children", "no child has two", "report it: a fault of the program"),
-                _zero("statuses_are_known", "unknown_statuses", "every status is one of the eleven", "report it: a fault of the program"),
-                _zero("reasons_are_given", "without_reason", "every status has its reason", "report it: a fault of the program"),
+                _equal("one_status_each", "eligible", "statuses", "every child of school age has a status"),
+                _equal("children_are_unique", "children", "distinct_children", "no child has two"),
+                _zero("statuses_are_known", "unknown_statuses", "every status is one of the eleven"),
+                _zero("reasons_are_given", "without_reason", "every status has its reason"),
                 _within(
                     "children_did_not_vanish", "eligible_loss", "eligible_loss_limit",
                     f"the number of children fell by at most {limits.eligible_loss:.0%} (gates.eligible_loss)",
@@ -173,33 +182,32 @@ def gates_of(suite: str, config: Config) -> list[Gate]:
             ]  # fmt: skip
         case "ledgers":
             return [
-                _equal("cases_add_up", "open_cases", "open_by_events", "open before + opened + re-opened − closed = open cases", "report it: a fault of the program"),
-                _equal("cases_are_unique", "cases", "distinct_cases", "no case stands twice", "report it: a fault of the program"),
-                _zero("nothing_closed_without_evidence", "closed_without_evidence", "every closed case has its evidence", "report it: a fault of the program"),
-                _zero("closings_are_events", "closed_without_event", "every closed case has the event that closed it, with the same evidence, its source and day", "report it: a fault of the program"),
-                _zero("events_have_evidence", "events_without_evidence", "every event has its evidence, its source and its day", "report it: a fault of the program"),
-                _zero("answers_are_events", "answers_without_event", "every answer that was believed stands in the history of its case", "report it: a fault of the program"),
-                _zero("cases_replay", "cases_not_replayed", "replaying case_events gives back every case exactly", "report it: a fault of the program"),
-                _equal("programmes_add_up", "programme_stock", "programme_stock_by_entries", "五项行动: stock before + entries − exits = stock; an entry leaves only by its exit", "report it: a fault of the program"),
+                _equal("cases_add_up", "open_cases", "open_by_events", "open before + opened + re-opened − closed = open cases"),
+                _equal("cases_are_unique", "cases", "distinct_cases", "no case stands twice"),
+                _zero("nothing_closed_without_evidence", "closed_without_evidence", "every closed case has its evidence"),
+                _zero("closings_are_events", "closed_without_event", "every closed case has the event that closed it, with the same evidence, its source and day"),
+                _zero("events_have_evidence", "events_without_evidence", "every event has its evidence, its source and its day"),
+                _zero("answers_are_events", "answers_without_event", "every answer that was believed stands in the history of its case"),
+                _zero("cases_replay", "cases_not_replayed", "replaying case_events gives back every case exactly"),
+                _equal("programmes_add_up", "programme_stock", "programme_stock_by_entries", "五项行动: stock before + entries − exits = stock; an entry leaves only by its exit"),
                 _at_most("programmes_end_assessed", "left_unassessed", 0, "no child left a support programme without having passed its assessment", "ask the lead department for the assessment (support_programmes, finding left_unassessed)", "warning"),
-                _equal("suspected_are_in_the_ledger", "suspected_children", "suspected_ledger", "疑似辍学 holds exactly the children of unenrolled and suspected", "report it: a fault of the program"),
-                _equal("dropouts_are_in_the_ledger", "dropout_children", "dropout_ledger", "辍学 holds exactly the children of dropout", "report it: a fault of the program"),
-                _zero("children_stand_once", "children_repeated", "no child stands twice in 适龄儿童台账", "report it: a fault of the program"),
-                _zero("population_rows_are_one_childs", "population_rows_repeated", "no row of the population side is shown as two children", "report it: a fault of the program"),
-                _zero("flags_have_reasons", "flagged_without_reason", "every flagged child has a reason and its evidence in words", "report it: a fault of the program"),
+                _equal("suspected_are_in_the_ledger", "suspected_children", "suspected_ledger", "疑似辍学 holds exactly the children of unenrolled and suspected"),
+                _equal("dropouts_are_in_the_ledger", "dropout_children", "dropout_ledger", "辍学 holds exactly the children of dropout"),
+                _zero("children_stand_once", "children_repeated", "no child stands twice in 适龄儿童台账"),
+                _zero("population_rows_are_one_childs", "population_rows_repeated", "no row of the population side is shown as two children"),
+                _zero("flags_have_reasons", "flagged_without_reason", "every flagged child has a reason and its evidence in words"),
             ]  # fmt: skip
         case "disclosure":
             smallest, lines = config.disclosure.smallest_cell, config.disclosure.lines_by_subtraction
             rotate = "make a new key (docs/operations.md, For analysts): under it nothing that was given out before can be joined to the new file"
             return [
                 _zero(
-                    "groups_are_large", "children_in_small_groups", f"at least {smallest} children share every description (disclosure.smallest_cell)",
-                    "report it: a fault of the program", shown=("children", "smallest_group", "unique_children"),
+                    "groups_are_large", "children_in_small_groups", f"at least {smallest} children share every description (disclosure.smallest_cell)", shown=("children", "smallest_group", "unique_children"),
                 ),
-                _zero("newcomers_are_many", "newcomers_in_small_groups", f"of those who are new in the file at least {smallest} share every description", "report it: a fault of the program"),
+                _zero("newcomers_are_many", "newcomers_in_small_groups", f"of those who are new in the file at least {smallest} share every description"),
                 _zero("descriptions_stand", "redescribed", "no child is described otherwise than in the file before: two descriptions together say more than either", rotate),
-                _zero("columns_are_listed", "columns_not_listed", "the file holds the columns of docs/analytics.md and no others", "report it: a fault of the program"),
-                _zero("nobody_is_named", "identities", "no word of the file is a name, a number or a household of the ledgers", "report it: a fault of the program"),
+                _zero("columns_are_listed", "columns_not_listed", "the file holds the columns of docs/analytics.md and no others"),
+                _zero("nobody_is_named", "identities", "no word of the file is a name, a number or a household of the ledgers"),
                 _at_most(
                     "groups_keep_their_secret", "children_given_away", 0,
                     f"in no group are more than {config.disclosure.most_certain:.0%} out of school (disclosure.most_certain)",
@@ -212,7 +220,7 @@ def gates_of(suite: str, config: Config) -> list[Gate]:
                 ),
                 _zero(
                     "bulletin_hides_small_counts", "counts_computed", f"no count from 1 to {smallest - 1} of the bulletin is shown, nor follows from what is",
-                    "report it: a fault of the program; do not give this bulletin out",
+                    f"{_FAULT}; do not give this bulletin out",
                 ),
                 _at_most(
                     "bulletins_do_not_add_up", "counts_computed_beside", config.disclosure.counts_computed_beside,

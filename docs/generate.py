@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,9 @@ def configuration() -> str:
     lines = [
         "# Configuration",
         "",
-        "A county's own rules stand in `kcb.toml` in its home folder (`KCB_HOME`). A setting that is not there has its default. Every rule but",
-        "those of `[storage]`, `[orchestration]` and `[spark]` is part of the `rules_digest` of a version. This page is made from the code (`python docs/generate.py`).",
+        "A county's own rules stand in `kcb.toml` in its home folder (`KCB_HOME`). A setting that is not there has its default. Every setting is part",
+        f"of the `rules_digest` of a version, but for what changes no result: {', '.join(f'`{name}`' for name in config.NOT_RULES)}. This page is made",
+        "from the code (`python docs/generate.py`).",
         "",
         "```toml",
         "[school_age]",
@@ -48,25 +50,22 @@ def configuration() -> str:
         "```",
     ]
     defaults = config.Config()
-    for name in config.Config.model_fields:
-        section = getattr(defaults, name)
-        if not isinstance(section, config._Rules):
-            continue
+    sections = {name: section for name, section in defaults if isinstance(section, config._Rules)}
+    lines += ["", "Before the first section:", *_settings(defaults, classes["Config"], without=sections)]
+    for name, section in sections.items():
         node = classes[type(section).__name__]
-        lines += [
-            "",
-            f"## `[{name}]`",
-            "",
-            ast.get_docstring(node) or "",
-            "",
-            "| setting | default | |",
-            "|---|---|---|",
-        ]
-        for field, words in _fields(node):
-            default = getattr(section, field)
-            shown = "the machine's cores" if field == "threads" else repr(default).replace("'", '"')
-            lines.append(f"| `{field}` | `{shown}` | {words} |")
+        lines += ["", f"## `[{name}]`", "", ast.get_docstring(node) or "", *_settings(section, node)]
     return "\n".join(lines) + "\n"
+
+
+def _settings(rules: config._Rules, node: ast.ClassDef, *, without: Collection[str] = ()) -> list[str]:
+    """A table of the settings of a class, with their defaults and what they say."""
+    lines = ["", "| setting | default | |", "|---|---|---|"]
+    for field, words in _fields(node):
+        if field not in without:
+            shown = "the machine's cores" if field == "threads" else repr(getattr(rules, field)).replace("'", '"')
+            lines.append(f"| `{field}` | `{shown}` | {words} |")
+    return lines
 
 
 def _fields(node: ast.ClassDef) -> list[tuple[str, str]]:

@@ -37,6 +37,7 @@ from kcb_pipeline.ledgers.digest import verify
 from kcb_pipeline.ledgers.previous import versions
 from kcb_pipeline.ledgers.publication import LOCK_NAME, LOCK_WAIT_SECONDS
 from kcb_pipeline.ledgers.replay import verify_replay
+from kcb_pipeline.whole import written_whole
 
 MANIFEST: Final = "manifest.json"
 _FORMAT: Final = 1
@@ -131,31 +132,22 @@ def _copy_sqlite(path: Path, copy: Path) -> None:
 def _write(aside: Path, path: Path, now: dt.datetime) -> Backup:
     version, content_digest = _latest(Home(aside))
     entries: dict[str, dict[str, object]] = {}
-    unfinished = path.with_name(f".{path.name}.next")
-    try:
-        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive:
-                for member in _files(aside, set()):
-                    name = member.relative_to(aside).as_posix()
-                    entries[name] = _add(archive, member, name)
-                manifest = {
-                    "format": _FORMAT,
-                    "code_version": __version__,
-                    "made_at": f"{now:%Y-%m-%dT%H:%M:%SZ}",
-                    "version": version,
-                    "content_digest": content_digest,
-                    "files": entries,
-                }
-                text = json.dumps(manifest, ensure_ascii=False, indent=1, sort_keys=True).encode()
-                info = tarfile.TarInfo(MANIFEST)
-                info.size, info.mode = len(text), 0o600
-                archive.addfile(info, io.BytesIO(text))
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with written_whole(path) as file, tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for member in _files(aside, set()):
+            name = member.relative_to(aside).as_posix()
+            entries[name] = _add(archive, member, name)
+        manifest = {
+            "format": _FORMAT,
+            "code_version": __version__,
+            "made_at": f"{now:%Y-%m-%dT%H:%M:%SZ}",
+            "version": version,
+            "content_digest": content_digest,
+            "files": entries,
+        }
+        text = json.dumps(manifest, ensure_ascii=False, indent=1, sort_keys=True).encode()
+        info = tarfile.TarInfo(MANIFEST)
+        info.size, info.mode = len(text), 0o600
+        archive.addfile(info, io.BytesIO(text))
     return Backup(path, len(entries), path.stat().st_size, version, content_digest)
 
 

@@ -1,10 +1,7 @@
 """`kcb`, the command line. Each command reads its options, calls the library and shows what came of it.
 
-Exit codes: 0 done; 1 something else went wrong; 2 a question that cannot be answered as asked; 3 an extract breaks the contract;
-4 a gate stopped publication; 5 the version before was superseded meanwhile; 6 the published file is not what was published, or a
-backup is torn; 7 a date is late or stale (`kcb due --fail`); 8 they are of another schema; 9 a key that
-does not open what it was given for; 70 a fault of the program; 71 the machine failed
-(disk, memory, permissions, a damaged file).
+What a command needs is imported when it is called: `kcb --help` waits for none of it. It ends with the exit code of what stopped it
+(`kcb_pipeline.errors`; docs/operations.md says what to do).
 """
 
 from __future__ import annotations
@@ -16,22 +13,25 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, NoReturn, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
 
 import click
 
 from kcb_pipeline import __version__
-from kcb_pipeline.errors import KcbError, MachineError, UsageError, VerificationError
-from kcb_pipeline.faults import INTENDED, InternalError, machine_condition, only_python_is_heard, trace, where
+from kcb_pipeline.errors import InternalError, KcbError, MachineError, UsageError, VerificationError
+from kcb_pipeline.faults import INTENDED, machine_condition, only_python_is_heard, trace, where
 from kcb_pipeline.log import is_json, log
 from kcb_pipeline.permissions import owner_only
 
+if TYPE_CHECKING:
+    from kcb_pipeline.backup import Backup
+    from kcb_pipeline.home import Home
+    from kcb_pipeline.ledgers.previous import Version
+
 P = ParamSpec("P")
 R = TypeVar("R")
-
-SHANGHAI_HOURS = 8
 
 
 class _Group(click.Group):
@@ -91,7 +91,9 @@ def _with_home(command: Callable[P, R]) -> Callable[P, R]:
 
 
 def _today() -> dt.date:
-    return dt.datetime.now(tz=dt.timezone(dt.timedelta(hours=SHANGHAI_HOURS))).date()
+    from kcb_pipeline.ledgers.due import CLOCK
+
+    return dt.datetime.now(tz=CLOCK).date()
 
 
 class _Date(click.ParamType):  # type: ignore[type-arg]
@@ -221,18 +223,18 @@ def due(home: Path, fail: bool) -> None:  # noqa: FBT001
     found = what_is_due(Home(home), dt.datetime.now(tz=dt.UTC))
     for day, why in found.late.items():
         console.print(f"late: {day}, {why} (kcb run --date {day})")
-    for day in found.stale:
-        console.print(f"stale: {day} was built on a version that has been restated (kcb backfill --stale)")
+    _say_stale(found.stale)
     if not (found.late or found.stale):
         console.print("nothing: every date that is expected by now stands, and none is stale")
     elif fail:
         raise DueError(f"{len(found.late)} date(s) late, {len(found.stale)} stale")
 
 
-def _versions(place: Any) -> list[Any]:
-    from kcb_pipeline.ledgers.previous import versions
+def _say_stale(dates: Iterable[dt.date]) -> None:
+    from kcb_pipeline.terminal import console
 
-    return versions(place.ledgers, place.limits())
+    for day in dates:
+        console.print(f"stale: {day} was built on a version that has been restated (kcb backfill --stale)")
 
 
 @main.command(epilog="Example:  kcb sample data --children 20000 --seed 1 --date 2026-11-20 --nights 3")
@@ -298,20 +300,10 @@ def ledgers(home: Path) -> None:
             "FROM ledger_versions ORDER BY version",
         )
     headings = (
-        "version",
-        "date",
-        "published (UTC)",
-        "built on",
-        "of school age",
-        "enrolled",
-        "suspected",
-        "dropouts",
-        "review",
-        "content",
-    )
+        "version", "date", "published (UTC)", "built on", "of school age", "enrolled", "suspected", "dropouts", "review", "content",
+    )  # fmt: skip
     console.print(rows_table(headings, entries))
-    for day in stale_dates(_versions(place)):
-        console.print(f"stale: {day} was built on a version that has been restated (kcb backfill --stale)")
+    _say_stale(stale_dates(_versions(place)))
 
 
 @main.command(epilog="Example:  kcb diff 1 2")
@@ -326,10 +318,8 @@ def diff(home: Path, from_version: int, to_version: int, show_children: bool) ->
     from kcb_pipeline.terminal import console, rows_table
 
     place = _published(Home(home))
-    known = {version.version for version in _versions(place)}
     for version in (from_version, to_version):
-        if version not in known:
-            raise UsageError(f"no version {version}; there are {min(known)} to {max(known)}")
+        _known_version(place, version)
     with connect(place.ledgers, place.limits(), read_only=True) as connection:
         counts = rows(
             connection,
@@ -445,15 +435,6 @@ def report(home: Path, version: int | None) -> None:
         write_manifest(connection, number, folder, signing)
     for path in place.shown(number).values():
         click.echo(str(place.folder / path))
-
-
-def _known_version(place: Any, asked: int | None) -> int:
-    """The version asked for, else the latest."""
-    known = [entry.version for entry in _versions(place)]
-    number = known[-1] if asked is None else asked
-    if number not in known:
-        raise UsageError(f"no version {number}; there are {min(known)} to {max(known)}")
-    return int(number)
 
 
 @main.command(epilog="Example:  kcb key /etc/kcb/office.key")
@@ -703,7 +684,7 @@ def review_export(
     from kcb_pipeline.review.export import export_pairs
 
     place = _published(Home(home))
-    on = comparison_date or max(version.comparison_date for version in _versions(place))
+    on = comparison_date or _latest_date(place)
     exported = export_pairs(place, on, per_band=pairs, reviewer=reviewer, out=out)
     click.echo(f"{exported.pairs} pairs to look at, {exported.disputed} of them for a further opinion: {exported.path}")
     if exported.settled:
@@ -771,7 +752,7 @@ def charts(home: Path, comparison_date: dt.date | None, out: Path, child_id: str
     from kcb_pipeline.reporting.linkage_charts import linkage_charts, write_charts
 
     place = _published(Home(home))
-    on = comparison_date or max(version.comparison_date for version in _versions(place))
+    on = comparison_date or _latest_date(place)
     written, png = write_charts(linkage_charts(place, on, child_id=child_id), out)
     for path in written:
         click.echo(str(path))
@@ -819,15 +800,41 @@ def restore(home: Path, file: Path, only_check: bool) -> None:  # noqa: FBT001
     click.echo(f"{home}: {found.files} files restored and verified, {_up_to(found)}")
 
 
-def _up_to(backup: Any) -> str:
-    return f"up to version {backup.version}" if backup.version else "nothing published"
+def _up_to(made: Backup) -> str:
+    return f"up to version {made.version}" if made.version else "nothing published"
 
 
-def _published(place: Any) -> Any:
+# -- what has been published -----------------------------------------------------------------------------------------------
+
+
+def _published(place: Home) -> Home:
+    """The home, in which something has been published by this schema."""
     if not place.ledgers.exists():
         raise UsageError(f"nothing has been published in {place.folder}: run a night first (kcb run)")
     _versions(place)  # refuses what another schema published
     return place
+
+
+def _versions(place: Home) -> list[Version]:
+    from kcb_pipeline.ledgers.previous import versions
+
+    return versions(place.ledgers, place.limits())
+
+
+def _known_version(place: Home, asked: int | None) -> int:
+    """The version asked for, else the latest."""
+    known = [entry.version for entry in _versions(place)]
+    number = known[-1] if asked is None else asked
+    if number not in known:
+        raise UsageError(f"no version {number}; there are {min(known)} to {max(known)}")
+    return number
+
+
+def _latest_date(place: Home) -> dt.date:
+    return max(entry.comparison_date for entry in _versions(place))
+
+
+# -- the process ---------------------------------------------------------------------------------------------------------
 
 
 def program() -> None:

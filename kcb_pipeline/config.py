@@ -1,7 +1,7 @@
 """The rules a county sets for itself, typed, with their national or provincial defaults and sources.
 
-They stand in `KCB_HOME/kcb.toml`; a county that writes nothing gets the defaults. Every field here but those of `[storage]` and
-`[orchestration]` is part of `rules_digest`, so a version says by which rules it was made.
+They stand in `KCB_HOME/kcb.toml`; a county that writes nothing gets the defaults. Every field here but those of `NOT_RULES` is part of
+`rules_digest`, so a version says by which rules it was made.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -178,18 +178,25 @@ class Gates(_Rules):
     quarantined_rows: Annotated[int, Field(ge=0)] = 20
     """so many rows pass whatever their share, unless they are more than half: three bad rows of fifty are no bad extract"""
     quarantined_share_by_source: dict[str, Share] = {}
+    """the same for a source by its name, instead of `quarantined_share`"""
     cell_issue_share: Share = 0.3
+    """of a source's landed rows, with a cell that broke a rule; warns"""
     files_broken_off: Annotated[int, Field(ge=0)] = 0
     """of a source: files that may end in the middle of a row, without a line end, as a copy does that was cut short"""
     volume_loss: Share = 0.2
-    """of a required source's landed rows, against the latest version"""
+    """of a required source's landed rows, against the version before"""
     volume_loss_optional: Share = 0.9
+    """the same of any other source that was sent, but for returned worklists"""
     match_rate_loss: Share = 0.05
+    """how much the share of children of school age with a student record may fall from one version to the next"""
     least_match_rate: Share = 0.5
+    """the share of children of school age with a student record below which the two registers may be of different counties"""
     review_share: Share = 0.1
+    """of the children of school age, with a pair in doubt; warns"""
     model_drift: Annotated[float, Field(gt=0)] = 0.5
-    """population stability index by which what a true pair looks like may move from one version to the next (0.25 is a large shift)"""
+    """population stability index by which what a true pair looks like may move from one version to the next (0.25 is a large shift); warns"""
     eligible_loss: Share = 0.1
+    """how many of the children of school age may be gone from one version to the next"""
     suspected_gain: Share = 0.05
     """of the eligible: how much the share of suspected and unenrolled children may rise from one version to the next"""
     small_number: Annotated[int, Field(ge=0)] = 20
@@ -208,6 +215,7 @@ class Storage(_Rules):
     spill_limit: Size = "100GB"
     """how much each connection may write there"""
     threads: Annotated[int, Field(ge=1, le=256)] = max(os.cpu_count() or 1, 1)
+    """for each connection"""
 
 
 class Retention(_Rules):
@@ -262,6 +270,10 @@ class Disclosure(_Rules):
     """lines of the bulletin (townships, and the whole) of which the children of analytics.duckdb may leave but a few; beyond it analysts keep the file before. Not set: only said"""
 
 
+NOT_RULES: Final = ("storage", "retention", "orchestration", "engine", "spark")
+"""What changes no result: where, when and how fast a night runs, and how long its files are kept."""
+
+
 class Config(_Rules):
     """All rules of a county."""
 
@@ -284,9 +296,8 @@ class Config(_Rules):
     spark: Spark = Spark()
 
     def digest(self, *others: str, without: frozenset[str] = frozenset()) -> str:
-        """sha-256 over every rule that can change a result (not over when, where and how fast it runs, nor what is kept), and over `others`."""
-        left_out = {"storage", "retention", "orchestration", "engine", "spark", *without}
-        digest = hashlib.sha256(self.model_dump_json(exclude=left_out).encode())
+        """sha-256 over every rule but `NOT_RULES` and the sections `without`, and over `others`."""
+        digest = hashlib.sha256(self.model_dump_json(exclude={*NOT_RULES, *without}).encode())
         for other in others:
             digest.update(b"\0" + other.encode())
         return digest.hexdigest()

@@ -16,6 +16,7 @@ from typing import BinaryIO, Final
 
 from kcb_pipeline.errors import KeyRefusedError, UsageError
 from kcb_pipeline.permissions import OTHERS
+from kcb_pipeline.whole import written_whole
 
 AGE: Final = ".age"
 SHORTEST_PASSWORD: Final = 12
@@ -43,7 +44,7 @@ class Recipients:
             except pyrage.RecipientError:
                 raise UsageError(f"{path.name}, line {number}: no public key of age (age1…)") from None
         if not found:
-            raise UsageError(f"{path.name}: nobody to encrypt for")
+            raise UsageError(f"{path.name}: nobody to encrypt for; a public key of age (age1…) is wanted on each line")
         return cls(found)
 
     def encrypt(self, content: bytes) -> bytes:
@@ -57,7 +58,7 @@ class Recipients:
         import pyrage
 
         with path.open("rb") as source:
-            _write_whole(out, lambda target: pyrage.encrypt_io(source, target, self._recipients))
+            _write_new(out, lambda target: pyrage.encrypt_io(source, target, self._recipients))
 
 
 class Password:
@@ -83,11 +84,11 @@ class Password:
 
     def decrypt_file(self, path: Path, out: Path) -> None:
         """An encrypted workbook as it was, whole or not at all. Raises what `decrypt` raises."""
-        plain = self.decrypt(path.read_bytes())
-        _write_whole(out, lambda target: target.write(plain))
+        plain = self.decrypt(path.read_bytes(), path.name)
+        _write_new(out, lambda target: target.write(plain))
 
-    def decrypt(self, content: bytes) -> bytes:
-        """The workbook. KeyRefusedError where the password is another."""
+    def decrypt(self, content: bytes, name: str = "the workbook") -> bytes:
+        """The workbook. KeyRefusedError where the password is another, UsageError where it is none that was encrypted; both say its name."""
         from msoffcrypto.exceptions import DecryptionError, FileFormatError, InvalidKeyError
         from msoffcrypto.format.ooxml import OOXMLFile
 
@@ -96,9 +97,9 @@ class Password:
             workbook.load_key(password=self._password, verify_password=True)
             workbook.decrypt(plain := io.BytesIO(), verify_integrity=True)
         except InvalidKeyError:
-            raise KeyRefusedError("the password does not open the workbook, or the workbook was changed") from None
+            raise KeyRefusedError(f"{name}: the password does not open it, or it was changed") from None
         except (DecryptionError, FileFormatError, OSError):
-            raise UsageError("no encrypted workbook") from None
+            raise UsageError(f"{name}: no encrypted workbook") from None
         return plain.getvalue()
 
 
@@ -142,7 +143,7 @@ class Key:
 
         with path.open("rb") as source:
             try:
-                _write_whole(out, lambda target: pyrage.decrypt_io(source, target, self._identities))
+                _write_new(out, lambda target: pyrage.decrypt_io(source, target, self._identities))
             except (pyrage.DecryptError, OSError) as error:
                 if isinstance(error, OSError) and error.errno is not None:  # the disk's fault and not the file's
                     raise
@@ -178,16 +179,8 @@ def write_secret(path: Path, content: bytes) -> None:
         file.write(content)
 
 
-def _write_whole(out: Path, write: Callable[[BinaryIO], object]) -> None:
+def _write_new(out: Path, write: Callable[[BinaryIO], object]) -> None:
     if out.exists():
-        raise UsageError(f"{out.name} is there already")
-    aside = out.with_name(f".{out.name}.next")
-    aside.unlink(missing_ok=True)
-    try:
-        with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as target:
-            write(target)
-            target.flush()
-            os.fsync(target.fileno())
-        aside.replace(out)
-    finally:
-        aside.unlink(missing_ok=True)
+        raise UsageError(f"{out.name} is there already: nothing is written over; name another folder")
+    with written_whole(out) as target:
+        write(target)

@@ -36,7 +36,7 @@ class GateError(KcbError):
 
 
 class StaleDraftError(KcbError):
-    """The version a draft was built on is no longer the one it must follow: the night has to be advanced again."""
+    """The version a draft was built on is no longer the one it must follow: the date has to be run again from its base."""
 
     exit_code = 5
 
@@ -69,6 +69,12 @@ class KeyRefusedError(KcbError):
     """A key or password that does not open what it was given for."""
 
     exit_code = 9
+
+
+class InternalError(KcbError):
+    """The program failed where it should not have: its kind and its place are all that is said of it (`kcb_pipeline.faults`)."""
+
+    exit_code = 70
 
 
 class MachineError(KcbError):

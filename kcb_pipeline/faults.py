@@ -19,14 +19,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
-from kcb_pipeline.errors import KcbError, MachineError
-
-
-class InternalError(KcbError):
-    """The program failed where it should not have."""
-
-    exit_code = 70
-
+from kcb_pipeline.errors import InternalError, KcbError, MachineError
 
 T = TypeVar("T")
 

@@ -75,7 +75,6 @@ class Night:
 
     home: Home
     comparison_date: dt.date
-    strict: bool = False
 
     @functools.cached_property
     def config(self) -> Config:
@@ -110,9 +109,7 @@ class Night:
 
     def find_delivery(self) -> Delivery:
         """What came for the date, and what reviewers decided before it: the working database begins anew."""
-        delivery = find_delivery(
-            self.home.extracts / str(self.comparison_date), self.comparison_date, strict=self.strict
-        )
+        delivery = find_delivery(self.home.extracts / str(self.comparison_date), self.comparison_date)
         refuse_without_room(delivery, work=self.home.work, ledgers=self.home.ledgers)
         answers = binding(read_answers(self.home.reviews), self.comparison_date)
         delivery = replace(delivery, decisions_digest=answers_digest(answers))

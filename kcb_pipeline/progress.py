@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
+
+from kcb_pipeline.whole import written_whole
 
 
 class Progress(Protocol):
@@ -105,10 +108,9 @@ def last_seconds(kept: Path) -> dict[str, float]:
 
 
 def keep_seconds(kept: Path, took: Mapping[str, float]) -> None:
-    """Keep how long the steps of a whole night took, for the next to go by."""
-    aside = kept.with_suffix(".next")
-    aside.write_text(json.dumps({step: round(seconds, 2) for step, seconds in took.items()}), encoding="utf-8")
-    aside.replace(kept)
+    """Keep how long the steps of a whole night took, for the next to go by; of nights that end at one moment, those of one."""
+    with suppress(FileExistsError, FileNotFoundError), written_whole(kept) as file:
+        file.write(json.dumps({step: round(seconds, 2) for step, seconds in took.items()}).encode())
 
 
 def told_time(seconds: float) -> str:

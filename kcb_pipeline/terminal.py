@@ -10,14 +10,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import IO, Any
 
+import duckdb
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from kcb_pipeline.engines.embedded import connect, rows
+from kcb_pipeline.engines.embedded import connect, rows, scalar
 from kcb_pipeline.gates import DISCLOSURE, GateResult, recorded
 from kcb_pipeline.home import Home
+from kcb_pipeline.ledgers.cases import OPEN_STATES
 from kcb_pipeline.log import is_json
 from kcb_pipeline.night import Night
 from kcb_pipeline.progress import TERMINAL, Forecast, told_time
@@ -168,55 +170,50 @@ def _beside_dagster() -> Iterator[Console]:
 def show_night(home: Home, night: Night, *, seconds: float) -> None:
     """What came of a night: who is where, the version, the gates, the files."""
     with connect(home.ledgers, home.limits(), read_only=True) as connection:
-        [version] = rows(
+        [(number, base, content, inputs, eligible)] = rows(
             connection,
-            "SELECT version, comparison_date, base_version, content_digest, inputs_digest, eligible FROM ledger_versions "
+            "SELECT version, base_version, content_digest, inputs_digest, eligible FROM ledger_versions "
             "WHERE comparison_date = ? ORDER BY version DESC LIMIT 1",
             [night.comparison_date],
         )
-        number = int(version[0])
-        counts = dict(
-            rows(connection, f"SELECT status, count(*) FROM school_age_children_as_of({number}) GROUP BY status")
-        )
-        before = {}
-        if version[2] is not None:
-            before = dict(
-                rows(
-                    connection, f"SELECT status, count(*) FROM school_age_children_as_of({version[2]}) GROUP BY status"
-                )
-            )
-        [(open_cases,)] = rows(
-            connection, f"SELECT count(*) FROM cases_as_of({number}) WHERE state NOT IN ('closed', 'closed_until')"
-        )
-        checks = rows(connection, f"SELECT severity, passed FROM check_results WHERE version = {number}")
-        accounts = rows(
+        counts = _statuses(connection, number)
+        before = {} if base is None else _statuses(connection, base)
+        open_cases = scalar(
             connection,
-            f"SELECT count(DISTINCT source), sum(read), sum(landed), sum(quarantined), sum(duplicate_rows) FROM row_accounts WHERE version = {number}",
-        )[0]
+            "SELECT count(*) FROM cases_as_of(?) WHERE list_contains(?, state)",
+            [number, list(OPEN_STATES)],
+        )
+        [(passed, asked)] = rows(
+            connection, "SELECT count(*) FILTER (WHERE passed), count(*) FROM check_results WHERE version = ?", [number]
+        )
+        [(sources, read, landed, quarantined, duplicate)] = rows(
+            connection,
+            "SELECT count(DISTINCT source), sum(read), sum(landed), sum(quarantined), sum(duplicate_rows) FROM row_accounts WHERE version = ?",
+            [number],
+        )
         quality = rows(
             connection,
             "SELECT links, false_links, false_links_low, false_links_high, missed, missed_low, missed_high, unblocked FROM linkage_quality "
-            f"WHERE version = {number} AND grouping = 'all'",
+            "WHERE version = ? AND grouping = 'all'",
+            [number],
         )
     heading = (f"\nNight of {night.comparison_date}", "bold")
     console.print(Text.assemble(heading, f"  version {number}  ({seconds:.1f} s)"))
     console.print(
-        f"  {accounts[0]} sources, {accounts[1]:,} rows read = {accounts[2]:,} landed + {accounts[3]:,} quarantined + {accounts[4]:,} duplicate"
+        f"  {sources} sources, {read:,} rows read = {landed:,} landed + {quarantined:,} quarantined + {duplicate:,} duplicate"
     )
-    console.print(_status_table(counts, before, int(version[5])))
-    passed = sum(ok for _, ok in checks)
-    warned = sum(not ok for _, ok in checks)
+    console.print(_status_table(counts, before, int(eligible)))
     for links, wrong, wrong_low, wrong_high, missed, missed_low, missed_high, unblocked in quality:
         console.print(
             f"  links    {links:,}; estimated wrong {wrong:.1f} ({wrong_low:.1f} to {wrong_high:.1f}), missed {missed:.1f}"
             f" ({missed_low:.1f} to {missed_high:.1f}), never compared {unblocked:.1f}"
         )
     console.print(
-        f"  gates    {passed} of {len(checks)} passed"
-        + (f", {warned} with a warning (kcb gates --date {night.comparison_date})" if warned else "")
+        f"  gates    {passed} of {asked} passed"
+        + (f", {asked - passed} with a warning (kcb gates --date {night.comparison_date})" if passed < asked else "")
     )
     console.print(f"  cases    {open_cases:,} open")
-    console.print(f"  version  {number}, content {version[3][:12]}…, extracts {version[4][:12]}…")
+    console.print(f"  version  {number}, content {content[:12]}…, extracts {inputs[:12]}…")
     console.print(f"  ledgers  {home.ledgers}")
     console.print(f"  analysts {home.analytics}")
     console.print(f"  folder   {home.version_folder(number)}")
@@ -228,6 +225,12 @@ def show_night(home: Home, night: Night, *, seconds: float) -> None:
             f"  report   could not be made ({night.workspace.files.name}/faults.txt says why): kcb report --version {number}"
         )
     console.print(f"  work     {night.workspace.database}")
+
+
+def _statuses(connection: duckdb.DuckDBPyConnection, version: int) -> dict[str, int]:
+    return dict(
+        rows(connection, "SELECT status, count(*) FROM school_age_children_as_of(?) GROUP BY status", [version])
+    )
 
 
 def _status_table(counts: dict[str, int], before: dict[str, int], eligible: int) -> Table:

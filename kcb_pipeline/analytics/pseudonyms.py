@@ -14,6 +14,7 @@ import secrets
 from pathlib import Path
 from typing import Final
 
+from kcb_pipeline.encryption import read_secret
 from kcb_pipeline.errors import UsageError
 
 KEY_VARIABLE: Final = "KCB_ANALYTICS_KEY"
@@ -37,9 +38,7 @@ def read_key(home: Path) -> bytes:
     path = key_file(home)
     if not path.exists():
         _make(path)
-    if path.stat().st_mode & 0o077:
-        raise UsageError(f"{path.name} can be read by others than its owner: chmod 600 it, or make a new one")
-    return _parsed(path.read_text(encoding="ascii", errors="replace"), path.name)
+    return _parsed(read_secret(path), path.name)
 
 
 def key_id(key: bytes) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 import duckdb
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from kcb_pipeline.analytics import pseudonyms
 from kcb_pipeline.analytics.arrivals import shown_from
@@ -27,12 +27,13 @@ from kcb_pipeline.analytics.tables import ABOUT, CHILDREN, INTERVAL, RISK, SEAL,
 from kcb_pipeline.analytics.views import comment, create_views
 from kcb_pipeline.config import Config
 from kcb_pipeline.engines.embedded import attach, connect, frame, rows
+from kcb_pipeline.errors import KcbError
 from kcb_pipeline.home import Home
 from kcb_pipeline.ledgers.previous import damage_told
+from kcb_pipeline.ledgers.publication import LOCK_NAME, LOCK_WAIT_SECONDS
 from kcb_pipeline.ledgers.schema import table
 from kcb_pipeline.status.reasons import OUT_OF_SCHOOL
-
-LOCK_WAIT_SECONDS = 3600
+from kcb_pipeline.whole import written_whole
 
 PRECISE_FROM: Final = 20
 """A rate of rounded counts is given from a denominator of so many times the smallest cell: below, it says little but how it was rounded."""
@@ -105,31 +106,31 @@ def _attach_placed(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
 def place(home: Home, path: Path) -> tuple[int, bool]:
     """Put a built file where analysts read it: the version that stands there then, and whether it is this one.
 
-    A file of a later version, which another night has put there meanwhile, stays; so does one that says the same, with its bytes.
+    A file of a later version, which another night has put there meanwhile, stays; so does one that says the same, with its bytes. KcbError
+    where a publication holds its lock for an hour.
     """
-    with FileLock(home.published / ".publishing.lock", timeout=LOCK_WAIT_SECONDS):
-        built = version_of(home, path)
-        standing = placed_version(home)
-        if standing is not None and standing > built and standing <= _latest(home):
-            return standing, False
-        if standing == built and says_the_same(path, home.analytics, home.limits()):
-            return built, True
-        aside = home.published / ".analytics.next.duckdb"
-        aside.unlink(missing_ok=True)  # of a run that was killed
-        with (
-            path.open("rb") as source,
-            os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as copy,
-        ):
-            shutil.copyfileobj(source, copy, 1 << 20)
-            copy.flush()
-            os.fsync(copy.fileno())
-        aside.replace(home.analytics)
-        descriptor = os.open(home.published, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    try:
+        with FileLock(home.published / LOCK_NAME, timeout=LOCK_WAIT_SECONDS):
+            return _place(home, path)
+    except Timeout:
+        raise KcbError("a publication has held its lock for an hour: look for a run that hangs") from None
+
+
+def _place(home: Home, path: Path) -> tuple[int, bool]:
+    built = version_of(home, path)
+    standing = placed_version(home)
+    if standing is not None and standing > built and standing <= _latest(home):
+        return standing, False
+    if standing == built and says_the_same(path, home.analytics, home.limits()):
         return built, True
+    with path.open("rb") as source, written_whole(home.analytics) as copy:
+        shutil.copyfileobj(source, copy, 1 << 20)
+    descriptor = os.open(home.published, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    return built, True
 
 
 def version_of(home: Home, path: Path) -> int:

@@ -141,7 +141,7 @@ def _let_go(instance: duckdb.DuckDBPyConnection) -> bool:
     return True
 
 
-DAMAGE: Final = (
+_DAMAGE: Final = (
     "Corrupt database file", "not a valid DuckDB database", "Failure while replaying WAL", "Failed to load metadata pointer",
     "SerializationException", "Serialization Error",
 )  # fmt: skip
@@ -151,7 +151,7 @@ DAMAGE: Final = (
 def is_damaged(error: duckdb.Error) -> bool:
     """Whether an error says that a database file is not as DuckDB wrote it."""
     return isinstance(error, duckdb.SerializationException | duckdb.InternalException) or any(
-        words in str(error) for words in DAMAGE
+        words in str(error) for words in _DAMAGE
     )
 
 
@@ -171,6 +171,13 @@ def scalar(connection: duckdb.DuckDBPyConnection, sql: str, parameters: object =
     """The one value of a query of one row and column."""
     [(value,)] = rows(connection, sql, parameters)
     return value
+
+
+def named_rows(connection: duckdb.DuckDBPyConnection, sql: str, parameters: object = None) -> list[dict[str, Any]]:
+    """All rows of a query, each as column → value."""
+    result = connection.execute(sql, parameters)
+    names = [column[0] for column in result.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
 def frame(connection: duckdb.DuckDBPyConnection, sql: str) -> pl.DataFrame:
@@ -219,10 +226,10 @@ def replace(connection: duckdb.DuckDBPyConnection, table: str, sql: str, paramet
 
 @contextmanager
 def built_on_the_right(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Have every join of the statements inside keep in memory the table it names second, not the one it is expected to be smaller.
+    """Have every join of the statements inside keep in memory the table it names second, not the one that DuckDB expects to be smaller.
 
-    DuckDB expects one row where a large table was joined (LEFT) to empty ones by a condition between these. Where a statement goes on to join it, all
-    its rows were kept, once for each join: of 9.4 million records beside what schools report 6 GB did not suffice.
+    It expects one row of a large table that was joined (LEFT) to empty ones by a condition between these, and so kept all its rows for every join
+    that followed: 6 GB did not suffice for 9.4 million records beside what schools report.
     """
     connection.execute("SET disabled_optimizers = 'build_side_probe_side'")
     try:

@@ -96,14 +96,3 @@ def steps_on(engine: Engine) -> Iterator[None]:
         yield
     finally:
         _ENGINE.reset(token)
-
-
-def description(package: str, step: str) -> str:
-    """The leading comment of a step."""
-    lines = statement(package, step).splitlines()
-    comment = []
-    for line in lines:
-        if not line.startswith("--"):
-            break
-        comment.append(line.removeprefix("--").strip())
-    return " ".join(comment)

@@ -28,6 +28,7 @@ from kcb_pipeline.extracts.delivery import (
     read_manifest,
     sha256_of,
 )
+from kcb_pipeline.whole import written_whole
 
 READING_SECONDS: Final = 25.0
 """How long one tick may read; what is left is read by the next (a sensor has a minute)."""
@@ -213,7 +214,5 @@ class Digests:
             return
         everything = {path: known for path, known in {**self._known, **self._used}.items() if Path(path).exists()}
         self._kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        aside = self._kept.with_suffix(".next")
-        with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-            json.dump(everything, file, sort_keys=True)
-        aside.replace(self._kept)
+        with written_whole(self._kept) as file:
+            file.write(json.dumps(everything, sort_keys=True).encode())

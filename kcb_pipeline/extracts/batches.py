@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 MALFORMED_ROW: Final = "malformed_row"
 """The rule a record breaks that cannot be read as cells at all (extracts.md, Cells and rows)."""
+TOO_LONG: Final = "too_long"
+"""The rule that a cell breaks which is longer than cells may be, and a line that is too long to keep."""
 
 
 @dataclass(frozen=True, slots=True)

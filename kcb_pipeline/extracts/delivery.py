@@ -126,30 +126,7 @@ def find_delivery(
         raise ContractError(
             file=f"{folder.name}/", expected="a folder of the extracts folder", found="a link out of it"
         )
-    by_name = {name: source for source in sources().values() for name in (source.name, source.chinese)}
-    found: dict[str, list[tuple[str, list[Path]]]] = {}
-    strays: list[str] = []
-    for entry in sorted(folder.iterdir(), key=os.fsencode):
-        if is_hidden(entry.name) or entry.name.endswith(DIGEST_SUFFIX) or entry.name == MANIFEST:
-            continue
-        if entry.is_dir() or _extension(entry.name):  # by another name it could be a source
-            _refuse_unless_written(entry, folder)
-        stem = entry.name if entry.is_dir() else entry.name.removesuffix(_extension(entry.name) or "")
-        source = by_name.get(stem)
-        if source is None or (not entry.is_dir() and not _extension(entry.name)):
-            strays.append(os.fsencode(entry.name).decode(errors="replace") + ("/" if entry.is_dir() else ""))
-            continue
-        if entry.is_dir():
-            files, others = _files_in(entry)
-            strays += [f"{entry.name}/{other}" for other in others]
-        else:
-            files = [entry]
-        if files:
-            found.setdefault(source.name, []).append((entry.name, files))
-        else:
-            raise ContractError(
-                file=f"{entry.name}/", source=source.name, expected="at least one extract file", found="none"
-            )
+    found, strays = _entries_of(folder)
     listed = read_manifest(folder)
     _refuse_unsent(folder, listed)
     _refuse_twice_and_missing(found, strays, comparison_date)
@@ -173,6 +150,38 @@ def find_delivery(
         name: tuple(file for file in extract_files if file.source.name == name) for name in sources() if name in found
     }
     return Delivery(comparison_date, files_of, tuple(strays))
+
+
+_Entries = dict[str, list[tuple[str, list[Path]]]]
+"""Source → the entries of the folder that bear its name, a file or a folder of files each."""
+
+
+def _entries_of(folder: Path) -> tuple[_Entries, list[str]]:
+    """What of a date's folder bears a source's name, and what else is there."""
+    by_name = {name: source for source in sources().values() for name in (source.name, source.chinese)}
+    found: _Entries = {}
+    strays: list[str] = []
+    for entry in sorted(folder.iterdir(), key=os.fsencode):
+        if is_hidden(entry.name) or entry.name.endswith(DIGEST_SUFFIX) or entry.name == MANIFEST:
+            continue
+        if entry.is_dir() or _extension(entry.name):  # by another name it could be a source
+            _refuse_unless_written(entry, folder)
+        stem = entry.name if entry.is_dir() else entry.name.removesuffix(_extension(entry.name) or "")
+        source = by_name.get(stem)
+        if source is None or (not entry.is_dir() and not _extension(entry.name)):
+            strays.append(os.fsencode(entry.name).decode(errors="replace") + ("/" if entry.is_dir() else ""))
+            continue
+        if entry.is_dir():
+            files, others = _files_in(entry)
+            strays += [f"{entry.name}/{other}" for other in others]
+        else:
+            files = [entry]
+        if not files:
+            raise ContractError(
+                file=f"{entry.name}/", source=source.name, expected="at least one extract file", found="none"
+            )
+        found.setdefault(source.name, []).append((entry.name, files))
+    return found, strays
 
 
 def keep_delivery(connection: duckdb.DuckDBPyConnection, delivery: Delivery) -> None:
@@ -211,9 +220,7 @@ def kept_delivery(connection: duckdb.DuckDBPyConnection, folder: Path, compariso
     return Delivery(comparison_date, {name: tuple(found) for name, found in files.items()}, ())
 
 
-def _refuse_twice_and_missing(
-    found: dict[str, list[tuple[str, list[Path]]]], strays: list[str], comparison_date: dt.date
-) -> None:
+def _refuse_twice_and_missing(found: _Entries, strays: list[str], comparison_date: dt.date) -> None:
     for name, entries in found.items():
         if len(entries) > 1:
             names = " and ".join(entry for entry, _ in entries)

@@ -11,6 +11,8 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 from xml.etree import ElementTree as ET
 
+from kcb_pipeline.extracts.packed import column_number
+
 NOT_WORKED_OUT: Final = "#N/A"
 """What stands for a formula without a stored value: no value is available."""
 
@@ -91,7 +93,7 @@ def _cells_in(packed: zipfile.ZipFile, part: str) -> Iterator[ErrorCell]:
                     row, column = int(element.get("r", row + 2)) - 1, -1
                 elif kind == "c":
                     place = _REFERENCE.fullmatch(element.get("r", ""))
-                    column = _column(place[1]) if place else column + 1
+                    column = column_number(place[1].encode()) - 1 if place else column + 1
                     row = int(place[2]) - 1 if place else row
             elif kind == "c":
                 text = _error_in(element)
@@ -113,10 +115,3 @@ def _error_in(cell: ET.Element) -> str | None:
 
 def _kind(element: ET.Element) -> str:
     return element.tag.rpartition("}")[2]
-
-
-def _column(letters: str) -> int:
-    number = 0
-    for letter in letters:
-        number = number * 26 + ord(letter) - 64
-    return number - 1

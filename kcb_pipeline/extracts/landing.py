@@ -14,22 +14,24 @@ import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import duckdb
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
+from xlsxwriter.utility import xl_col_to_name
 
 from kcb_pipeline import __version__
 from kcb_pipeline.engines.embedded import insert, scalar
 from kcb_pipeline.engines.embedded import rows as query
 from kcb_pipeline.engines.workspace import ParquetTable, Workspace
 from kcb_pipeline.errors import ContractError
-from kcb_pipeline.extracts.batches import MALFORMED_ROW, Reader
+from kcb_pipeline.extracts.batches import MALFORMED_ROW, TOO_LONG, Reader
 from kcb_pipeline.extracts.catalogue import Source
 from kcb_pipeline.extracts.cells import arrow_type
 from kcb_pipeline.extracts.delivery import Delivery, ExtractFile, find_columns
-from kcb_pipeline.extracts.rows import TOO_LONG, LandedRows, Rules
+from kcb_pipeline.extracts.rows import LandedRows, Rules
 from kcb_pipeline.progress import SILENT, Progress
 from kcb_pipeline.threads import pipelined
 
@@ -143,7 +145,7 @@ class _Lander:
     def __init__(self, source: Source, comparison_date: dt.date) -> None:
         self._source = source
         self._rules = Rules(source, comparison_date)
-        self._files: list[list[object]] = []
+        self._files: list[dict[str, Any]] = []
         self._quarantined: list[tuple[int, str | None, str]] = []
         self._issues: list[pl.DataFrame] = []
         self._form_rows: list[tuple[str, int, int]] = []
@@ -198,57 +200,43 @@ class _Lander:
         """Note that all stretches of a file have been."""
         file, first = whole.file, self.rows - self._file_rows + 1
         ends_open = whole.reader.ends_open
-        self._files.append([
-            self._source.name, file.shown, whole.reader.form, file.sha256, first,
-            self._file_rows, self._file_kept, self._file_rows - self._file_kept, list(whole.unknown),
-            ends_open, ends_open and self._ends_malformed,
-        ])  # fmt: skip
+        self._files.append({
+            "source": self._source.name, "file": file.shown, "form": whole.reader.form, "sha256": file.sha256, "first_row": first,
+            "read": self._file_rows, "landed": self._file_kept, "quarantined": self._file_rows - self._file_kept, "duplicate_rows": 0,
+            "unanswered": 0, "unknown_columns": list(whole.unknown), "ends_open": ends_open, "breaks_off": ends_open and self._ends_malformed,
+        })  # fmt: skip
         if self._source.form is not None:
             self._form_rows += [
                 (file.shown, row, whole.reader.line(row - first + 1)) for row in range(first, self.rows + 1)
             ]
-            self._form_columns += [(file.shown, name, column_letter(place)) for name, place in whole.positions.items()]
+            self._form_columns += [(file.shown, name, xl_col_to_name(place)) for name, place in whole.positions.items()]
         self._bytes_done += file.size
         self._begin_file()
 
     def write_account(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Write the account of each file, the quarantined rows and the cell issues."""
-        for entry in self._files:
-            connection.execute("INSERT INTO landed.files VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?, ?)", entry)
+        if self._files:
+            of_files = pl.DataFrame(self._files, schema_overrides={"unknown_columns": pl.List(pl.String)})
+            insert(connection, "landed.files", of_files)
         schema = {"row": pl.Int64, "column": pl.String, "rule": pl.String}
         quarantined = pl.DataFrame(self._quarantined, schema=schema, orient="row")
         issues = pl.concat([pl.DataFrame(schema=schema), *self._issues])
         for table, notes in (("quarantined_rows", quarantined), ("cell_issues", issues)):
             ordered = self._with_files(notes.sort("row", "column", "rule"))
             insert(connection, f"landed.{table}", ordered.with_columns(pl.lit(self._source.name).alias("source")))
-        for table, entries, last in (
-            ("form_rows", self._form_rows, "line"),
-            ("form_columns", self._form_columns, "letter"),
+        for table, names, entries in (
+            ("form_rows", ["file", "row", "line"], self._form_rows),
+            ("form_columns", ["file", "column", "letter"], self._form_columns),
         ):
-            names = ["file", "row" if last == "line" else "column", last]
             if entries:
                 data = pl.DataFrame(entries, schema=names, orient="row").sort(names)
                 insert(connection, f"landed.{table}", data.with_columns(pl.lit(self._source.name).alias("source")))
 
     def _with_files(self, notes: pl.DataFrame) -> pl.DataFrame:
         """Notes on rows, in their order, each with the file that the row stands in."""
-        with_rows = [(first, file) for _, file, _, _, first, read, *_ in self._files if read]
+        with_rows = [(entry["first_row"], entry["file"]) for entry in self._files if entry["read"]]
         files = pl.DataFrame(with_rows, schema={"first": pl.Int64, "file": pl.String}, orient="row").set_sorted("first")
         return notes.join_asof(files, left_on="row", right_on="first", strategy="backward").drop("first")
-
-
-def column_letter(place: int) -> str:
-    """What a spreadsheet calls the column at a position from 0.
-
-    >>> column_letter(0), column_letter(25), column_letter(26), column_letter(702)
-    ('A', 'Z', 'AA', 'AAA')
-    """
-    letters = ""
-    place += 1
-    while place:
-        place, letter = divmod(place - 1, 26)
-        letters = chr(ord("A") + letter) + letters
-    return letters
 
 
 def _find_duplicate_rows(connection: duckdb.DuckDBPyConnection, source: Source) -> bool:

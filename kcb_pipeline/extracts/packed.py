@@ -150,7 +150,7 @@ class _Part:
         if marks:
             references = _REFERENCE.findall(data)
             self._references += len(references)
-            self._columns = max([self._columns, *map(_column, {letters for letters, _ in references})])
+            self._columns = max([self._columns, *map(column_number, {letters for letters, _ in references})])
             self._rows = max([self._rows, *(int(row) for _, row in references), *map(int, _ROW.findall(data))])
             self.is_hidden |= _ESCAPED.search(data) is not None
         place = 0
@@ -166,7 +166,8 @@ class _Part:
         self._item_bytes = 0
 
 
-def _column(letters: bytes) -> int:
+def column_number(letters: bytes) -> int:
+    """The place from 1 of a column that a workbook calls so, however many letters it writes."""
     number = 0
     for letter in letters.upper():
         number = number * 26 + letter - 64

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 from numpy.typing import NDArray
 
-from kcb_pipeline.extracts.batches import MALFORMED_ROW, RawBatch
+from kcb_pipeline.extracts.batches import MALFORMED_ROW, TOO_LONG, RawBatch
 from kcb_pipeline.extracts.catalogue import MISSING
 from kcb_pipeline.extracts.cells import suspicious
 from kcb_pipeline.extracts.encodings import Text, utf8
@@ -70,7 +70,7 @@ class TooManyRefusedError(Exception):
 
 
 _UNDECODABLE = b"\x00"
-TOO_LONG = b"\x00\x00"
+STEPPED_OVER = b"\x00\x00"
 """What stands in a block for a line that cannot be decoded, and for one too long to keep."""
 
 
@@ -276,7 +276,7 @@ class Parser:
 _PARSED_AT_ONCE: Final = 1 << 20
 """Bytes that the parser cuts at a time: what stays in a core's own cache is read half as fast again."""
 _GOOD, _PART_OF_RECORD, _BLANK, _MALFORMED, _OVERLONG = range(5)
-_RULES = {_MALFORMED: MALFORMED_ROW, _OVERLONG: "too_long"}
+_RULES = {_MALFORMED: MALFORMED_ROW, _OVERLONG: TOO_LONG}
 
 
 class _Lines:
@@ -322,7 +322,7 @@ class _Lines:
         rule[self.starts == self.ends] = _BLANK
         if b"\x00" in self._data:
             for line in np.unique(self._line_of(np.flatnonzero(self._bytes == 0))):
-                rule[line] = _OVERLONG if self.text(line, line + 1) == TOO_LONG else _MALFORMED
+                rule[line] = _OVERLONG if self.text(line, line + 1) == STEPPED_OVER else _MALFORMED
         if self.longest > LONGEST_LINE:
             rule[self.ends - self.starts > LONGEST_LINE] = _OVERLONG
         return rule

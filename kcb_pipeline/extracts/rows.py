@@ -1,6 +1,6 @@
 """What is made of a stretch of rows: the values of cells, the rules that cells and rows break, which rows stay, and what each row looks like.
 
-It keeps nothing of one stretch for the next, so that stretches are worked on side by side. Rows are counted within the stretch.
+Nothing that is said of one stretch depends on another, so that stretches are worked on side by side. Rows are counted within the stretch.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from kcb_pipeline.extracts.batches import RawBatch, Stretch
+from kcb_pipeline.extracts.batches import TOO_LONG, RawBatch, Stretch
 from kcb_pipeline.extracts.catalogue import MISSING, Source
 from kcb_pipeline.extracts.cells import BAD_CHECK_DIGIT, ColumnReader, arrow_type
 from kcb_pipeline.identity import id_number
@@ -27,7 +27,6 @@ ID_SEX_MISMATCH = "id_sex_mismatch"
 NAME_MISSING = "name_missing"
 UNIDENTIFIABLE = "unidentifiable"
 REQUIRED_CELL_MISSING = "required_cell_missing"
-TOO_LONG = "too_long"
 
 CITIZEN_CARD = "1"
 """身份证件类型 1, 居民身份证: only its numbers have a check digit to be wrong."""
@@ -50,7 +49,7 @@ class LandedRows:
 
 
 class Rules:
-    """What is made of a stretch of a source: values of cells, and which rows stay. It keeps nothing of one stretch for the next."""
+    """The rules of one source, held to one stretch after the other. From stretch to stretch it remembers what distinct cells mean, and nothing else."""
 
     def __init__(self, source: Source, comparison_date: dt.date) -> None:
         self._source = source

@@ -24,7 +24,16 @@ from kcb_pipeline.extracts import records
 from kcb_pipeline.extracts.batches import RawBatch, Stretch
 from kcb_pipeline.extracts.catalogue import Source, header_key
 from kcb_pipeline.extracts.encodings import Text
-from kcb_pipeline.extracts.records import LONGEST_LINE, TOO_LONG, Cutter, Dialect, Parser, Piece, TooManyRefusedError
+from kcb_pipeline.extracts.file_kinds import kind_of
+from kcb_pipeline.extracts.records import (
+    LONGEST_LINE,
+    STEPPED_OVER,
+    Cutter,
+    Dialect,
+    Parser,
+    Piece,
+    TooManyRefusedError,
+)
 
 BLOCK_BYTES: Final = 1 << 24
 MOST_EXPANSION: Final = 200
@@ -135,7 +144,7 @@ class TextFile:
             raise self._error("a header line and data rows", "an empty file")
         if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
             raise self._error("UTF-8 or GB18030", "UTF-16")
-        other = next((kind for begins, kind in _OTHER_KINDS.items() if start.startswith(begins)), None)
+        other = kind_of(start)
         if other is not None or b"\x00" in start.split(b"\n", 1)[0]:
             raise self._error("UTF-8 or GB18030", other or _what_has_nul(start, source))
         mark = b"\xef\xbb\xbf" if start.startswith(b"\xef\xbb\xbf") else b""
@@ -208,15 +217,6 @@ class TextFile:
         return b"".join(telling)
 
 
-_OTHER_KINDS: Final = {
-    b"PK\x03\x04": "a workbook, or another packed file: one of Excel is to be called .xlsx",
-    b"\xd0\xcf\x11\xe0": "a file of old Office (.xls): it is to be saved as .xlsx",
-    b"\x1f\x8b": "a file packed with gzip: it is to be called .csv.gz",
-    b"PAR1\x15": "a Parquet file: it is to be called .parquet",
-}
-"""What begins like no text, and what it is."""
-
-
 def _what_has_nul(start: bytes, source: Source) -> str:
     """UTF-16 without a mark where a header is found by reading it as such; else no text at all."""
     for encoding in ("utf-16-le", "utf-16-be"):
@@ -260,7 +260,7 @@ class _Unpacking(gzip.GzipFile):
 
 def _whole_lines(stream: BinaryIO, size: int) -> Iterator[bytearray]:
     """Blocks that end with a line end, but for the last of a stream that does not; a line too long to keep is stepped over and stands there
-    as `TOO_LONG`."""
+    as `STEPPED_OVER`."""
     rest = b""
     skipping = False
     while True:
@@ -276,7 +276,7 @@ def _whole_lines(stream: BinaryIO, size: int) -> Iterator[bytearray]:
             if end < 0:
                 rest = b""
                 continue
-            block[:end], skipping = TOO_LONG, False
+            block[:end], skipping = STEPPED_OVER, False
         cut = block.rfind(b"\n") + 1
         rest = bytes(block[cut:])
         del block[cut:]
@@ -285,6 +285,6 @@ def _whole_lines(stream: BinaryIO, size: int) -> Iterator[bytearray]:
         if block:
             yield block
     if skipping:
-        yield bytearray(TOO_LONG)
+        yield bytearray(STEPPED_OVER)
     elif rest:
         yield bytearray(rest)

@@ -23,6 +23,7 @@ from kcb_pipeline.errors import ContractError
 from kcb_pipeline.extracts.batches import MALFORMED_ROW, RawBatch, Stretch
 from kcb_pipeline.extracts.catalogue import Source, header_key
 from kcb_pipeline.extracts.error_cells import error_cells
+from kcb_pipeline.extracts.file_kinds import OLD_OFFICE, ZIP, kind_of
 from kcb_pipeline.extracts.packed import refuse_packed_bomb
 
 HEADER_WITHIN: Final = 10
@@ -115,7 +116,6 @@ class Workbook:
 _UNREADABLE: Final = (OSError, ValueError, IndexError, KeyError, OverflowError, NotImplementedError)
 """What reading a file that is no workbook raises, beside what its readers call damaged."""
 
-_OLD_OFFICE: Final = b"\xd0\xcf\x11\xe0"
 _ENCRYPTED: Final = "EncryptedPackage".encode("utf-16-le")
 """The stream in which Office keeps a workbook that has a password (MS-OFFCRYPTO 2.3.4.4)."""
 
@@ -123,21 +123,13 @@ _ENCRYPTED: Final = "EncryptedPackage".encode("utf-16-le")
 def _what_it_is(path: Path) -> str | None:
     """What a file that is no ZIP is instead, where it can be told; None where it may be a workbook that was damaged."""
     data = path.read_bytes()
-    if data.startswith(_OLD_OFFICE):
-        if _ENCRYPTED in data:
-            return "a workbook with a password: kcb decrypt --password-file opens it, or it is to be saved without one"
-        return "a file of old Office (.xls): it is to be saved as .xlsx"
-    if data.startswith(b"PAR1"):
-        return "a Parquet file: it is to be called .parquet"
-    if data.startswith(b"\x1f\x8b"):
-        return "a file packed with gzip"
-    if not data.startswith(b"PK"):
-        return (
-            "a file that is no workbook, whatever its name says"
-            if b"\x00" in data
-            else "a file of text: it is to be called .csv"
-        )
-    return None
+    if data.startswith(OLD_OFFICE) and _ENCRYPTED in data:
+        return "a workbook with a password: kcb decrypt --password-file opens it, or it is to be saved without one"
+    if data.startswith(ZIP):
+        return None
+    if b"\x00" in data:
+        return kind_of(data) or "a file that is no workbook, whatever its name says"
+    return kind_of(data) or "a file of text: it is to be called .csv"
 
 
 def _put(rows: list[list[Any]], row: int, column: int, text: str) -> None:

@@ -10,10 +10,10 @@ import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from kcb_pipeline.config import Orchestration
-from kcb_pipeline.errors import KcbError
+from kcb_pipeline.errors import InternalError, KcbError
 from kcb_pipeline.extracts.arrival import Digests, Look, Seen, look_for_arrivals
 from kcb_pipeline.extracts.delivery import Delivery
-from kcb_pipeline.faults import InternalError, quoting_nothing
+from kcb_pipeline.faults import quoting_nothing
 from kcb_pipeline.home import Home
 from kcb_pipeline.ledgers.due import CLOCK
 from kcb_pipeline.ledgers.previous import standing, versions

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from kcb_pipeline import errors, faults
+from kcb_pipeline import errors
 from kcb_pipeline.claim import claimed
 from kcb_pipeline.errors import KcbError, UsageError
 from kcb_pipeline.gates import STANDS_AT
@@ -25,13 +25,10 @@ STATE_VARIABLE = "KCB_DAGSTER_STATE"
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a run ended: its id, and what stopped it, if anything did."""
+    """What stopped a run, if anything did: an error, or gates that did not pass."""
 
-    run_id: str
-    succeeded: bool
     error: KcbError | None
     failed_gates: bool
-    seconds: float
 
 
 def instance_of(home: Home) -> dg.DagsterInstance:
@@ -58,9 +55,7 @@ def configuration_folder() -> Path:
 
 def stages() -> list[str]:
     """The stages of a night, in an order in which they can run."""
-    from kcb_pipeline.orchestration import definitions  # loads the asset modules, which fill the order
-
-    assert definitions.NIGHT
+    from kcb_pipeline.orchestration import definitions  # noqa: F401  # with it the asset modules, which fill the order
     from kcb_pipeline.orchestration.stage import ORDER
 
     return list(ORDER)
@@ -131,10 +126,8 @@ def run_night(home: Home, comparison_date: dt.date, *, start: str | None = None)
                 raise_on_error=False,
                 run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             )
-        run = instance.get_run_stats(result.run_id)
-        seconds = (run.end_time or 0) - (run.start_time or 0)
         error = None if result.success else _what_stopped(result)
-    return Outcome(result.run_id, result.success, error, error is None and not result.success, seconds)
+    return Outcome(error, failed_gates=error is None and not result.success)
 
 
 def _what_stopped(result: dg.ExecuteInProcessResult) -> KcbError | None:
@@ -147,9 +140,7 @@ def _what_stopped(result: dg.ExecuteInProcessResult) -> KcbError | None:
             found = found.cause
         if found is None or found.cls_name == "DagsterAssetCheckFailedError":
             return None
-        kinds = {
-            kind.__name__: kind for kind in (*vars(errors).values(), faults.InternalError) if isinstance(kind, type)
-        }
+        kinds = {kind.__name__: kind for kind in vars(errors).values() if isinstance(kind, type)}
         kind = kinds.get(found.cls_name or "", KcbError)
         message = found.message.strip().removeprefix(f"{kind.__module__}.").removeprefix(f"{kind.__name__}: ")
         raised: KcbError = KcbError.__new__(kind)

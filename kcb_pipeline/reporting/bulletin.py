@@ -40,8 +40,8 @@ ORDER BY 1, 2
 """
 _CASES = """
 WITH moved AS (
-    SELECT e.case_id, bool_or(coalesce(e.from_state, 'closed') IN ('closed', 'closed_until') AND e.to_state IN ({open_states})) AS opened,
-           bool_or(e.from_state IN ({open_states}) AND e.to_state IN ('closed', 'closed_until')) AS closed
+    SELECT e.case_id, bool_or((e.from_state IS NULL OR e.from_state NOT IN ({open_states})) AND e.to_state IN ({open_states})) AS opened,
+           bool_or(e.from_state IN ({open_states}) AND e.to_state NOT IN ({open_states})) AS closed
     FROM case_events_as_of({version}) e JOIN ledger_versions v ON v.version = e.version
     WHERE v.comparison_date BETWEEN $first AND $day GROUP BY e.case_id
 )

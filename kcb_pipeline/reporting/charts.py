@@ -66,30 +66,23 @@ def weight_distribution(panels: Sequence[Panel], marks: Sequence[Mark]) -> str:
     for number, panel in enumerate(panels):
         out += _histogram(panel, top + number * (height + gap), height, x, (low, high), left, right)
     for place, mark in enumerate(sorted(marks, key=lambda one: one.weight)):
-        out.append(
-            line(
-                x(mark.weight),
-                top - 14 - 13 * (place % 2),
-                x(mark.weight),
-                bottom,
-                mark.colour,
-                width=1.5,
-                dashes="5 3",
-            )
-        )
-        is_crowded = place + 1 < len(marks) or x(mark.weight) > right - 160
+        at, above = x(mark.weight), 13 * (place % 2)
+        is_crowded = place + 1 < len(marks) or at > right - 160
         side: svg.Anchor = "end" if is_crowded else "start"
-        out.append(text(x(mark.weight) + (4 if side == "start" else -4), top - 8 - 13 * (place % 2), mark.words, size=11.5, fill=mark.colour, anchor=side, bold=True))  # fmt: skip
-    out.append(
-        text((left + right) / 2, bottom + 38, "匹配权重（log₂） match weight", size=12, fill=QUIET, anchor="middle")
-    )
-    return picture(
-        _WIDTH,
-        bottom + 56,
-        "匹配权重分布",
-        "Match weights of the pairs that were decided on; heights on a scale of powers of ten",
-        out,
-    )
+        beside = at - 4 if is_crowded else at + 4
+        out.append(line(at, top - 14 - above, at, bottom, mark.colour, width=1.5, dashes="5 3"))
+        out.append(text(beside, top - 8 - above, mark.words, size=11.5, fill=mark.colour, anchor=side, bold=True))
+    out.append(_below((left + right) / 2, bottom, _MATCH_WEIGHT))
+    english = "Match weights of the pairs that were decided on; heights on a scale of powers of ten"
+    return picture(_WIDTH, bottom + 56, "匹配权重分布", english, out)
+
+
+_MATCH_WEIGHT: Final = "匹配权重（log₂） match weight"
+
+
+def _below(middle: float, bottom: float, words: str) -> str:
+    """What an axis measures, below its numbers."""
+    return text(middle, bottom + 38, words, size=12, fill=QUIET, anchor="middle")
 
 
 def _histogram(
@@ -161,18 +154,13 @@ def levels_chart(levels: Sequence[Level]) -> str:
 
     centre = (middle + right) / 2 + 6
     scale = (right - centre - 34) / max(widest, 1.0)
-    out = [
-        svg.key(
-            _LEFT,
-            _TOP + 8,
-            [
-                (DEEP, "m：同一人中的比例"),
-                (AMBER, "u：不同人中的比例"),
-                (BLUE, "权重：支持同一人"),
-                (RED, "权重：反对"),
-            ],
-        )
+    meanings = [
+        (DEEP, "m：同一人中的比例"),
+        (AMBER, "u：不同人中的比例"),
+        (BLUE, "权重：支持同一人"),
+        (RED, "权重：反对"),
     ]
+    out = [svg.key(_LEFT, _TOP + 8, meanings)]
     y = _TOP + 54
     out.append(text(left, y - 16, "概率（对数刻度） probability", size=11.5, fill=QUIET))
     out.append(text(centre, y - 16, "权重 log₂(m/u)", size=11.5, fill=QUIET, anchor="middle"))
@@ -195,13 +183,8 @@ def levels_chart(levels: Sequence[Level]) -> str:
             out.append(text(at(10.0**power), y + 16, "10", size=10.5, fill=QUIET, anchor="end"))
             out.append(text(at(10.0**power) + 1, y + 12, f"{power}", size=8, fill=QUIET))
     out.append(line(centre, start, centre, y, QUIET))
-    return picture(
-        _WIDTH,
-        y + 34,
-        "各级别的 m、u 与权重",
-        "m: how often a level occurs among records of one person; u: among strangers",
-        [*out, *body],
-    )
+    english = "m: how often a level occurs among records of one person; u: among strangers"
+    return picture(_WIDTH, y + 34, "各级别的 m、u 与权重", english, [*out, *body])
 
 
 def _level_row(level: Level, y: float, at: Scale, centre: float, scale: float) -> list[str]:
@@ -255,31 +238,15 @@ def waterfall(steps: Sequence[Step], *, decision: str, probability: float, thres
     for number, step in enumerate(steps):
         y, begin, end = top + number * row, reached[number], reached[number + 1]
         colour = GREY if number == 0 else BLUE if step.weight >= 0 else RED
-        out += _fall(
-            step.words,
-            step.level,
-            y,
-            row,
-            x(begin),
-            x(end),
-            colour,
-            f"{step.weight:+.1f}" if abs(step.weight) >= 0.05 else "0",
-        )
+        value = f"{step.weight:+.1f}" if abs(step.weight) >= 0.05 else "0"
+        out += _fall(step.words, step.level, y, row, x(begin), x(end), colour, value)
         out.append(line(x(end), y + row - 7, x(end), y + row + 7, QUIET))
     y = top + len(steps) * row
-    out += _fall(
-        "合计", f"{decision}，概率 {_probability(probability)}", y, row, x(0.0), x(total), DEEP, f"{total:.1f}"
-    )
-    out.append(
-        text((left + right) / 2, bottom + 38, "匹配权重（log₂） match weight", size=12, fill=QUIET, anchor="middle")
-    )
-    return picture(
-        _WIDTH,
-        bottom + 56,
-        "一对记录的权重构成",
-        "Waterfall of one pair: the prior, what each comparison adds or takes away, and the sum",
-        out,
-    )
+    decided = f"{decision}，概率 {_probability(probability)}"
+    out += _fall("合计", decided, y, row, x(0.0), x(total), DEEP, f"{total:.1f}")
+    out.append(_below((left + right) / 2, bottom, _MATCH_WEIGHT))
+    english = "Waterfall of one pair: the prior, what each comparison adds or takes away, and the sum"
+    return picture(_WIDTH, bottom + 56, "一对记录的权重构成", english, out)
 
 
 def _fall(words: str, level: str, y: float, row: float, begin: float, end: float, colour: str, value: str) -> list[str]:
@@ -328,45 +295,20 @@ def blocking_gains(rules: Sequence[Rule]) -> str:
         out.append(text(at, bottom + 16, f"{tick:,.0f}", size=10.5, fill=QUIET, anchor="middle"))
     for number, rule in enumerate(rules):
         y = top + number * row
-        out.append(text(left - 10, y + row / 2 + 4, rule.words, size=12, anchor="end"))
-        out.append(
-            rect(left, y + 4, rule.pairs / most * (right - left), row - 8, GREY, tip=f"{rule.pairs:,}", corner=2)
-        )
-        out.append(
-            rect(
-                left, y + 4, rule.new_pairs / most * (right - left), row - 8, DEEP, tip=f"{rule.new_pairs:,}", corner=2
-            )
-        )
+        baseline = y + row / 2 + 4
+        out.append(text(left - 10, baseline, rule.words, size=12, anchor="end"))
+        for count, colour in ((rule.pairs, GREY), (rule.new_pairs, DEEP)):
+            out.append(rect(left, y + 4, count / most * (right - left), row - 8, colour, tip=f"{count:,}", corner=2))
         words = f"{rule.pairs:,} · +{rule.new_pairs:,}"
-        out.append(text(left + rule.pairs / most * (right - left) + 8, y + row / 2 + 4, words, size=11, fill=QUIET))
+        out.append(text(left + rule.pairs / most * (right - left) + 8, baseline, words, size=11, fill=QUIET))
         if rule.capped:
-            out.append(
-                text(
-                    _WIDTH - _RIGHT,
-                    y + row / 2 + 4,
-                    f"另有 {rule.capped:,} 对过大未比",
-                    size=11,
-                    fill=RED,
-                    anchor="end",
-                )
-            )
+            words = f"分块过大未比 {rule.capped:,} 对"
+            out.append(text(_WIDTH - _RIGHT, baseline, words, size=11, fill=RED, anchor="end"))
     total = sum(rule.new_pairs for rule in rules)
-    out.append(
-        text(
-            _LEFT,
-            bottom + 42,
-            f"合计比较 {total:,} 对 pairs compared in all (what keys settled is not among them)",
-            size=12,
-            fill=QUIET,
-        )
-    )
-    return picture(
-        _WIDTH,
-        bottom + 62,
-        "分块规则的收益",
-        "Blocking: pairs of each rule, and what it adds to the rules above it",
-        out,
-    )
+    words = f"合计比较 {total:,} 对 pairs compared in all (what keys settled is not among them)"
+    out.append(text(_LEFT, bottom + 42, words, size=12, fill=QUIET))
+    english = "Blocking: pairs of each rule, and what it adds to the rules above it"
+    return picture(_WIDTH, bottom + 62, "分块规则的收益", english, out)
 
 
 # -- unlinkables -------------------------------------------------------------------------------------------------------
@@ -398,24 +340,15 @@ def unlinkables(sides: Mapping[str, Sequence[float]], threshold: float) -> str:
         out.append(text(x(tick), bottom + 18, f"{tick:g}", size=11, fill=QUIET, anchor="middle"))
     for share in (most * part / 5 for part in range(6)):
         out.append(line(left, y(share), right, y(share), QUIET if share == 0 else GRID))
-        out.append(
-            text(
-                left - 8,
-                y(share) + 4,
-                f"{share:.1%}" if most < 0.5 else f"{share:.0%}",
-                size=11,
-                fill=QUIET,
-                anchor="end",
-            )
-        )
+        words = f"{share:.1%}" if most < 0.5 else f"{share:.0%}"
+        out.append(text(left - 8, y(share) + 4, words, size=11, fill=QUIET, anchor="end"))
     out.append(line(x(threshold), top - 12, x(threshold), bottom, RED, width=1.5, dashes="5 3"))
     out.append(text(x(threshold) + 5, top - 3, f"认定线 {threshold:.1f}", size=11.5, fill=RED, bold=True))
     entries = []
     for (words, weights), colour in zip(sides.items(), (DEEP, AMBER), strict=False):
         share = _share_below(weights, threshold)
-        entries.append(
-            (colour, f"{words}：{round(share * len(weights)):,} / {len(weights):,}（{share:.2%}）无法达到认定线")
-        )
+        below = f"{round(share * len(weights)):,} / {len(weights):,}（{share:.2%}）无法达到认定线"
+        entries.append((colour, f"{words}：{below}"))
         points, seen = [(x(low), y(0.0))], 0
         for weight, bearers in sorted(Counter(weights).items()):
             points += [(x(weight), y(seen / len(weights))), (x(weight), y((seen + bearers) / len(weights)))]
@@ -423,23 +356,9 @@ def unlinkables(sides: Mapping[str, Sequence[float]], threshold: float) -> str:
         points.append((x(high), y(1.0)))
         out.append(svg.path(_thinned(points), colour))
     out.insert(0, svg.key(_LEFT, _TOP + 8, entries))
-    out.append(
-        text(
-            (left + right) / 2,
-            bottom + 38,
-            "记录自身所能达到的最高权重 best possible weight",
-            size=12,
-            fill=QUIET,
-            anchor="middle",
-        )
-    )
-    return picture(
-        _WIDTH,
-        bottom + 56,
-        "无法匹配的记录",
-        "Unlinkables: share of records whose own evidence could never reach the threshold",
-        out,
-    )
+    out.append(_below((left + right) / 2, bottom, "记录自身所能达到的最高权重 best possible weight"))
+    english = "Unlinkables: share of records whose own evidence could never reach the threshold"
+    return picture(_WIDTH, bottom + 56, "无法匹配的记录", english, out)
 
 
 def _share_below(weights: Sequence[float], limit: float) -> float:

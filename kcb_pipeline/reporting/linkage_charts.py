@@ -73,7 +73,7 @@ def _weights(connection: duckdb.DuckDBPyConnection) -> str:
 
     linked, review, rejected = DECISIONS.values()
     panels = (
-        Panel(linked, "linked", (("按键或人工 by key or a person", DEEP, of("linked", by_weight=False)), ("按权重 by weight", BLUE, of("linked", by_weight=True)))),
+        Panel(linked, "linked", (("键定或人工核定 by key or a person", DEEP, of("linked", by_weight=False)), ("按权重 by weight", BLUE, of("linked", by_weight=True)))),
         Panel(review, "in doubt", (("待核 in doubt", AMBER, of("review")),)),
         Panel(rejected, "near misses", (("未采用的近似候选 near misses", GREY, of("rejected")),)),
     )  # fmt: skip

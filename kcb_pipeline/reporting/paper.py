@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,6 +9,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
+
+from kcb_pipeline.whole import written_whole
 
 LONGEST_NAME: Final = 30
 """Characters of a code or a name in a file name: with both, in three bytes each, it stays within what file systems take."""
@@ -43,13 +44,8 @@ _AT_ONCE: Final = 8
 def _write(paper: Paper, folder: Path) -> Path:
     path = folder / paper.path
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    aside = path.with_name(f".{path.name}.next")
-    aside.unlink(missing_ok=True)
-    with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+    with written_whole(path) as file:
         file.write(paper.content)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
     return path
 
 

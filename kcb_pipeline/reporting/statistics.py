@@ -15,6 +15,7 @@ from typing import Final, Literal
 import duckdb
 
 from kcb_pipeline.config import Targets
+from kcb_pipeline.ledgers.cases import OPEN_STATES
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +86,8 @@ INDICATORS: Final = (
 _AREAS = "GROUPING SETS ((), (division_code), (division_code, township_code))"
 
 
-def compute_statistics(connection: duckdb.DuckDBPyConnection, on: dt.date, targets: Targets) -> int:
-    """Fill `draft.statistics` from the drafted ledgers; how many rows. `value` is missing where there is nobody to count."""
+def compute_statistics(connection: duckdb.DuckDBPyConnection, on: dt.date, targets: Targets) -> None:
+    """Fill `draft.statistics` from the drafted ledgers. `value` is missing where there is nobody to count."""
     parts = [_select(indicator, targets) for indicator in INDICATORS]
     connection.execute(
         f"""
@@ -96,15 +97,14 @@ def compute_statistics(connection: duckdb.DuckDBPyConnection, on: dt.date, targe
                    max(to_state = 'closed') AS was_closed
             FROM draft.case_events GROUP BY case_id
         ), cases AS (
-            SELECT k.*, k.state NOT IN ('closed', 'closed_until') AS is_open, h.is_confirmed, h.has_relapsed, h.was_closed,
+            SELECT k.*, list_contains($open_states, k.state) AS is_open, h.is_confirmed, h.has_relapsed, h.was_closed,
                    c.division_code, c.township_code
             FROM draft.cases k JOIN draft.children c ON c.child_id = k.child_id JOIN histories h ON h.case_id = k.case_id
         ), children AS (SELECT * FROM draft.children)
         {" UNION ALL ".join(parts)}
         """,
-        {"today": on},
+        {"today": on, "open_states": list(OPEN_STATES)},
     )
-    return int(connection.execute("SELECT count(*) FROM draft.statistics").fetchall()[0][0])
 
 
 def _select(indicator: Indicator, targets: Targets) -> str:

@@ -50,8 +50,8 @@ def linkage_summary(home: Home, on: dt.date, connection: duckdb.DuckDBPyConnecti
                     ("of them wrong 误认", f"{wrong:,.1f}", f"{wrong_low:,.1f} to {wrong_high:,.1f}"),
                     ("missed 漏认", f"{missed:,.1f}", f"{missed_low:,.1f} to {missed_high:,.1f}"),
                     ("never compared 未比", f"{unblocked:,.1f}", ""),
-                    ("precision 准确率", f"{precision:.3%}", ""),
-                    ("recall 召回率", f"{recall:.3%}", ""),
+                    ("precision 查准率", f"{precision:.3%}", ""),
+                    ("recall 查全率", f"{recall:.3%}", ""),
                 ],
             ),
             _table(
@@ -102,13 +102,13 @@ def version_summary(connection: duckdb.DuckDBPyConnection, version: int) -> str:
     """A version: where every child stands, what entered, left and changed against the version it builds on, and the versions before."""
     listed = rows(
         connection,
-        "SELECT version, comparison_date, eligible, enrolled, suspected, dropouts, review, base_version, run_id, published_at "
-        f"FROM ledger_versions WHERE version <= ? ORDER BY version DESC LIMIT {_SHOWN_VERSIONS}",
-        [version],
+        "SELECT version, comparison_date, eligible, enrolled, suspected, dropouts, review, base_version, run_id "
+        "FROM ledger_versions WHERE version <= ? ORDER BY version DESC LIMIT ?",
+        [version, _SHOWN_VERSIONS],
     )
     base = listed[0][7]
     counts = dict(
-        rows(connection, f"SELECT status, count(*) FROM school_age_children_as_of({version}) GROUP BY status")
+        rows(connection, "SELECT status, count(*) FROM school_age_children_as_of(?) GROUP BY status", [version])
     )
     parts = [f"### Version {version} · {listed[0][1]}", _standing(counts)]
     if base is not None:
@@ -125,7 +125,7 @@ def version_summary(connection: duckdb.DuckDBPyConnection, version: int) -> str:
             ("version", "date", "适龄 children", "在学 enrolled", "疑似 suspected", "辍学 dropouts", "待核 review", "builds on", "run"),
             [
                 (number, date, *(f"{count:,}" for count in counted), on if on is not None else "–", f"[{run[:8]}](/runs/{run})")
-                for number, date, *counted, on, run, _ in listed
+                for number, date, *counted, on, run in listed
             ],
         ),
     ]  # fmt: skip

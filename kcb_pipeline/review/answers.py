@@ -10,7 +10,6 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-import os
 import re
 import unicodedata
 from collections import Counter
@@ -22,6 +21,7 @@ from typing import Final, Literal
 from filelock import FileLock
 
 from kcb_pipeline.errors import KcbError, UsageError
+from kcb_pipeline.whole import written_whole
 
 Said = Literal["same", "different", "unsure"]
 State = Literal["open", "disputed", "same", "different", "unsure"]
@@ -146,7 +146,9 @@ def read_answers(folder: Path) -> list[Answer]:
                 }
             )
         except (ValueError, TypeError, KeyError):
-            raise KcbError(f"{path.name}, line {number}: not an answer as it was written") from None
+            raise KcbError(
+                f"{path.name}, line {number}: not an answer as it was written; restore the file from a backup"
+            ) from None
         answers.append(answer)
     return answers
 
@@ -173,7 +175,8 @@ def add_answers(folder: Path, new: Sequence[Answer]) -> list[Answer]:
         latest = max((answer.answered_on for answer in known), default=dt.date.min)
         if min(answer.answered_on for answer in added) < latest:
             raise UsageError(f"answers are kept in the order of their dates: date these {latest} or later")
-        _replace(folder / "answers.jsonl", "".join(_line(answer) for answer in [*known, *added]))
+        with written_whole(folder / "answers.jsonl") as file:
+            file.write("".join(_line(answer) for answer in [*known, *added]).encode())
     return added
 
 
@@ -182,14 +185,3 @@ def _line(answer: Answer) -> str:
     said["answered_on"] = str(answer.answered_on)
     said["record_birth_date"] = str(answer.record_birth_date) if answer.record_birth_date else None
     return json.dumps(said, ensure_ascii=False) + "\n"
-
-
-def _replace(path: Path, text: str) -> None:
-    """Put the whole text in place of the file, or leave the file as it was."""
-    aside = path.with_name(f".{path.name}.next")
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)

@@ -5,17 +5,17 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from python_calamine import CalamineError, CalamineWorkbook
+from xlsxwriter.utility import xl_rowcol_to_cell
 
 from kcb_pipeline.errors import ContractError
-from kcb_pipeline.extracts.landing import column_letter
 from kcb_pipeline.extracts.packed import refuse_packed_bomb
-from kcb_pipeline.review.answers import WORDS, Answer, reviewer_name
+from kcb_pipeline.review.answers import WORDS, Answer, Said, reviewer_name
 from kcb_pipeline.review.rounds import Round, known_pairs, up_to
 from kcb_pipeline.review.workbook import ANSWER, INSTRUCTIONS, NUMBER, PAIRS, REVIEWER, ROUND
 
@@ -59,35 +59,9 @@ def read_filled(path: Path, drawn: Sequence[Round], on: dt.date) -> Filled:
     shown = up_to(drawn, round_name)
     if not shown:
         return Filled(reviewer, (), (Fault(cell, UNKNOWN_ROUND),), 0)
-    rows = sheets[PAIRS]
-    start = next(
-        (n for n, cells in enumerate(rows) if NUMBER in map(_text, cells) and ANSWER in map(_text, cells)), None
-    )
-    if start is None:
-        raise ContractError(file=path.name, expected=f"the headings {NUMBER} and {ANSWER} on the sheet {PAIRS}", found="none")  # fmt: skip
-    headings = [_text(cell) for cell in rows[start]]
-    number_at, answer_at = headings.index(NUMBER), headings.index(ANSWER)
     pairs = {row["pair"]: row for row in known_pairs(shown).iter_rows(named=True)}
+    said, faults, empty = _said(sheets[PAIRS], pairs, path)
     sheet = hashlib.sha256(path.read_bytes()).hexdigest()
-    faults: list[Fault] = []
-    said: dict[str, set[str]] = {}
-    cells_of: dict[str, str] = {}
-    empty = 0
-    for place, cells in enumerate(rows[start + 1 :], start=start + 2):
-        number, answer = _text(cells[number_at]), _text(cells[answer_at])
-        cell = f"{PAIRS}!{column_letter(answer_at)}{place}"
-        if not number and not answer:
-            continue
-        if number not in pairs:
-            faults.append(Fault(f"{PAIRS}!{column_letter(number_at)}{place}", UNKNOWN_PAIR))
-        elif not answer:
-            empty += 1
-        elif answer not in WORDS:
-            faults.append(Fault(cell, UNKNOWN_ANSWER))
-        else:
-            said.setdefault(number, set()).add(answer)
-            cells_of[number] = cell
-    faults += [Fault(cells_of[number], TWICE) for number, answers in said.items() if len(answers) > 1]
     believed = tuple(
         Answer(
             pair=number,
@@ -96,14 +70,45 @@ def read_filled(path: Path, drawn: Sequence[Round], on: dt.date) -> Filled:
             record_name=pairs[number]["record_name"],
             record_birth_date=pairs[number]["record_birth_date"],
             reviewer=reviewer,
-            answer=WORDS[min(answers)],
+            answer=answer,
             answered_on=on,
             sheet=sheet,
         )
-        for number, answers in said.items()
-        if len(answers) == 1
+        for number, answer in said.items()
     )
     return Filled(reviewer, believed, tuple(faults), empty)
+
+
+def _said(rows: list[list[Any]], pairs: Collection[str], path: Path) -> tuple[dict[str, Said], list[Fault], int]:
+    """What the sheet of pairs says of each, the cells to mend, and how many pairs are not answered yet."""
+    start = next(
+        (n for n, cells in enumerate(rows) if NUMBER in map(_text, cells) and ANSWER in map(_text, cells)), None
+    )
+    if start is None:
+        raise ContractError(file=path.name, expected=f"the headings {NUMBER} and {ANSWER} on the sheet {PAIRS}", found="none")  # fmt: skip
+    headings = [_text(cell) for cell in rows[start]]
+    number_at, answer_at = headings.index(NUMBER), headings.index(ANSWER)
+    faults: list[Fault] = []
+    answers_of: dict[str, set[str]] = {}
+    cells_of: dict[str, str] = {}
+    empty = 0
+    for place, cells in enumerate(rows[start + 1 :], start=start + 2):
+        number, answer = _text(cells[number_at]), _text(cells[answer_at])
+        cell = f"{PAIRS}!{xl_rowcol_to_cell(place - 1, answer_at)}"
+        if not number and not answer:
+            continue
+        if number not in pairs:
+            faults.append(Fault(f"{PAIRS}!{xl_rowcol_to_cell(place - 1, number_at)}", UNKNOWN_PAIR))
+        elif not answer:
+            empty += 1
+        elif answer not in WORDS:
+            faults.append(Fault(cell, UNKNOWN_ANSWER))
+        else:
+            answers_of.setdefault(number, set()).add(answer)
+            cells_of[number] = cell
+    faults += [Fault(cells_of[number], TWICE) for number, answers in answers_of.items() if len(answers) > 1]
+    said = {number: WORDS[min(answers)] for number, answers in answers_of.items() if len(answers) == 1}
+    return said, faults, empty
 
 
 def _entry(rows: list[list[Any]], label: str) -> tuple[str, str]:

@@ -6,6 +6,7 @@ none, or shares it with another pupil, by a digest of its identity beside it.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import Final
 
@@ -41,8 +42,6 @@ JOIN ({_KEYED.replace("WANTED", "row IN (SELECT registry_row FROM matched.links)
 
 def pair_numbers(child_ids: pl.Series, record_keys: pl.Series) -> pl.Series:
     """The number of each pair: says nothing of either, and is the same every night."""
-    import hashlib
-
     digests = (
         hashlib.sha256(f"{child}\x1f{key}".encode()).hexdigest()[:12].upper()
         for child, key in zip(child_ids, record_keys, strict=True)

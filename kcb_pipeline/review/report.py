@@ -42,8 +42,8 @@ def _figures(measured: Measured) -> Iterator[str]:
     if measured.precision is None and measured.recall is None:
         yield "nothing has been labelled yet: no figures"
         return
-    yield f"precision 准确率  {_share(measured.precision)}   of the linked pairs, those that are one person"
-    yield f"recall    召回率  {_share(measured.recall)}   of the pairs that are one person, those that are linked (among pairs that were kept)"
+    yield f"precision 查准率  {_share(measured.precision)}   of the linked pairs, those that are one person"
+    yield f"recall    查全率  {_share(measured.recall)}   of the pairs that are one person, those that are linked (among pairs that were kept)"
     yield "each label weighted by the inverse of its pair's chance; melded Clopper-Pearson intervals by band (kcb_pipeline/review/quality.py)"
     if measured.unlabelled:
         yield f"{measured.unlabelled:,} pairs are of bands in which nobody has labelled any: they are in neither figure"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from kcb_pipeline.errors import UsageError
 from kcb_pipeline.ledgers.publication import draft_token, read_draft
 from kcb_pipeline.review.pairs import weighed_pairs
 from kcb_pipeline.review.sampling import draw
+from kcb_pipeline.whole import written_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +79,5 @@ def _path(folder: Path, name: str) -> Path:
 def _write(path: Path, pairs: pl.DataFrame) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     path.parent.parent.chmod(0o700)
-    aside = path.with_suffix(".unfinished")
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
+    with written_whole(path) as file:
         pairs.write_parquet(file)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)

@@ -173,7 +173,7 @@ def _write_pairs(sheet: Worksheet, styles: _Styles, pairs: Sequence[Pair]) -> No
         sheet.set_row(row, 34)
         sheet.set_row(row + 1, 34)
         sheet.merge_range(row, 0, row + 1, 0, pair.number, styles.number)
-        for line, source in enumerate(("户籍", "学籍")):
+        for line, source in enumerate(("人口", "学籍")):
             sheet.write_string(row + line, 1, source, styles.cell[line])
         for number, column in enumerate(COLUMNS, start=2):
             for line, runs in enumerate(_shown(column, pair)):

@@ -395,7 +395,7 @@ def test_readers_never_notice_a_night(first_night, three_nights, tmp_path):
     versions, count = out.rsplit(" ", 1)
     assert versions in ("[1, 3]", "[1]", "[3]")
     assert int(count) > 0
-    assert not (home.published / ".analytics.next.duckdb").exists()
+    assert not (home.published / ".analytics.duckdb.next").exists()
 
 
 def test_a_damaged_file_is_replaced_like_none(home):

@@ -30,7 +30,8 @@ from click.testing import CliRunner
 from checks.suites import run_suite
 from kcb_pipeline import cli, explanation
 from kcb_pipeline.config import Config
-from kcb_pipeline.faults import InternalError, quoting_nothing
+from kcb_pipeline.errors import InternalError
+from kcb_pipeline.faults import quoting_nothing
 from kcb_pipeline.gates import ALL_SUITES
 from kcb_pipeline.home import Home
 from kcb_pipeline.night import Night

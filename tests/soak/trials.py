@@ -131,7 +131,7 @@ def inspect(folder: Path, said: Path) -> None:
         ]
     with duckdb.connect(str(home.analytics), read_only=True) as connection:
         analytics = connection.execute("SELECT version FROM about").fetchall()[0][0]
-    leftovers = [path.name for place in (home.published, home.work) for path in place.rglob("*") if path.name.startswith((".ledgers.next", ".analytics.next", "spill-")) or path.suffix == ".unfinished"]  # fmt: skip
+    leftovers = [path.name for place in (home.published, home.work) for path in place.rglob("*") if path.name.startswith((".ledgers.next", ".analytics.duckdb.next", "spill-")) or path.suffix == ".unfinished"]  # fmt: skip
     said.write_text(
         json.dumps({"digests": digests, "faults": faults, "analytics": analytics, "leftovers": leftovers}),
         encoding="utf-8",

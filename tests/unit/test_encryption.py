@@ -136,7 +136,7 @@ def test_a_workbook_that_was_changed_on_its_way_is_refused():
 
 def test_what_is_no_encrypted_workbook_is_told_from_one_of_another_password():
     for content in (workbook(), b"", b"nothing"):
-        with pytest.raises(UsageError, match="no encrypted workbook"):
+        with pytest.raises(UsageError, match="the workbook: no encrypted workbook"):
             Password(PASSWORD).decrypt(content)
 
 

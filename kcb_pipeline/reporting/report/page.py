@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import duckdb
@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from kcb_pipeline.config import Matching
-from kcb_pipeline.engines.embedded import rows
+from kcb_pipeline.engines.embedded import named_rows, rows
 from kcb_pipeline.gates import SUITES
 from kcb_pipeline.matching.model import Model
 from kcb_pipeline.matching.registers import register_settings
@@ -39,9 +39,8 @@ _RATIOS: Final = ("share", "limit", "loss", "gain", "rate", "least", "drift", "b
 
 @dataclass(frozen=True, slots=True)
 class Township:
-    """One township's row: its place, counts, and how dark its cell is (None where that is hidden)."""
+    """One township's row: its name, counts, and how dark its cell is (None where that is hidden)."""
 
-    code: str
     name: str
     children: Count
     standings: list[Count]
@@ -62,8 +61,8 @@ class Gate:
 
 def report(connection: duckdb.DuckDBPyConnection, version: int, smallest: int) -> Paper:
     """The report of a version of the published file behind `connection`; counts from 1 to below `smallest` are hidden."""
-    [header] = _named(connection, "SELECT * FROM ledger_versions WHERE version = ?", [version])
-    bases = _named(connection, _BASE, [header["base_version"]])
+    [header] = named_rows(connection, "SELECT * FROM ledger_versions WHERE version = ?", [version])
+    bases = named_rows(connection, _BASE, [header["base_version"]])
     found = count(connection, version, header["base_version"], smallest)
     townships = _townships(found.bulletin)
     checks = _gates(connection, version, found, smallest)
@@ -83,12 +82,6 @@ def report(connection: duckdb.DuckDBPyConnection, version: int, smallest: int) -
 
 
 _BASE: Final = "SELECT version, comparison_date FROM ledger_versions WHERE version = ?"
-
-
-def _named(connection: duckdb.DuckDBPyConnection, sql: str, parameters: list[object]) -> list[dict[str, Any]]:
-    result = connection.execute(sql, parameters)
-    names = [column[0] for column in result.description or ()]
-    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
 # -- the template's words and numbers ----------------------------------------------------------------------------------
@@ -156,7 +149,7 @@ def _before(found: Findings, base: dict[str, Any] | None) -> tuple[Count, Count]
 def _townships(found: Bulletin) -> list[Township]:
     hidden, hidden_cases = found.hidden_standings, found.hidden_cases
     entries = []
-    for place, (division, township, name) in enumerate(found.townships):
+    for place, (_, _, name) in enumerate(found.townships):
         counts = found.standings[place]
         standings = _shown(counts, hidden.cells[place])
         total = None if hidden.rows[place] else int(counts.sum())
@@ -165,17 +158,14 @@ def _townships(found: Bulletin) -> list[Township]:
         )
         share = None if flagged is None or not total else flagged / total
         cases = _shown(found.cases[place], hidden_cases.cells[place])
-        entries.append(Township(township or division, name, total, standings, cases, share, None))
+        entries.append(Township(name, total, standings, cases, share, None))
     highest = max((one.share for one in entries if one.share is not None), default=0) or 1
-    return [
-        one
-        if one.share is None
-        else Township(
-            one.code, one.name, one.children, one.standings, one.cases, one.share,
-            0 if one.share == 0 else min(int(one.share / highest * HEAT_STEPS) + 1, HEAT_STEPS),
-        )
-        for one in entries
-    ]  # fmt: skip
+    return [one if one.share is None else replace(one, heat=_heat(one.share / highest)) for one in entries]
+
+
+def _heat(part: float) -> int:
+    """How dark a cell is whose share is a part of the highest; only nobody at all is 0."""
+    return min(int(part * HEAT_STEPS) + 1, HEAT_STEPS) if part else 0
 
 
 def _whole_cases(found: Bulletin) -> list[Count]:
@@ -253,7 +243,7 @@ class Quality:
 
 def _quality(connection: duckdb.DuckDBPyConnection, version: int, smallest: int) -> dict[str, Any] | None:
     """The estimates of the whole and of groups that are large enough, and their charts in each language."""
-    kept = [_measured(row) for row in _large_enough(_named(connection, _QUALITY, [version]), smallest)]
+    kept = [_measured(row) for row in _large_enough(named_rows(connection, _QUALITY, [version]), smallest)]
     if not kept:
         return None
     drawn = {
@@ -271,7 +261,7 @@ def _quality(connection: duckdb.DuckDBPyConnection, version: int, smallest: int)
         }
         for kind, colour in (("wrong", _BLUE), ("missed", _SLATE))
     }
-    return {"all": kept[0], "groups": kept, "charts": drawn}
+    return {"all": kept[0], "charts": drawn}
 
 
 _QUALITY: Final = """

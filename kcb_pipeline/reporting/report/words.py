@@ -28,11 +28,11 @@ PAGE: Final = {name: Words(zh, en) for name, (zh, en) in {
     "version": ("台账第 {number} 版", "Ledger version {number}"),
     "language": ("语言", "Language"),
     "lead": (
-        "应当上学的 {children} 名儿童中，{flagged} 名要有人去找；其余 {accounted} 名在学、另有安置，或身份尚待人工核对。",
+        "应当上学的 {children} 名儿童中，{flagged} 名需要核查或劝返；其余 {accounted} 名在学、另有安置，或身份尚待人工核对。",
         "Of {children} children who should be in school, {flagged} have to be looked for; the other {accounted} are in school, provided for otherwise, or await a person's check of who they are.",
     ),
     "lead_hidden": (
-        "应当上学的 {children} 名儿童中，要有人去找的人数太少，不在此列出。",
+        "应当上学的 {children} 名儿童中，需要核查或劝返的人数太少，不在此列出。",
         "Of {children} children who should be in school, those to be looked for are too few to be stated here.",
     ),
     "too_few": ("儿童太少，本报告不列人数。", "There are too few children here for any count to be shown."),
@@ -83,29 +83,29 @@ PAGE: Final = {name: Words(zh, en) for name, (zh, en) in {
     "absent": ("不在台账中", "not in the ledger"),
     "trend": ("历次比对", "Over the versions"),
     "trend_lead": (
-        "每个比对日期取当时现行的版本，最多 {dates} 个日期。线断之处为不列出的小数。",
+        "每个比对日期取当时现行的版本，最多 {dates} 个日期。线断之处人数过小，不予列出。",
         "For each comparison date the version that stood, {dates} dates at most. A gap in a line is a count too small to show.",
     ),
     "trend_one": ("只有一个比对日期，还没有走势。", "There is one comparison date so far, and no trend yet."),
     "townships": ("各乡镇街道", "Townships"),
     "townships_lead": (
-        "颜色表示未入学、疑似辍学与辍学合计占适龄儿童的比例：越深越高。斜线为不列出的小数。",
+        "颜色表示未入学、疑似辍学与辍学合计占适龄儿童的比例：越深越高。斜线表示人数过小，不予列出。",
         "Colour is the share of unenrolled, suspected and dropped-out children: the darker, the higher. Hatched: too few to show.",
     ),
     "township": ("乡镇街道", "township"),
     "no_township": ("未分乡镇街道", "no township"),
     "whole": ("全域合计", "whole area"),
-    "flagged_share": ("需找比例", "to look for"),
+    "flagged_share": ("需核查劝返比例", "to look for"),
     "overdue_cases": ("逾期未核查", "overdue"),
     "opened_cases": ("本月立案", "opened this month"),
     "closed_cases": ("本月销号", "closed this month"),
     "ever_closed": ("累计销号", "closed so far"),
-    "why": ("为什么要找", "Why children are flagged"),
+    "why": ("列入原因", "Why children are flagged"),
     "why_lead": (
         "每名儿童只有一个原因：证据最强的一项。",
         "Each child has one reason: the strongest the evidence gives.",
     ),
-    "why_none": ("没有需要找的儿童。", "There is no child to look for."),
+    "why_none": ("没有需要核查或劝返的儿童。", "There is no child to look for."),
     "reason": ("原因", "reason"),
     "ages": ("年级与学段", "Grades and stages"),
     "ages_lead": (
@@ -113,7 +113,7 @@ PAGE: Final = {name: Words(zh, en) for name, (zh, en) in {
         "By the grade a child should be in: unenrolled, suspected and dropped out, per thousand children of the grade.",
     ),
     "ages_hidden": (
-        "需找的儿童太少，不分年级列出。",
+        "需核查劝返的儿童太少，不分年级列出。",
         "Too few children are flagged to split them by grade.",
     ),
     "grade": ("应在年级", "grade"),
@@ -122,7 +122,7 @@ PAGE: Final = {name: Words(zh, en) for name, (zh, en) in {
     "primary": ("小学", "primary"),
     "junior_7_8": ("初中", "junior secondary"),
     "junior_9": ("初中", "junior secondary"),
-    "flagged": ("需找人数", "to look for"),
+    "flagged": ("需核查劝返人数", "to look for"),
     "indicators": ("指标", "Indicators"),
     "indicators_lead": (
         "按比对当日的台账计算；定义与依据见 docs/statistics.md。",
@@ -322,7 +322,7 @@ GATE: Final = {
     "ledgers.dropouts_are_in_the_ledger": "辍学台账恰为辍学的儿童",
     "ledgers.children_stand_once": "没有儿童在适龄儿童台账中出现两次",
     "ledgers.population_rows_are_one_childs": "没有一条人口记录被列为两名儿童",
-    "ledgers.flags_have_reasons": "每名需找的儿童都有原因和证据说明",
+    "ledgers.flags_have_reasons": "每名需核查劝返的儿童都有原因和证据说明",
 }
 """What each gate expects, in Chinese; its English is published with its result (`check_results.expected`)."""
 

@@ -10,12 +10,14 @@ from pathlib import Path
 import duckdb
 import polars as pl
 import pytest
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from kcb_pipeline.analytics import pseudonyms, release
 from kcb_pipeline.analytics.risk import measure
 from kcb_pipeline.engines.embedded import attach, connect, rows
+from kcb_pipeline.errors import KcbError
 from kcb_pipeline.home import Home
+from kcb_pipeline.ledgers.publication import LOCK_NAME
 from kcb_pipeline.ledgers.schema import table
 from tests.unit.reporting.conftest import Ledgers
 
@@ -430,7 +432,7 @@ def test_a_later_file_stays_unless_it_is_of_a_version_that_is_there_no_more(stan
 
 def test_a_file_is_on_the_disk_before_it_takes_its_name(standing, monkeypatch):
     home, built = standing(3)
-    (home.published / ".analytics.next.duckdb").write_bytes(b"of a run that was killed")
+    (home.published / ".analytics.duckdb.next").write_bytes(b"of a run that was killed")
     happened = []
     fsync, replace = os.fsync, os.replace
 
@@ -449,7 +451,7 @@ def test_a_file_is_on_the_disk_before_it_takes_its_name(standing, monkeypatch):
     release.place(home, built)
 
     assert happened == [
-        ("flush", ".analytics.next.duckdb"), ("rename", "analytics.duckdb"), ("flush", "published"),
+        ("flush", ".analytics.duckdb.next"), ("rename", "analytics.duckdb"), ("flush", "published"),
     ]  # fmt: skip
     assert stat.S_IMODE(home.analytics.stat().st_mode) == 0o600
 
@@ -458,7 +460,7 @@ def test_no_file_is_placed_while_a_version_is_published(standing, monkeypatch):
     home, built = standing(3)
     monkeypatch.setattr(release, "LOCK_WAIT_SECONDS", 0)
 
-    with FileLock(home.published / ".publishing.lock"), pytest.raises(Timeout):
+    with FileLock(home.published / LOCK_NAME), pytest.raises(KcbError, match="held its lock"):
         release.place(home, built)
     assert release.placed_version(home) == 3
 

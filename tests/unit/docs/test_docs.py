@@ -8,8 +8,9 @@ from pathlib import Path
 
 import click
 import pytest
+from pydantic import BaseModel
 
-from kcb_pipeline import cli, errors, faults
+from kcb_pipeline import cli, config, errors
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -32,6 +33,15 @@ def generated():
 )
 def test_pages_made_from_the_code_are_up_to_date(page):
     assert (ROOT / "docs" / page).read_text(encoding="utf-8") == generated()[page](), "run python docs/generate.py"
+
+
+def test_the_page_of_settings_has_them_all_and_says_what_each_is():
+    page = generated()["configuration.md"]()
+    rows = [line.split("|") for line in page.splitlines() if line.startswith("| `")]
+    sections = [value for _, value in config.Config() if isinstance(value, BaseModel)]
+
+    assert len(rows) == sum(len(type(section).model_fields) for section in sections) + 1  # engine
+    assert [row[1] for row in rows if not row[3].strip()] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -92,7 +102,7 @@ def test_exit_codes_in_the_operations_guide_are_those_of_the_code():
     documented = {int(code) for code in re.findall(r"^\| (\d+) \|", table, flags=re.MULTILINE)}
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.KcbError)]
 
-    assert documented == {0, *(kind.exit_code for kind in kinds), faults.InternalError.exit_code}
+    assert documented == {0, *(kind.exit_code for kind in kinds)}
 
 
 def test_make_explains_itself():
@@ -109,6 +119,16 @@ def test_the_python_example_of_the_readme_runs():
 
     assert done.returncode == 0, done.stderr
     assert "probability" in done.stdout
+
+
+@pytest.mark.parametrize("avoided", ["准确率", "召回率", "误连", "漏连"])
+def test_the_quality_of_the_linkage_has_one_word_for_one_thing(avoided):
+    """查准率, 查全率, 误认 and 漏认 are the words of the published columns; 准确率 is accuracy."""
+    texts = [*(ROOT / "kcb_pipeline").rglob("*.py"), *PAGES]
+
+    assert [
+        path.name for path in texts if avoided in path.read_text(encoding="utf-8") and path.name != "CONTEXT.md"
+    ] == []
 
 
 def test_no_file_names_a_registry_or_a_path_of_somebodys_machine():

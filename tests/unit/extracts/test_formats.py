@@ -430,7 +430,7 @@ NO_WORKBOOKS = {
     "a file of text": "全国学籍号,缺勤日期\nG1,20261118\n".encode(),
     "whatever its name says": bytes(300),
     "packed with gzip": b"\x1f\x8b\x08" + bytes(20),
-    "a Parquet file": b"PAR1" + bytes(20),
+    "a Parquet file": b"PAR1\x15" + bytes(20),
     "a damaged one": b"PK\x03\x04" + bytes(100),
 }
 

@@ -5,8 +5,6 @@ import io
 import pytest
 import xlsxwriter
 
-from kcb_pipeline.extracts.landing import column_letter
-
 HEADERS = ["案件编号", "姓名", "为何列入", "核查结果", "核查日期", "核查人"]
 
 
@@ -99,11 +97,6 @@ def test_every_row_and_column_of_a_form_knows_its_cell(desk):
     ]  # fmt: skip
     letters = desk.query("SELECT file, letter FROM landed.form_columns WHERE \"column\" = 'result' ORDER BY file")
     assert letters == [("verifications/a.xlsx", "C"), ("verifications/b.csv", "A")]
-
-
-@pytest.mark.parametrize(("place", "letters"), [(0, "A"), (25, "Z"), (26, "AA"), (701, "ZZ"), (702, "AAA")])
-def test_columns_are_called_as_a_spreadsheet_calls_them(place, letters):
-    assert column_letter(place) == letters
 
 
 def test_a_form_that_comes_again_is_told_by_its_own_cells(desk):

@@ -1,6 +1,7 @@
 """How long a night still takes, and how services are told."""
 
 import json
+import os
 
 import pytest
 
@@ -50,6 +51,16 @@ def test_what_a_night_took_is_kept(tmp_path):
     keep_seconds(tmp_path / "kept.json", {"links": 12.3456})
 
     assert last_seconds(tmp_path / "kept.json") == {"links": 12.35}
+
+
+def test_two_nights_that_end_at_one_moment_both_end(tmp_path, monkeypatch):
+    def taken_away(descriptor):
+        (tmp_path / ".kept.json.next").unlink()  # the other night has put its own in place
+
+    monkeypatch.setattr(os, "fsync", taken_away)
+    keep_seconds(tmp_path / "kept.json", {"links": 12.3456})
+
+    assert last_seconds(tmp_path / "kept.json") == {}
 
 
 def test_times_are_told_as_people_say_them():

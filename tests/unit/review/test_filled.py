@@ -48,7 +48,7 @@ def read(tmp_path):
         sheet = book.create_sheet(PAIRS)
         sheet.append(headings)
         for number, answer in rows:
-            sheet.append([number, "户籍", answer])
+            sheet.append([number, "人口", answer])
         path = tmp_path / "filled.xlsx"
         book.save(path)
         return read_filled(path, ROUNDS, ON)
