@@ -42,11 +42,11 @@ DOTS: Final = "·•‧∙⋅・･᛫ᐧ⸱․.．。,，˙‐‑‒–—-－'
 PLACEHOLDERS: Final = "□■○●◎?？*＊×〓＿_�"
 """What a registry shows for a character that its software could not (domain.md §4)."""
 
-_VARIANTS: Final = (
+VARIANTS: Final = (
     "宁甯寧寗 苏甦蘇 哲喆 坤堃 佩珮 峰峯 群羣 勋勛勳 浚濬 乃迺廼 俞兪 修脩俢 国囯囶 同仝 清淸 青靑 真眞 颖頴穎 灿燦 皓晧暠 翱翺 辉煇輝 果菓"
-    " 昆崑崐 娴嫺嫻 启啟啓 升昇陞 于於 秘祕 厘釐 溪谿 征徵 炼煉鍊 杰傑 丰豐 岳嶽 裕袷 奔犇 泉灥 凉涼 净凈淨 决決 册冊 并並併竝 恒恆 教敎 晋晉"
+    " 昆崑崐 娴嫺嫻 启啟啓 升昇陞 于於 秘祕 厘釐 溪谿 征徵 炼煉鍊 杰傑 丰豐 岳嶽 奔犇 泉灥 凉涼 净凈淨 决決 册冊 并並併竝 恒恆 教敎 晋晉"
     " 吴吳呉 黄黃 吕呂 卢盧 户戶 温溫 产產産 郎郞 郷乡鄉 强彊強 杂雜 栢柏 椉乘 氷冰 泪淚 洁潔絜 渊淵渕 烟煙 犹猶 瑶瑤 璇璿 畅暢 畲畬 睿叡"
-    " 碧璧 禄祿 祥祥 糸丝 绪緒 绿綠緑 群羣 荫蔭 莲蓮 菊鞠 藴蕴蘊 虎虝 虞虞 裡里裏 覇霸 诉愬 谟謨 踪蹤 迹跡蹟 邨村 酝醖 钟锺鍾鐘 铁鐵鉄 锈鏽"
+    " 禄祿 糸丝 绪緒 绿綠緑 荫蔭 莲蓮 藴蕴蘊 虎虝 裡里裏 覇霸 诉愬 谟謨 踪蹤 迹跡蹟 邨村 酝醖 钟锺鍾鐘 铁鐵鉄 锈鏽"
     " 镇鎮鎭 闲閒閑 雁鴈 韵韻 颜顏顔 飏颺 驯馴 鹅鵝鵞 麟麐 齐齊斉 龙龍竜 龚龔"
 )
 """Variant forms that are one name to their bearer, beyond what `opencc` turns to simplified. The first of each group is the key."""
@@ -76,7 +76,7 @@ COMPOUND_SURNAMES: Final = {
 _LOOK_ALIKES: Final = (
     "己已巳 戊戌戍戎 末未 土士 王玉主 日曰 免兔 鸟乌 瓜爪 杨扬场 林材村 拔拨 管菅 栗粟 汨汩泊 肓盲 茶荼 毫亳 冼洗 侯候 刺剌 矢失 券卷 享亨"
     " 薄簿 辛幸 子孑 千干于 人入八 大太犬天夫 甲申由田 问间向闻 令今 折拆析 徒徙 陈阵 丸九 力刀刁 车东 午牛 木本术 目且自 风凤 兰三 微徽 佘余"
-    " 宫官宣宜 晓哓 瑶遥 媛缓援 娜挪 淋琳 琪棋淇祺 璐潞 晴睛清情 崇祟 壸壶 贝见 晟成 昊吴昱 昌晶 明朋 月用 洋详祥 涛祷 浩皓 海梅悔 涵函 泽择 淑椒"
+    " 宫官宣宜 碧璧 晓哓 瑶遥 媛缓援 娜挪 淋琳 琪棋淇祺 璐潞 晴睛清情 崇祟 壸壶 贝见 晟成 昊吴昱 昌晶 明朋 月用 洋详祥 涛祷 浩皓 海梅悔 涵函 泽择 淑椒"
     " 坤绅 坚竖 垚尧 城诚 增赠 墨黑 姗珊 姝妹 娇骄 婧靖 嫣焉 孟盂 宇字 宁了 宏宠 家冢 寅演 小少 尚向 崔催 巧朽 帅师 平乎 庆床 建健 弘私 彤丹"
     " 彦颜 思恩 怡治 怀坏 恒桓 悦说 惠蕙 慧彗 成戌 拉位 敏毓 文义 斌武 旭九 易昜 春舂 晗含 景影 智知 曼蔓 杰木 松忪 柏伯 柯何 桂佳 梁粱 梓锌 欣掀"
     " 正止 武试 毅没 水永冰 江红 沛沐 波坡 泉帛 洁结 润闰 渊洲 源原 潇萧 灵录 炎淡 烁砾 熙煦 燕蒸 爱受 珂坷 珍诊 珠殊 理埋 瑛英 瑜喻 瑞端 瑾谨"
@@ -182,7 +182,7 @@ def _fold_table() -> NDArray[np.uint32]:
     for character, simple in zip(ideographs, simplified, strict=True):
         if len(simple) == 1:
             folded[ord(character)] = ord(simple)
-    for group in _groups(_VARIANTS):
+    for group in _groups(VARIANTS):
         for character in group:
             folded[ord(character)] = ord(group[0])
     for private, assigned in PRIVATE_USE_REPAIRS.items():

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from kcb_pipeline.identity.characters import COMPOUND_SURNAMES, POINTS, READINGS, build, keep, tables
+from kcb_pipeline.identity.characters import COMPOUND_SURNAMES, POINTS, READINGS, VARIANTS, build, keep, tables
 
 FIELDS = [field.name for field in dataclasses.fields(tables())]
 
@@ -88,3 +88,17 @@ def test_every_compound_surname_can_be_cut_into_its_two_syllables():
     for surname, reading in COMPOUND_SURNAMES.items():
         assert len(surname) == 2
         assert any(reading[:at] in number and reading[at:] in number for at in range(1, len(reading)))
+
+
+def test_a_variant_stands_in_one_group_and_once():
+    listed = VARIANTS.replace(" ", "")
+
+    assert [variant for variant in listed if listed.count(variant) > 1] == []
+
+
+@pytest.mark.parametrize("pair", ["碧璧", "菊鞠", "裕袷"])
+def test_characters_that_sound_or_look_alike_are_no_variants_of_each_other(pair):
+    """鞠 is a surname, 璧 another character than 碧: taken for forms of one, two people would have one name."""
+    first, second = (tables().folded[ord(character)] for character in pair)
+
+    assert first != second
