@@ -23,6 +23,16 @@ from kcb_pipeline.ledgers.programmes import draft_programmes
 from kcb_pipeline.ledgers.responsibility import Places, responsible_for
 from kcb_pipeline.ledgers.schema import CASE_FIELDS, CHILD_FIELDS, polars_schema, table
 from kcb_pipeline.ledgers.verifications import RESULTS, Answer
+from kcb_pipeline.matching.chinese import (
+    DIFFERENT,
+    ID_BOTH_VALID_DIFFERENT,
+    NONE_SHARED,
+    ONE_CHARACTER_DIFFERS,
+    SURNAME_DIFFERS,
+    SURNAME_ONLY,
+)
+from kcb_pipeline.matching.comparisons import Comparison, Date, Exact
+from kcb_pipeline.matching.deciding import REASON_TAKEN
 from kcb_pipeline.status.reasons import LEDGERS
 from kcb_pipeline.status.school_age import Window, school_year_end, window
 from kcb_pipeline.status.school_days import harvest_season
@@ -205,13 +215,18 @@ JOIN landed.student_registry r ON r.row = l.registry_row
 WHERE l.decision = 'rejected'
 """
 
+
+def _levels(comparison: type[Comparison], *labels: str) -> tuple[int, ...]:
+    return tuple(comparison.labels.index(label) for label in labels)
+
+
 _WHY_NOT = (
-    ("level_id_number", (6,), "证件号码均有效但不同"),
-    ("level_name", (11, 12), "姓名不同"),
-    ("level_birth_date", (6, 7, 8), "出生日期不同"),
-    ("level_name", (9, 10), "姓名有一字不同"),
-    ("level_sex", (1,), "性别不同"),
-    ("level_guardians", (3,), "监护人不同"),
+    ("level_id_number", (ID_BOTH_VALID_DIFFERENT,), "证件号码均有效但不同"),
+    ("level_name", (SURNAME_ONLY, DIFFERENT), "姓名不同"),
+    ("level_birth_date", _levels(Date, "same month", "same year", "different"), "出生日期不同"),
+    ("level_name", (SURNAME_DIFFERS, ONE_CHARACTER_DIFFERS), "姓名有一字不同"),
+    ("level_sex", _levels(Exact, "different"), "性别不同"),
+    ("level_guardians", (NONE_SHARED,), "监护人不同"),
 )
 """What speaks against a candidate, the strongest first, in a caseworker's words."""
 
@@ -228,7 +243,7 @@ def _near(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     why = pl.lit("相符之处过少")
     for column, levels, words in reversed(_WHY_NOT):
         why = pl.when(pl.col(column).is_in(levels)).then(pl.lit(words)).otherwise(why)
-    why = pl.when(pl.col("reason") == "record_is_another_persons").then(pl.lit("已认定为他人学籍")).otherwise(why)
+    why = pl.when(pl.col("reason") == REASON_TAKEN).then(pl.lit("已认定为他人学籍")).otherwise(why)
     return near.select(
         "child_id", "nth", "school_code", "school_name", pl.col("grade").cast(pl.Int32), why.alias("why")
     )
