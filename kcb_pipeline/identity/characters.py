@@ -73,6 +73,16 @@ COMPOUND_SURNAMES: Final = {
     "完颜": "wanyan", "纳兰": "nalan", "东郭": "dongguo", "乐正": "yuezheng", "亓官": "qiguan", "司空": "sikong", "子车": "ziju",
 }  # fmt: skip
 
+RENDERINGS: Final = (
+    "次仁 才仁 才让 泽仁 泽让 次让|索朗 索南 四郎 索郎|平措 彭措 朋措|多吉 多杰 道吉|扎西 札西|洛桑 罗桑 罗让 洛绒|丹增 旦增 丹真 旦真 登真"
+    "|嘉措 加措 江措 甲措|顿珠 邓珠 登珠 东珠 顿主|格桑 嘎桑 尕桑 尕让 格绒|阿旺 昂旺|益西 意西 伊西 益希|白玛 白马 班玛|拉姆 拉毛 拉莫"
+    "|卓玛 卓麻 志玛|贡布 贡保 公保|嘎玛 噶玛 尕玛|次旺 泽旺 才旺|仁青 仁钦 仁清|降央 江央 绛央 嘉央 加央|曲珍 却珍|尼玛 尼麻|德吉 得吉"
+    "|央金 央坚|土登 图登 吐登|晋美 吉美 久美|旺姆 旺毛|措姆 措毛"
+)
+"""How one Tibetan word of names is written in Chinese in Ü-Tsang, Kham and Amdo: ཚེ་རིང is 次仁, 泽仁 or 才让 (domain.md §4: transliteration spellings).
+
+A name is one or two such words and has no surname; which characters stand for a word depends on who wrote it down, not on its bearer."""
+
 _LOOK_ALIKES: Final = (
     "己已巳 戊戌戍戎 末未 土士 王玉主 日曰 免兔 鸟乌 瓜爪 杨扬场 林材村 拔拨 管菅 栗粟 汨汩泊 肓盲 茶荼 毫亳 冼洗 侯候 刺剌 矢失 券卷 享亨"
     " 薄簿 辛幸 子孑 千干于 人入八 大太犬天夫 甲申由田 问间向闻 令今 折拆析 徒徙 陈阵 丸九 力刀刁 车东 午牛 木本术 目且自 风凤 兰三 微徽 佘余"

@@ -7,10 +7,11 @@ in `tests/unit/matching/test_chinese.py`.
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import itertools
 import re
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import polars as pl
@@ -19,7 +20,7 @@ from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
 from kcb_pipeline.identity import id_number
-from kcb_pipeline.identity.characters import tables
+from kcb_pipeline.identity.characters import RENDERINGS, tables
 from kcb_pipeline.identity.codes import citizen_numbers_of
 from kcb_pipeline.identity.names import USUAL_LENGTH, WILDCARD, NameTable, plain_key
 from kcb_pipeline.matching.comparisons import (
@@ -73,7 +74,7 @@ class ChineseName(Comparison):
         "placeholder",  # 张□, 张jie for 张䶮
         "reordered",  # 吉克阿牛/阿牛吉克
         "look-alike",  # 王晴/王睛
-        "near homophone",  # 多吉/多杰, 买买提/麦麦提, zh/z, n/l, ang/an
+        "near homophone",  # 多吉/多杰, 买买提/麦麦提, 四郎泽仁/索朗次仁, zh/z, n/l, ang/an
         "lost or added",  # 王小明/王明, 买买提·艾力/买买提, cut at the field's width
         "surname differs",  # the mother's surname, or a wrong one
         "one character differs",  # 王小明/王小红: a typing error, or a brother
@@ -210,7 +211,7 @@ class _NearAtAll:
     """Sorts out the pairs of names that share nothing a level asks for, from their first two characters and the last one.
 
     Nineteen in twenty pairs of strangers end here: every level above `SURNAME_ONLY` wants the last characters equal, or the
-    first two to sound alike or look alike, or the same characters in another order, or something that is no character.
+    first two to sound alike, look alike or be one word, or the same characters in another order, or something that is no character.
     """
 
     def __init__(self, table: NameTable) -> None:
@@ -218,6 +219,7 @@ class _NearAtAll:
         self._last = table.tokens[np.arange(len(table.lengths)), np.maximum(table.lengths - 1, 0)]
         self._odd: NDArray[np.bool_] = np.asarray(np.any(table.tokens >= WILDCARD, axis=1), dtype=bool)
         self._sorted = table.sorted_keys()
+        self._word = _words_at(table.tokens, 0)
         self._classes: dict[tuple[str, int], NDArray[np.int16]] = {}
 
     def levels(self, a: NDArray[np.int64], b: NDArray[np.int64]) -> Levels:
@@ -226,6 +228,7 @@ class _NearAtAll:
         possible = np.array(self._odd[a] | self._odd[b])
         possible |= self._last[a] == self._last[b]
         possible |= self._sorted[a] == self._sorted[b]
+        possible |= (self._word[a] == self._word[b]) & (self._word[a] > 0)
         single = np.flatnonzero((lengths[a] == 1) & (lengths[b] == 1))
         possible[single] |= self._share("look-alike", a[single], b[single], 0)
         alike = surname_equal | self._sounds_near(a, b, 0)
@@ -276,6 +279,34 @@ class _NearAtAll:
         return shared
 
 
+@functools.cache
+def _renderings() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The two characters, as one number, of every word of `RENDERINGS` in order, and the number of the word that each is a rendering of."""
+    words = {
+        _two(*tables().folded[[ord(character) for character in rendering]].astype(np.int64)): number
+        for number, renderings in enumerate(RENDERINGS.split("|"), start=1)
+        for rendering in renderings.split()
+    }
+    return np.array(sorted(words)), np.array([words[of] for of in sorted(words)])
+
+
+def _two(first: Any, second: Any) -> Any:
+    return first << 32 | second
+
+
+def _words_at(tokens: NDArray[np.uint32], place: int) -> NDArray[np.int64]:
+    """Which word of `RENDERINGS` begins at a place of each name; 0 where none does."""
+    found = np.zeros(len(tokens), dtype=np.int64)
+    if tokens.shape[1] < place + 2:
+        return found
+    known, numbers = _renderings()
+    written = _two(tokens[:, place].astype(np.int64), tokens[:, place + 1].astype(np.int64))
+    at = np.minimum(np.searchsorted(known, written), len(known) - 1)
+    is_one = known[at] == written
+    found[is_one] = numbers[at[is_one]]
+    return found
+
+
 class _Names:
     """A block of pairs of names, as arrays aligned place by place."""
 
@@ -308,7 +339,7 @@ class _Names:
         by_placeholder &= said | ~wild.any(axis=1)
         homophone = same & (self.equal | sound).all(axis=1)
         near_homophone = same & (self.equal | sound | near).all(axis=1)
-        # In transliterations one sound is written with many characters: the initials agree and most syllables do.
+        # In transliterations one sound is written with many characters: the initials agree and most syllables do; or whole words are known.
         heard = self.equal | sound | near
         close = tables_.close[self.readings_a[:, :, 0], self.readings_b[:, :, 0]]
         transliteration = (
@@ -318,6 +349,7 @@ class _Names:
             & ((heard & inside).sum(axis=1) >= np.maximum(1, self.length_a - 2))
             & self.equal[:, 0]
         )
+        rendered = same & (self.length_a % 2 == 0) & (heard | self._renders_one_word()).all(axis=1)
         look_alike = same & (differing == 1) & (self.equal | self._look_alike()).all(axis=1)
         reordered = same & (self.length_a >= 2) & (np.sort(self.a, axis=1) == np.sort(self.b, axis=1)).all(axis=1)
         surname_equal = self.equal[:, 0]
@@ -331,7 +363,7 @@ class _Names:
                 by_placeholder,
                 reordered,
                 look_alike,
-                near_homophone | transliteration,
+                near_homophone | transliteration | rendered,
                 self._lost_or_added(),
                 surname_differs,
                 one_differs,
@@ -354,6 +386,16 @@ class _Names:
         for i in range(a.shape[2]):
             for j in range(b.shape[2]):
                 shared |= (a[:, :, i] == b[:, :, j]) & (there_a[:, :, i] > 0) & (there_b[:, :, j] > 0)
+        return shared
+
+    def _renders_one_word(self) -> NDArray[np.bool_]:
+        """Whether at a place stands half of a word that the other name has there in another rendering; words are of two characters."""
+        shared = np.zeros(self.a.shape, dtype=bool)
+        for place in range(0, self.a.shape[1] - 1, 2):
+            word = _words_at(self.a, place)
+            places = np.flatnonzero(word)
+            places = places[word[places] == _words_at(self.b[places], place)]
+            shared[places, place : place + 2] = True
         return shared
 
     def _look_alike(self) -> NDArray[np.bool_]:

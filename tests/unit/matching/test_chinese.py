@@ -33,7 +33,10 @@ NAMES = {
     "placeholder": ["张□ 张䶮", "张? 张䶮", "张jie 张杰", "zhangjie 张杰", "张三＊ 张三丰", "欧阳□ 欧阳靖"],
     "reordered": ["吉克阿牛 阿牛吉克", "阿苏木呷 木呷阿苏", "王明 明王", "王小明 王明小"],
     "look-alike": ["王晴 王睛", "王日 王曰", "赵末 赵未", "日 曰", "杨析 杨折", "赵己未 赵巳未"],
-    "near homophone": ["多吉 多杰", "扎西才让 扎喜才仁", "刘洋 牛洋", "张三 章山", "陈英 陈音", "李兰兰 李南南", "王城 王岑"],
+    "near homophone": [
+        *("多吉 多杰", "扎西才让 扎喜才仁", "刘洋 牛洋", "张三 章山", "陈英 陈音", "李兰兰 李南南", "王城 王岑"),
+        *("四郎泽仁 索朗次仁", "才让 泽仁", "扎西平措 札西彭措", "次仁卓玛 才让志瑪"),
+    ],
     "lost or added": ["王小明 王明", "王小明 王小", "买买提·艾力 买买提", "古丽巴哈尔 古丽巴哈", "欧阳明 欧明", "旦增罗布 旦增罗"],
     "surname differs": ["王小明 李小明", "吴红 胡红", "黄河 王河", "买买提江 努买提江"],
     "one character differs": ["王小明 王小红", "王建国 王爱国", "扎西次仁 扎西平仁", "欧阳明 欧阳红"],
@@ -96,6 +99,8 @@ JUST_OUTSIDE = [
     ("王晴晴 王睛睛", "look-alike", "surname only"),  # one glyph mistaken, not two
     ("多吉 多布", "near homophone", "surname only"),
     ("张章 李章", "near homophone", "surname differs"),
+    ("李格桑 李尕让", "near homophone", "surname only"),  # a name of Tibetan words has no surname
+    ("四郎泽仁 索朗平措", "near homophone", "different"),  # one word of two
     ("王小明 王", "lost or added", "surname only"),  # two of three lost leave nothing to go by
     ("王小明 小", "lost or added", "different"),
     ("王小明明 王明", "lost or added", "surname only"),
