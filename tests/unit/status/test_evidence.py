@@ -523,6 +523,14 @@ def test_days_missed_that_are_no_absence_yet_are_kept_for_the_nights_to_come(des
     ]
 
 
+def test_days_missed_that_are_no_absence_yet_say_nothing_of_their_own(desk):
+    desk.sent = {"absences"}
+    desk.attendance = {"is_absent": False, "absent_from": ON, "absent_to": ON, "missed_to": ON, "record_code": "S1"}
+
+    assert desk.night() == {}
+    assert desk.working.all("SELECT kind FROM status.evidence") == [{"kind": "days_missed"}]
+
+
 def test_a_presence_is_kept_for_the_nights_to_come_and_says_nothing_of_its_own(desk):
     desk.sent = {"in_school", "absences"}
     desk.attendance = {
